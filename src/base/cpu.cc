@@ -1,0 +1,72 @@
+#include "base/cpu.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <string>
+
+namespace lowbit {
+namespace {
+
+constexpr std::string_view kNames[] = {"portable", "avx2", "avx512"};
+
+Isa detect() {
+#if defined(__x86_64__)
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi");
+  if (avx512) return Isa::avx512;
+  if (avx2) return Isa::avx2;
+#endif
+  return Isa::portable;
+}
+
+}  // namespace
+
+std::string_view isa_name(Isa isa) { return kNames[static_cast<int>(isa)]; }
+
+Result<Isa> parse_isa(std::string_view name) {
+  for (int i = 0; i < 3; ++i) {
+    if (name == kNames[i]) return static_cast<Isa>(i);
+  }
+  return errorf("LOWBIT_ISA is \"{}\"; expected portable, avx2 or avx512", name);
+}
+
+Isa detected_isa() {
+  static const Isa isa = detect();
+  return isa;
+}
+
+Status check_isa_override() {
+  const char* text = std::getenv("LOWBIT_ISA");
+  if (text == nullptr || *text == '\0') return {};
+  LOWBIT_ASSIGN(const Isa isa, parse_isa(text));
+  if (isa > detected_isa()) {
+    return errorf("LOWBIT_ISA asks for {}, but this processor offers {}", isa_name(isa), isa_name(detected_isa()));
+  }
+  return {};
+}
+
+Isa active_isa() {
+  static const Isa isa = [] {
+    const char* text = std::getenv("LOWBIT_ISA");
+    if (text == nullptr || !check_isa_override().ok() || *text == '\0') return detected_isa();
+    return parse_isa(text).value();
+  }();
+  return isa;
+}
+
+std::string cpu_name() {
+  std::ifstream info("/proc/cpuinfo");
+  for (std::string line; std::getline(info, line);) {
+    if (line.rfind("model name", 0) == 0) {
+      const size_t colon = line.find(": ");
+      if (colon != std::string::npos) return line.substr(colon + 2);
+    }
+  }
+  return "unknown processor";
+}
+
+}  // namespace lowbit

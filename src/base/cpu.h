@@ -1,0 +1,31 @@
+// Which instruction sets this processor has, and which one dispatch may use.
+#pragma once
+
+#include <span>
+#include <string_view>
+
+#include "base/result.h"
+
+namespace lowbit {
+
+// Ordered: a higher value includes the lower ones.
+// portable: the baseline of the target. avx2: AVX2 + FMA + F16C. avx512: F, BW, DQ, VL, VNNI, VBMI, BF16.
+enum class Isa { portable = 0, avx2 = 1, avx512 = 2 };
+
+std::string_view isa_name(Isa isa);
+Result<Isa> parse_isa(std::string_view name);
+
+// The best instruction set of this processor.
+Isa detected_isa();
+
+// What dispatch uses: detected_isa(), lowered by the environment variable LOWBIT_ISA (portable, avx2, avx512).
+// A name that is unknown or that the processor lacks is an error, said once by the program (see isa_override_error).
+Isa active_isa();
+
+// The sentence about a wrong LOWBIT_ISA; ok where it is unset or right.
+Status check_isa_override();
+
+// "AVX2, 2 threads": for people and for benchmark headers.
+std::string cpu_name();
+
+}  // namespace lowbit

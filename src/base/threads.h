@@ -1,0 +1,30 @@
+// A pool of threads for parallel loops. Work is split by index; results never depend on the number of threads
+// because each index writes only its own output.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+namespace lowbit {
+
+class ThreadPool {
+ public:
+  // threads <= 0: as many as the machine has processors.
+  explicit ThreadPool(int threads = 0);
+  ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  int size() const;
+
+  // Calls body(begin, end, thread) over [0, count) in chunks of `grain` taken dynamically; blocks until done.
+  // thread is in [0, size()): index for per-thread scratch. Not reentrant from inside a body.
+  void parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t, int)>& body);
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace lowbit

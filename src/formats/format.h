@@ -1,0 +1,146 @@
+// What a bit pattern means: element formats and block formats, as run-time values.
+//
+// A Format is one element format and levels of scaling from the inside out, written as one string
+// (grammar: README.md of this room), for example
+//   int4/128:f16+zp                    groups of 128 along the reduction, an fp16 scale and a zero point each
+//   uint4/32:uint6+uint6/256:f16+f16   super-blocks: 6-bit scales and minima, scaled again every 256
+//   e2m1/16:e4m3fn/tensor:f32          NVFP4
+//
+// The value of a code q under scale s, zero point z, minimum m (each already combined over the levels):
+//   fma(value(q), s, m)      or      float(int(q) - int(z)) * s
+// with s = s0 * s1 * ... multiplied from the inside out, each product rounded to float; m likewise.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+
+namespace lowbit::formats {
+
+enum class ElementKind : uint8_t { floating, integer, fixed, codebook };
+
+// Which codes of a float are no number. ieee: the top exponent holds infinities and NaNs. all_ones: only the
+// magnitude of all ones is NaN (OCP e4m3fn). negative_zero: the code of -0 is the only NaN (FNUZ). none: every
+// code is finite.
+enum class NanKind : uint8_t { ieee, all_ones, negative_zero, none };
+
+// A list of at most 256 values; code i means values[i]. Rows of codebooks.inc, or made at run time.
+struct Codebook {
+  std::string name;
+  std::vector<float> values;  // size 2^bits or fewer (codes beyond the end do not occur)
+};
+
+struct ElementFormat {
+  ElementKind kind = ElementKind::floating;
+  uint8_t bits = 32;           // 1 to 16, or 32 for f32
+  bool is_signed = true;
+  // floating
+  uint8_t exponent_bits = 8;
+  uint8_t mantissa_bits = 23;  // stored bits
+  int16_t bias = 127;
+  NanKind nan = NanKind::ieee;
+  bool has_zero = true;        // false: e8m0, where code 0 is the smallest power of two
+  // fixed: value = integer code * 2^-fraction_bits
+  uint8_t fraction_bits = 0;
+  // codebook
+  std::shared_ptr<const Codebook> codebook;
+
+  bool operator==(const ElementFormat& other) const;
+
+  uint32_t code_count() const { return bits >= 32 ? 0 : 1u << bits; }
+  // The value of a code (0 <= code < 2^bits); NaN and infinities as the format has them. Exact.
+  float decode(uint32_t code) const;
+  // Largest finite value and smallest (most negative, or the least for unsigned formats).
+  float max_value() const;
+  float min_value() const;
+  // floor(log2(max_value())): emax of the OCP scale rule.
+  int max_exponent() const;
+  bool is_integer() const { return kind == ElementKind::integer; }
+};
+
+enum class Rounding : uint8_t {
+  nearest_even, nearest_away, nearest_zero, nearest_odd, up, down, to_zero, away, to_odd,
+  stochastic,  // proportional, with the random bits passed in
+};
+
+enum class Saturation : uint8_t {
+  finite,     // everything beyond the range becomes the largest finite value
+  propagate,  // finite values clamp; infinities stay infinite where the format has them
+  none,       // beyond the range: infinity where the format has it, else NaN where it has it, else clamp
+};
+
+// How a real number becomes a code: always passed, never assumed.
+struct CastPolicy {
+  Rounding rounding = Rounding::nearest_even;
+  Saturation saturation = Saturation::finite;
+};
+
+// The code for x. NaN: the format's NaN where it has one, else the code of zero (or the smallest value).
+// Ties of a codebook go to the even index under nearest_even. random: 32 bits, used by stochastic only.
+uint32_t encode(const ElementFormat& format, double x, const CastPolicy& policy = {}, uint32_t random = 0);
+
+// All values of an element of at most 16 bits, indexed by code. Cached; the span lives as long as the program.
+std::span<const float> decode_table(const ElementFormat& format);
+
+// An element whose every value is an int8 times one power of two ("a small integer" of the numeric contract):
+// value(code) == integers[code] * 2^exponent. For elements of at most 8 bits.
+struct IntegerForm {
+  std::vector<int16_t> integers;  // indexed by code, each in [-128, 255]
+  int exponent = 0;
+  int16_t least = 0, most = 0;
+};
+// Null where the element has no such form. integers span at most 256 consecutive values (most - least <= 255).
+const IntegerForm* integer_form(const ElementFormat& format);
+
+constexpr int64_t kGroupRow = -1;     // one scale for a whole row of the reduction
+constexpr int64_t kGroupTensor = -2;  // one scale for the whole tensor
+
+struct ScaleLevel {
+  int64_t group = kGroupRow;             // elements along the reduction, or one of the two constants
+  ElementFormat scale;
+  std::optional<ElementFormat> minimum;  // a real number added: its format
+  bool zero_point = false;               // an integer code of the element's own kind; innermost level only
+
+  bool operator==(const ScaleLevel&) const = default;
+};
+
+struct Format {
+  ElementFormat element;
+  std::vector<ScaleLevel> levels;  // from the inside out; empty: a plain element
+
+  bool operator==(const Format&) const = default;
+  bool is_plain() const { return levels.empty(); }
+  bool has_minimum() const { return !levels.empty() && levels[0].minimum.has_value(); }
+  bool has_zero_point() const { return !levels.empty() && levels[0].zero_point; }
+};
+
+// Parses one string of the format language, aliases included. The error names the column and the nearest names.
+Result<Format> parse_format(std::string_view text);
+Result<ElementFormat> parse_element(std::string_view text);
+
+// The shortest string with parse_format(print(f)) == f: an alias where the format is exactly one.
+std::string print(const Format& format);
+std::string print(const ElementFormat& element);
+
+// A published name for a format string: rows of formats.inc.
+struct Alias {
+  std::string_view name;
+  std::string_view meaning;  // a string of the language without aliases
+  std::string_view source;   // the specification that publishes it
+};
+std::span<const Alias> aliases();
+
+// The element formats that have a name of their own (f16, bf16, e4m3fn, nf4, ...), for lists and help.
+struct ElementRow {
+  std::string_view name;
+  std::string_view source;
+};
+std::span<const ElementRow> named_elements();
+
+}  // namespace lowbit::formats
