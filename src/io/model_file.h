@@ -1,0 +1,56 @@
+// A model file of any kind as tensors and metadata. It knows no architecture.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "formats/format.h"
+#include "tensor/weight.h"
+
+namespace lowbit::io {
+
+struct TensorInfo {
+  std::string name;
+  std::vector<int64_t> shape;  // slowest dimension first (a GGUF's dimensions reversed): [rows, cols] or [n]
+  struct Part {
+    formats::Format format;
+    int64_t rows = 0;
+  };
+  std::vector<Part> parts;  // one, unless the rows are divided (see tensor/weight.h)
+  uint64_t bytes = 0;       // stored bytes of codes, scales, padding and row order
+
+  int64_t parameters() const {
+    int64_t n = 1;
+    for (int64_t d : shape) n *= d;
+    return n;
+  }
+};
+
+// Metadata is one JSON object with GGUF's key names whatever the file's kind ("general.architecture",
+// "llama.block_count", "tokenizer.ggml.tokens", ...); integers, floats, booleans, strings and arrays as JSON values.
+class ModelFile {
+ public:
+  virtual ~ModelFile() = default;
+  virtual const std::string& path() const = 0;
+  virtual uint64_t file_bytes() const = 0;
+  virtual std::string_view kind() const = 0;  // "gguf v3", "safetensors"
+  virtual const nlohmann::json& metadata() const = 0;
+  virtual std::span<const TensorInfo> tensors() const = 0;
+  // The tensor in lowbit's layout: a view of the map where it is stored so, else repacked code for code.
+  virtual Result<tensor::Weight> load(size_t index) const = 0;
+  // Lets the system drop the pages of a tensor that has been repacked.
+  virtual void release(size_t index) const {}
+
+  // Index of a tensor by name, or -1.
+  int64_t find(std::string_view name) const;
+};
+
+// Opens by content, not by ending: GGUF, or lowbit's safetensors. The error names the file, offset, found, expected.
+Result<std::shared_ptr<const ModelFile>> open_model(const std::string& path);
+
+}  // namespace lowbit::io

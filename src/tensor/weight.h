@@ -1,0 +1,30 @@
+// A named parameter as the rest of the house sees it: usually one packed matrix; or several parts with their own
+// formats, the rows divided among them (rows of a token embedding that matter little can live in fewer bits).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "tensor/packed.h"
+
+namespace lowbit::tensor {
+
+struct Weight {
+  std::vector<int64_t> shape;         // as the model has it: [rows, cols] or [n] (then rows == 1, cols == n)
+  std::vector<PackedMatrix> parts;    // their rows add up to rows(); all have cols() columns
+  std::vector<int32_t> row_order;     // packed row i, counted over the parts, is row row_order[i]; empty: the identity
+
+  int64_t rows() const { return shape.size() < 2 ? 1 : shape[0]; }
+  int64_t cols() const { return shape.empty() ? 0 : shape.back(); }
+  uint64_t bytes() const {
+    uint64_t sum = row_order.size() * sizeof(int32_t);
+    for (const PackedMatrix& part : parts) sum += part.bytes().size();
+    return sum;
+  }
+};
+
+// All values in natural row order, [rows][cols].
+std::vector<float> dequantize(const Weight& weight);
+
+}  // namespace lowbit::tensor
