@@ -1,0 +1,72 @@
+# The front door. Everything here is a few commands that also stand alone: CMake presets, Ninja, CTest, tools/.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PREFIX ?= /usr/local
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+
+# $(call build,preset[,ninja targets]): configure and build.
+build = cmake --preset $(1) >/dev/null && ninja -C build/$(1) -j $(JOBS) $(2)
+# $(call run_tests,preset): all tests; their count is the closing line. No test at all is a failure.
+run_tests = ctest --test-dir build/$(1) --output-on-failure --no-tests=error -j $(JOBS)
+
+.PHONY: help bootstrap build demo test test-exhaustive asan ubsan gcc fuzz bench check format install clean
+
+help:  ## this list
+	@echo "make TARGET, on Debian 12; what is missing is installed first (tools/packages.txt)"
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
+
+bootstrap:  ## install the packages this machine lacks
+	@tools/bootstrap
+
+build: bootstrap  ## the program: build/release/lowbit
+	@echo "== build (release)"
+	@$(call build,release,lowbit)
+
+demo: build  ## the main job on a small model: quantize, measure, report, generate (out/demo)
+	@tools/demo build/release/lowbit
+
+test: bootstrap  ## build everything and run all tests
+	@echo "== build (release)"
+	@$(call build,release)
+	@echo "== tests"
+	@$(call run_tests,release)
+
+test-exhaustive: bootstrap  ## all tests with every input tried (LOWBIT_EXHAUSTIVE=1); long
+	@$(call build,release)
+	@LOWBIT_EXHAUSTIVE=1 $(call run_tests,release)
+
+asan: bootstrap  ## all tests under AddressSanitizer
+	@$(call build,asan)
+	@$(call run_tests,asan)
+
+ubsan: bootstrap  ## all tests under UndefinedBehaviorSanitizer
+	@$(call build,ubsan)
+	@UBSAN_OPTIONS=print_stacktrace=1 $(call run_tests,ubsan)
+
+gcc: bootstrap  ## all tests, built by GCC
+	@$(call build,gcc)
+	@$(call run_tests,gcc)
+
+fuzz: bootstrap  ## every libFuzzer target for FUZZ_SECONDS (60) each
+	@$(call build,fuzz,fuzzers)
+	@tools/fuzz build/fuzz/fuzz_programs $(FUZZ_SECONDS)
+
+bench: bootstrap  ## the micro-benchmarks, then `lowbit bench kernels`
+	@$(call build,release,lowbit benchmarks)
+	@for program in build/release/bench_programs/*_bench; do [ ! -x "$$program" ] || "$$program"; done
+	@build/release/lowbit bench kernels
+
+check: bootstrap  ## layout of the code, layers, sizes, type ladders, words (tools/check)
+	@tools/check
+
+format: bootstrap  ## clang-format in place
+	@git ls-files -z -- '*.h' '*.cc' | xargs -0 -r clang-format-19 -i
+
+install: build  ## program, licence and texts under PREFIX (/usr/local)
+	@cmake --install build/release --prefix $(PREFIX)
+
+clean:  ## remove build/ and out/
+	rm -rf build out
