@@ -1,0 +1,11 @@
+#include "kernels/gemm/gemm.h"
+
+#include "kernels/list.h"
+
+namespace lowbit::kernels {
+
+LOWBIT_PER_ISA(gemm, const GemmArgs&)
+
+void gemm(Isa isa, const GemmArgs& args) { k_gemm.at(isa)(args); }
+
+}  // namespace lowbit::kernels

@@ -1,0 +1,142 @@
+// Sixteen-lane vectors as pairs of AVX2 registers. The meaning of each primitive stands in portable.h.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace lowbit::simd::avx2 {
+
+struct Simd {
+  static constexpr const char* kName = "avx2";
+  static constexpr int kTokenTile = 4;
+  static constexpr int kFloatTile = 6;
+  // Two products of 128 * 127 still fit the 16-bit sums of vpmaddubsw.
+  static constexpr int kDotMax = 128;
+
+  struct Float {
+    __m256 lo, hi;
+  };
+  struct Int {
+    __m256i lo, hi;
+  };
+  struct Bytes {
+    __m256i lo, hi;
+  };
+
+  // clang-format off
+  static Float zero() { return {_mm256_setzero_ps(), _mm256_setzero_ps()}; }
+  static Float broadcast(float x) { return {_mm256_set1_ps(x), _mm256_set1_ps(x)}; }
+  static Float load(const float* p) { return {_mm256_loadu_ps(p), _mm256_loadu_ps(p + 8)}; }
+  static void store(float* p, Float a) { _mm256_storeu_ps(p, a.lo); _mm256_storeu_ps(p + 8, a.hi); }
+  static Float add(Float a, Float b) { return {_mm256_add_ps(a.lo, b.lo), _mm256_add_ps(a.hi, b.hi)}; }
+  static Float sub(Float a, Float b) { return {_mm256_sub_ps(a.lo, b.lo), _mm256_sub_ps(a.hi, b.hi)}; }
+  static Float mul(Float a, Float b) { return {_mm256_mul_ps(a.lo, b.lo), _mm256_mul_ps(a.hi, b.hi)}; }
+  static Float div(Float a, Float b) { return {_mm256_div_ps(a.lo, b.lo), _mm256_div_ps(a.hi, b.hi)}; }
+  static Float fma(Float a, Float b, Float c) {
+    return {_mm256_fmadd_ps(a.lo, b.lo, c.lo), _mm256_fmadd_ps(a.hi, b.hi, c.hi)};
+  }
+  static float fma1(float a, float b, float c) {
+    return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c)));
+  }
+  static Float max(Float a, Float b) { return {_mm256_max_ps(a.lo, b.lo), _mm256_max_ps(a.hi, b.hi)}; }
+  static Float min(Float a, Float b) { return {_mm256_min_ps(a.lo, b.lo), _mm256_min_ps(a.hi, b.hi)}; }
+  static Float abs(Float a) {
+    const __m256 mask = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
+    return {_mm256_and_ps(a.lo, mask), _mm256_and_ps(a.hi, mask)};
+  }
+  static Float exp2_integer(Float n) {
+    const __m256i bias = _mm256_set1_epi32(127);
+    const auto part = [&](__m256 x) {
+      return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvttps_epi32(x), bias), 23));
+    };
+    return {part(n.lo), part(n.hi)};
+  }
+
+  static Int int_zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  static Int int_broadcast(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
+  static Int int_load(const int32_t* p) {
+    return {_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)),
+            _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + 8))};
+  }
+  static Int int_add(Int a, Int b) { return {_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)}; }
+  static Int int_mul(Int a, Int b) { return {_mm256_mullo_epi32(a.lo, b.lo), _mm256_mullo_epi32(a.hi, b.hi)}; }
+  static Float to_float(Int a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
+  static Int to_int(Float a) { return {_mm256_cvttps_epi32(a.lo), _mm256_cvttps_epi32(a.hi)}; }
+  static void store_bytes(int8_t* p, Int a) {
+    const __m256i words = _mm256_permute4x64_epi64(_mm256_packs_epi32(a.lo, a.hi), 0xD8);
+    const __m128i bytes = _mm_packs_epi16(_mm256_castsi256_si128(words), _mm256_extracti128_si256(words, 1));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), bytes);
+  }
+  static Float gather(const float* table, Int index) {
+    return {_mm256_i32gather_ps(table, index.lo, 4), _mm256_i32gather_ps(table, index.hi, 4)};
+  }
+
+  static Bytes bytes_load(const void* p) {
+    const auto* q = static_cast<const __m256i*>(p);
+    return {_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};
+  }
+  static void bytes_store(void* p, Bytes a) {
+    auto* q = static_cast<__m256i*>(p);
+    _mm256_storeu_si256(q, a.lo);
+    _mm256_storeu_si256(q + 1, a.hi);
+  }
+  static Bytes bytes_broadcast4(const int8_t* p) {
+    int32_t four;
+    __builtin_memcpy(&four, p, 4);
+    const __m256i r = _mm256_set1_epi32(four);
+    return {r, r};
+  }
+  template <int Shift, int Width, int Up> static Bytes field(Bytes a) {
+    const __m256i mask = _mm256_set1_epi8(static_cast<char>(((1 << Width) - 1) << Up));
+    const auto part = [&](__m256i x) {
+      if constexpr (Shift > Up) x = _mm256_srli_epi16(x, Shift - Up);
+      if constexpr (Shift < Up) x = _mm256_slli_epi16(x, Up - Shift);
+      return _mm256_and_si256(x, mask);
+    };
+    return {part(a.lo), part(a.hi)};
+  }
+  static Bytes bytes_or(Bytes a, Bytes b) { return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)}; }
+  static Bytes bytes_xor(Bytes a, uint8_t x) {
+    const __m256i b = _mm256_set1_epi8(static_cast<char>(x));
+    return {_mm256_xor_si256(a.lo, b), _mm256_xor_si256(a.hi, b)};
+  }
+  static Bytes lookup16(const uint8_t* table, Bytes a) {
+    const __m256i t = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
+    return {_mm256_shuffle_epi8(t, a.lo), _mm256_shuffle_epi8(t, a.hi)};
+  }
+  static Bytes lookup64(const uint8_t* table, Bytes a) {
+    const auto part = [&](__m256i x) {
+      __m256i r = _mm256_setzero_si256();
+      for (int quarter = 0; quarter < 4; ++quarter) {
+        const __m256i t =
+            _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table + 16 * quarter)));
+        // Outside its quarter the index gets its top bit set, which makes vpshufb give zero.
+        const __m256i index = _mm256_xor_si256(x, _mm256_set1_epi8(static_cast<char>(16 * quarter)));
+        const __m256i outside = _mm256_cmpgt_epi8(index, _mm256_set1_epi8(15));
+        r = _mm256_or_si256(r, _mm256_shuffle_epi8(t, _mm256_or_si256(index, outside)));
+      }
+      return r;
+    };
+    return {part(a.lo), part(a.hi)};
+  }
+  template <int Column> static Int column(Bytes a) {
+    const __m256i mask = _mm256_set1_epi32(255);
+    return {_mm256_and_si256(_mm256_srli_epi32(a.lo, 8 * Column), mask),
+            _mm256_and_si256(_mm256_srli_epi32(a.hi, 8 * Column), mask)};
+  }
+
+  static Int dot(Int acc, Bytes w, Bytes a) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    return {_mm256_add_epi32(acc.lo, _mm256_madd_epi16(_mm256_maddubs_epi16(w.lo, a.lo), ones)),
+            _mm256_add_epi32(acc.hi, _mm256_madd_epi16(_mm256_maddubs_epi16(w.hi, a.hi), ones))};
+  }
+  static Int dot_signed(Int acc, Bytes w, Bytes a) {
+    const Bytes s = bytes_xor(w, 0x80);
+    return dot(acc, {_mm256_abs_epi8(s.lo), _mm256_abs_epi8(s.hi)},
+               {_mm256_sign_epi8(a.lo, s.lo), _mm256_sign_epi8(a.hi, s.hi)});
+  }
+  // clang-format on
+};
+
+}  // namespace lowbit::simd::avx2

@@ -1,0 +1,97 @@
+// Sixteen-lane vectors as AVX-512 registers (F, BW, DQ, VL, VNNI, VBMI). Meanings stand in portable.h.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+namespace lowbit::simd::avx512 {
+
+struct Simd {
+  static constexpr const char* kName = "avx512";
+  static constexpr int kTokenTile = 8;
+  static constexpr int kFloatTile = 12;
+  static constexpr int kDotMax = 255;  // vpdpbusd sums in 32 bits
+
+  struct Float {
+    __m512 v;
+  };
+  struct Int {
+    __m512i v;
+  };
+  struct Bytes {
+    __m512i v;
+  };
+
+  // clang-format off
+  static Float zero() { return {_mm512_setzero_ps()}; }
+  static Float broadcast(float x) { return {_mm512_set1_ps(x)}; }
+  static Float load(const float* p) { return {_mm512_loadu_ps(p)}; }
+  static void store(float* p, Float a) { _mm512_storeu_ps(p, a.v); }
+  static Float add(Float a, Float b) { return {_mm512_add_ps(a.v, b.v)}; }
+  static Float sub(Float a, Float b) { return {_mm512_sub_ps(a.v, b.v)}; }
+  static Float mul(Float a, Float b) { return {_mm512_mul_ps(a.v, b.v)}; }
+  static Float div(Float a, Float b) { return {_mm512_div_ps(a.v, b.v)}; }
+  static Float fma(Float a, Float b, Float c) { return {_mm512_fmadd_ps(a.v, b.v, c.v)}; }
+  static float fma1(float a, float b, float c) {
+    return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c)));
+  }
+  static Float max(Float a, Float b) { return {_mm512_max_ps(a.v, b.v)}; }
+  static Float min(Float a, Float b) { return {_mm512_min_ps(a.v, b.v)}; }
+  static Float abs(Float a) { return {_mm512_abs_ps(a.v)}; }
+  static Float exp2_integer(Float n) {
+    const __m512i e = _mm512_add_epi32(_mm512_cvttps_epi32(n.v), _mm512_set1_epi32(127));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(e, 23))};
+  }
+
+  static Int int_zero() { return {_mm512_setzero_si512()}; }
+  static Int int_broadcast(int32_t x) { return {_mm512_set1_epi32(x)}; }
+  static Int int_load(const int32_t* p) { return {_mm512_loadu_si512(p)}; }
+  static Int int_add(Int a, Int b) { return {_mm512_add_epi32(a.v, b.v)}; }
+  static Int int_mul(Int a, Int b) { return {_mm512_mullo_epi32(a.v, b.v)}; }
+  static Float to_float(Int a) { return {_mm512_cvtepi32_ps(a.v)}; }
+  static Int to_int(Float a) { return {_mm512_cvttps_epi32(a.v)}; }
+  static void store_bytes(int8_t* p, Int a) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
+  }
+  static Float gather(const float* table, Int index) { return {_mm512_i32gather_ps(index.v, table, 4)}; }
+
+  static Bytes bytes_load(const void* p) { return {_mm512_loadu_si512(p)}; }
+  static void bytes_store(void* p, Bytes a) { _mm512_storeu_si512(p, a.v); }
+  static Bytes bytes_broadcast4(const int8_t* p) {
+    int32_t four;
+    __builtin_memcpy(&four, p, 4);
+    return {_mm512_set1_epi32(four)};
+  }
+  template <int Shift, int Width, int Up> static Bytes field(Bytes a) {
+    __m512i x = a.v;
+    if constexpr (Shift > Up) x = _mm512_srli_epi16(x, Shift - Up);
+    if constexpr (Shift < Up) x = _mm512_slli_epi16(x, Up - Shift);
+    return {_mm512_and_si512(x, _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << Up)))};
+  }
+  static Bytes bytes_or(Bytes a, Bytes b) { return {_mm512_or_si512(a.v, b.v)}; }
+  static Bytes bytes_xor(Bytes a, uint8_t x) {
+    return {_mm512_xor_si512(a.v, _mm512_set1_epi8(static_cast<char>(x)))};
+  }
+  static Bytes lookup16(const uint8_t* table, Bytes a) {
+    const __m512i t = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
+    return {_mm512_shuffle_epi8(t, a.v)};
+  }
+  static Bytes lookup64(const uint8_t* table, Bytes a) {
+    return {_mm512_permutexvar_epi8(a.v, _mm512_loadu_si512(table))};
+  }
+  template <int Column> static Int column(Bytes a) {
+    return {_mm512_and_si512(_mm512_srli_epi32(a.v, 8 * Column), _mm512_set1_epi32(255))};
+  }
+
+  static Int dot(Int acc, Bytes w, Bytes a) { return {_mm512_dpbusd_epi32(acc.v, w.v, a.v)}; }
+  // Never chosen here (kDotMax is 255), but defined so that generic code compiles for every ISA: as a is s8 and the
+  // code u8, the sum with code - 128 is that with the code less 128 times the sum of a.
+  static Int dot_signed(Int acc, Bytes w, Bytes a) {
+    const __m512i sum_a = _mm512_dpbusd_epi32(_mm512_setzero_si512(), _mm512_set1_epi8(1), a.v);
+    return {_mm512_sub_epi32(_mm512_dpbusd_epi32(acc.v, w.v, a.v), _mm512_slli_epi32(sum_a, 7))};
+  }
+  // clang-format on
+};
+
+}  // namespace lowbit::simd::avx512

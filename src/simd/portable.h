@@ -1,0 +1,107 @@
+// Sixteen-lane vectors in plain C++: the baseline of every target, and the meaning of the primitives in the other
+// files of this room. A kernel is a template over one of these structs; see README.md for the rules.
+#pragma once
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+namespace lowbit::simd::portable {
+
+struct Simd {
+  static constexpr const char* kName = "portable";
+  static constexpr int kTokenTile = 4;   // tokens of a register tile, 16 rows each, integer and float kernels
+  static constexpr int kFloatTile = 4;
+  // Largest u8 code that dot() takes exactly; above it kernels use dot_signed() on code - 128.
+  static constexpr int kDotMax = 255;
+
+  struct Float {
+    float lane[16];
+  };
+  struct Int {
+    int32_t lane[16];
+  };
+  struct Bytes {
+    uint8_t lane[64];
+  };
+
+  // clang-format off
+#define LOWBIT_EACH(type, count, expression) \
+  type r; for (int i = 0; i < count; ++i) r.lane[i] = expression; return r
+  static Float zero() { return broadcast(0.0f); }
+  static Float broadcast(float x) { LOWBIT_EACH(Float, 16, x); }
+  static Float load(const float* p) { Float r; std::memcpy(r.lane, p, sizeof r.lane); return r; }
+  static void store(float* p, Float a) { std::memcpy(p, a.lane, sizeof a.lane); }
+  static Float add(Float a, Float b) { LOWBIT_EACH(Float, 16, a.lane[i] + b.lane[i]); }
+  static Float sub(Float a, Float b) { LOWBIT_EACH(Float, 16, a.lane[i] - b.lane[i]); }
+  static Float mul(Float a, Float b) { LOWBIT_EACH(Float, 16, a.lane[i] * b.lane[i]); }
+  static Float div(Float a, Float b) { LOWBIT_EACH(Float, 16, a.lane[i] / b.lane[i]); }
+  // a * b + c, rounded once.
+  static Float fma(Float a, Float b, Float c) { LOWBIT_EACH(Float, 16, std::fma(a.lane[i], b.lane[i], c.lane[i])); }
+  static float fma1(float a, float b, float c) { return std::fma(a, b, c); }
+  // As the processor: b where either is NaN.
+  static Float max(Float a, Float b) { LOWBIT_EACH(Float, 16, a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]); }
+  static Float min(Float a, Float b) { LOWBIT_EACH(Float, 16, a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]); }
+  static Float abs(Float a) { LOWBIT_EACH(Float, 16, std::fabs(a.lane[i])); }
+  // 2^n of integral n in [-126, 127], by exponent bits.
+  static Float exp2_integer(Float n) {
+    Float r;
+    for (int i = 0; i < 16; ++i) {
+      const uint32_t bits = static_cast<uint32_t>(static_cast<int32_t>(n.lane[i]) + 127) << 23;
+      std::memcpy(&r.lane[i], &bits, 4);
+    }
+    return r;
+  }
+
+  static Int int_zero() { LOWBIT_EACH(Int, 16, 0); }
+  static Int int_broadcast(int32_t x) { LOWBIT_EACH(Int, 16, x); }
+  static Int int_load(const int32_t* p) { Int r; std::memcpy(r.lane, p, sizeof r.lane); return r; }
+  static Int int_add(Int a, Int b) { LOWBIT_EACH(Int, 16, a.lane[i] + b.lane[i]); }
+  static Int int_mul(Int a, Int b) { LOWBIT_EACH(Int, 16, a.lane[i] * b.lane[i]); }
+  static Float to_float(Int a) { LOWBIT_EACH(Float, 16, static_cast<float>(a.lane[i])); }
+  // Rounded a of |a| < 2^22 that is already integral.
+  static Int to_int(Float a) { LOWBIT_EACH(Int, 16, static_cast<int32_t>(a.lane[i])); }
+  // The low bytes of 16 integers.
+  static void store_bytes(int8_t* p, Int a) { for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.lane[i]); }
+  // table[index], index in [0, 255].
+  static Float gather(const float* table, Int index) { LOWBIT_EACH(Float, 16, table[index.lane[i]]); }
+
+  static Bytes bytes_load(const void* p) { Bytes r; std::memcpy(r.lane, p, 64); return r; }
+  static void bytes_store(void* p, Bytes a) { std::memcpy(p, a.lane, 64); }
+  // The same four bytes in each of the 16 groups of four.
+  static Bytes bytes_broadcast4(const int8_t* p) { LOWBIT_EACH(Bytes, 64, static_cast<uint8_t>(p[i % 4])); }
+  // (byte >> shift) & (2^width - 1) << up, for plane unpacking: shift, width and up are compile-time constants.
+  template <int Shift, int Width, int Up> static Bytes field(Bytes a) {
+    LOWBIT_EACH(Bytes, 64, static_cast<uint8_t>(((a.lane[i] >> Shift) & ((1 << Width) - 1)) << Up));
+  }
+  static Bytes bytes_or(Bytes a, Bytes b) { LOWBIT_EACH(Bytes, 64, a.lane[i] | b.lane[i]); }
+  // table[byte] of a 16-entry table, byte in [0, 15]; of a 64-entry table, byte in [0, 63].
+  static Bytes lookup16(const uint8_t* table, Bytes a) { LOWBIT_EACH(Bytes, 64, table[a.lane[i]]); }
+  static Bytes lookup64(const uint8_t* table, Bytes a) { LOWBIT_EACH(Bytes, 64, table[a.lane[i]]); }
+  static Bytes bytes_xor(Bytes a, uint8_t x) { LOWBIT_EACH(Bytes, 64, static_cast<uint8_t>(a.lane[i] ^ x)); }
+  // Byte Column of each group of four, as integers 0 to 255.
+  template <int Column> static Int column(Bytes a) { LOWBIT_EACH(Int, 16, a.lane[4 * i + Column]); }
+
+  // acc + sum over each group of four of w (u8, at most kDotMax) * a (s8 in [-127, 127]); exact.
+  static Int dot(Int acc, Bytes w, Bytes a) {
+    for (int i = 0; i < 16; ++i) {
+      int32_t sum = 0;
+      for (int c = 0; c < 4; ++c) sum += w.lane[4 * i + c] * static_cast<int8_t>(a.lane[4 * i + c]);
+      acc.lane[i] += sum;
+    }
+    return acc;
+  }
+  // The same with w taken as code - 128 (the argument still holds the u8 code).
+  static Int dot_signed(Int acc, Bytes w, Bytes a) {
+    for (int i = 0; i < 16; ++i) {
+      int32_t sum = 0;
+      for (int c = 0; c < 4; ++c) sum += (w.lane[4 * i + c] - 128) * static_cast<int8_t>(a.lane[4 * i + c]);
+      acc.lane[i] += sum;
+    }
+    return acc;
+  }
+#undef LOWBIT_EACH
+  // clang-format on
+};
+
+}  // namespace lowbit::simd::portable
