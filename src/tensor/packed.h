@@ -2,12 +2,12 @@
 //
 // A weight is a matrix of `rows` outputs by `cols` inputs (the reduction). Rows are taken in blocks of 16, columns in
 // units of 4, so that one unit is 16 x 4 = 64 codes, one vector register. Codes of b <= 8 bits are split into planes
-// of 4, 2 and 1 bits (b = 8: one plane of 8), high bits first: b = 5 is a plane of 4 (the high bits) and a plane of 1.
-// A plane of w bits holds, in each 64-byte vector, the bits of 8/w consecutive units: bit field j (from the low end) of
-// byte 4*r + c belongs to row r, column 4*(unit + j) + c. A step of 32 columns (8 units) of one row block is therefore
-// 64*b bytes: plane after plane. Columns are padded to a multiple of 32 and rows to a multiple of 16 with code 0
-// (padding never reaches a result). Elements of more than 8 bits are stored as whole words (2 or 4 bytes), row block
-// by row block, column by column, 16 rows together; columns are not padded.
+// of 4, 2 and 1 bits (b = 8: one plane of 8), high bits first: b = 5 is a plane of 4 (the high bits) and a plane
+// of 1. A plane of w bits holds, in each 64-byte vector, the bits of 8/w consecutive units: bit field j (from the low
+// end) of byte 4*r + c belongs to row r, column 4*(unit + j) + c. A step of 32 columns (8 units) of one row block is
+// therefore 64*b bytes: plane after plane. Columns are padded to a multiple of 32 and rows to a multiple of 16 with
+// code 0 (padding never reaches a result). Elements of more than 8 bits are stored as whole words (2 or 4 bytes), row
+// block by row block, column by column, 16 rows together; columns are not padded.
 //
 // Scale sections follow the codes: for each level from the inside out its scales, then its zero points or minima. In
 // a section, entry (row block, group, row in block) is number (block * groups + group) * 16 + row, bit-packed with
@@ -50,8 +50,8 @@ struct PackedLayout {
 // Codes and scales of a matrix before they are packed: one entry per element and per group, row by row.
 // This is what rounding methods write and tests compare.
 struct Codes {
-  std::vector<uint16_t> codes;                  // [rows * cols]; f32 elements are not held here
-  std::vector<std::vector<uint32_t>> scales;    // per level: [rows * groups] codes of the scale element (f32: its bits)
+  std::vector<uint16_t> codes;                // [rows * cols]; f32 elements are not held here
+  std::vector<std::vector<uint32_t>> scales;  // per level: [rows * groups] codes of the scale element (f32: its bits)
   std::vector<std::vector<uint32_t>> minimums;  // per level: likewise, or zero points; empty where the level has none
 };
 
@@ -70,7 +70,9 @@ class PackedMatrix {
   const PackedLayout& layout() const { return layout_; }
   std::span<const std::byte> bytes() const { return bytes_; }
   std::span<std::byte> writable();  // only of allocate()d storage
-  std::span<const std::byte> section(const PackedLayout::Section& s) const { return bytes_.subspan(s.offset, s.bytes); }
+  std::span<const std::byte> section(const PackedLayout::Section& s) const {
+    return bytes_.subspan(s.offset, s.bytes);
+  }
 
  private:
   formats::Format format_;
@@ -92,7 +94,7 @@ void dequantize_rows(const PackedMatrix& from, int64_t row_begin, int64_t row_en
 
 // One packed matrix from floats [rows][cols] of a plain element (f32, f16, bf16, e4m3fn, ...), each value encoded by
 // itself; block formats go through quant.
-Result<PackedMatrix> pack_plain(const formats::Format& format, int64_t rows, int64_t cols, std::span<const float> values,
-                                const formats::CastPolicy& policy = {});
+Result<PackedMatrix> pack_plain(const formats::Format& format, int64_t rows, int64_t cols,
+                                std::span<const float> values, const formats::CastPolicy& policy = {});
 
 }  // namespace lowbit::tensor

@@ -11,9 +11,9 @@
 namespace lowbit::tensor {
 
 struct Weight {
-  std::vector<int64_t> shape;         // as the model has it: [rows, cols] or [n] (then rows == 1, cols == n)
-  std::vector<PackedMatrix> parts;    // their rows add up to rows(); all have cols() columns
-  std::vector<int32_t> row_order;     // packed row i, counted over the parts, is row row_order[i]; empty: the identity
+  std::vector<int64_t> shape;       // as the model has it: [rows, cols] or [n] (then rows == 1, cols == n)
+  std::vector<PackedMatrix> parts;  // their rows add up to rows(); all have cols() columns
+  std::vector<int32_t> row_order;   // packed row i, counted over the parts, is row row_order[i]; empty: the identity
 
   int64_t rows() const { return shape.size() < 2 ? 1 : shape[0]; }
   int64_t cols() const { return shape.empty() ? 0 : shape.back(); }
