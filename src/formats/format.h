@@ -38,14 +38,14 @@ struct Codebook {
 
 struct ElementFormat {
   ElementKind kind = ElementKind::floating;
-  uint8_t bits = 32;           // 1 to 16, or 32 for f32
+  uint8_t bits = 32;  // 1 to 16, or 32 for f32
   bool is_signed = true;
   // floating
   uint8_t exponent_bits = 8;
   uint8_t mantissa_bits = 23;  // stored bits
   int16_t bias = 127;
   NanKind nan = NanKind::ieee;
-  bool has_zero = true;        // false: e8m0, where code 0 is the smallest power of two
+  bool has_zero = true;  // false: e8m0, where code 0 is the smallest power of two
   // fixed: value = integer code * 2^-fraction_bits
   uint8_t fraction_bits = 0;
   // codebook
@@ -65,7 +65,15 @@ struct ElementFormat {
 };
 
 enum class Rounding : uint8_t {
-  nearest_even, nearest_away, nearest_zero, nearest_odd, up, down, to_zero, away, to_odd,
+  nearest_even,
+  nearest_away,
+  nearest_zero,
+  nearest_odd,
+  up,
+  down,
+  to_zero,
+  away,
+  to_odd,
   stochastic,  // proportional, with the random bits passed in
 };
 
@@ -102,7 +110,7 @@ constexpr int64_t kGroupRow = -1;     // one scale for a whole row of the reduct
 constexpr int64_t kGroupTensor = -2;  // one scale for the whole tensor
 
 struct ScaleLevel {
-  int64_t group = kGroupRow;             // elements along the reduction, or one of the two constants
+  int64_t group = kGroupRow;  // elements along the reduction, or one of the two constants
   ElementFormat scale;
   std::optional<ElementFormat> minimum;  // a real number added: its format
   bool zero_point = false;               // an integer code of the element's own kind; innermost level only

@@ -1,0 +1,193 @@
+// format = element { "/" level }; level = group [ ":" scale [ "+" ( "zp" | minimum ) ] ].
+#include <optional>
+
+#include "formats/names.h"
+
+namespace lowbit::formats {
+namespace {
+
+constexpr size_t kLongestText = 256;
+constexpr size_t kMostLevels = 8;
+constexpr int64_t kLargestGroup = 1 << 20;
+
+// A printable excerpt for messages.
+std::string quoted(std::string_view text) {
+  std::string out = "\"";
+  for (const char c : text.substr(0, 60)) out += c >= ' ' && c <= '~' && c != '"' ? c : '?';
+  return out + (text.size() > 60 ? "...\"" : "\"");
+}
+
+class Parser {
+ public:
+  Parser(std::string_view original, std::string text) : original_(original), text_(std::move(text)) {}
+
+  Result<Format> format() {
+    Format out;
+    LOWBIT_ASSIGN(out.element, element("an element"));
+    while (!done()) {
+      if (text_[at_] != '/') return fail(at_, found(), "\"/\" and a group, or the end");
+      if (out.levels.size() == kMostLevels) return fail(at_, "another level", "at most 8 levels of scaling");
+      ++at_;
+      LOWBIT_ASSIGN(ScaleLevel next, level(out));
+      out.levels.push_back(std::move(next));
+    }
+    LOWBIT_TRY(check_outer_levels(out));
+    return out;
+  }
+
+  Result<ElementFormat> single_element() {
+    LOWBIT_ASSIGN(ElementFormat out, element("an element"));
+    if (!done()) return fail(at_, found(), "the end of the element");
+    return out;
+  }
+
+ private:
+  std::string_view original_;  // as written, for messages
+  std::string text_;           // in lower case
+  size_t at_ = 0;
+  std::vector<size_t> scale_at_;  // offset of the scale of each level
+
+  bool done() const { return at_ == text_.size(); }
+  std::string found() const { return done() ? "the end" : quoted(std::string_view(original_).substr(at_, 1)); }
+
+  Error fail(size_t at, std::string_view what, std::string_view expected) const {
+    return errorf("format {}: column {}: found {}, expected {}", quoted(original_), at + 1, what, expected);
+  }
+
+  std::string_view word() const {
+    size_t end = at_;
+    const auto inside = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+    };
+    while (end < text_.size() && inside(text_[end])) ++end;
+    return std::string_view(text_).substr(at_, end - at_);
+  }
+
+  Result<ElementFormat> element(std::string_view role) {
+    const std::string_view name = word();
+    if (name.empty()) return fail(at_, found(), fmt::format("{} (such as int4, e4m3fn, f16)", role));
+    const size_t start = at_;
+    at_ += name.size();
+    if (const ElementFormat* named = find_named_element(name)) return *named;
+    const Alias* alias = find_alias(name);
+    if (alias != nullptr) {
+      if (const ElementFormat* named = find_named_element(alias->meaning)) return *named;
+      return fail(start, fmt::format("the block format {}", quoted(name)), fmt::format("{} alone", role));
+    }
+    ElementParse parsed = parse_parametric(name);
+    if (parsed.ok) return parsed.element;
+    if (!parsed.unknown) return fail(start + parsed.at, quoted(original_.substr(start, name.size())), parsed.problem);
+    const std::string nearest = nearest_names(name);
+    return fail(start, fmt::format("the unknown name {}", quoted(original_.substr(start, name.size()))),
+                nearest.empty() ? fmt::format("{} (such as int4, e4m3fn, f16)", role)
+                                : fmt::format("{}; nearest names: {}", role, nearest));
+  }
+
+  Result<int64_t> group(const Format& so_far) {
+    const std::string_view name = word();
+    const size_t start = at_;
+    const int64_t before = so_far.levels.empty() ? 1 : so_far.levels.back().group;
+    const std::string written = name.empty() ? found() : quoted(original_.substr(start, name.size()));
+    at_ += name.size();
+    if (before == kGroupTensor) return fail(start, written, "the end, as nothing lies outside the tensor");
+    if (name == "tensor") return kGroupTensor;
+    if (before == kGroupRow) return fail(start, written, "\"tensor\", the only group outside a row");
+    if (name == "row") return kGroupRow;
+    int64_t value = 0;
+    for (const char c : name) {
+      if (c < '0' || c > '9' || value > kLargestGroup) value = kLargestGroup + 1;
+      if (value <= kLargestGroup) value = value * 10 + (c - '0');
+    }
+    if (name.empty() || name[0] == '0' || value > kLargestGroup) {
+      return fail(start, written, "a group (1 to 1048576 elements, row or tensor)");
+    }
+    if (value % before != 0) return fail(start, written, fmt::format("a multiple of the inner group {}", before));
+    return value;
+  }
+
+  Result<ElementFormat> scale(std::string_view role) {
+    const size_t start = at_;
+    LOWBIT_ASSIGN(ElementFormat out, element(role));
+    if (out.kind != ElementKind::floating && out.kind != ElementKind::integer) {
+      return fail(start, quoted(original_.substr(start, at_ - start)),
+                  fmt::format("{} that is a float or an integer", role));
+    }
+    return out;
+  }
+
+  Result<ScaleLevel> level(const Format& so_far) {
+    ScaleLevel out;
+    LOWBIT_ASSIGN(out.group, group(so_far));
+    scale_at_.push_back(at_);
+    out.scale = *find_named_element("f16");
+    if (done() || text_[at_] != ':') return out;
+    ++at_;
+    scale_at_.back() = at_;
+    LOWBIT_ASSIGN(out.scale, scale("a scale"));
+    if (done() || text_[at_] != '+') return out;
+    const size_t start = ++at_;
+    if (word() == "zp") {
+      at_ += 2;
+      if (!so_far.levels.empty()) return fail(start, "\"zp\"", "a zero point at the innermost level only");
+      if (!so_far.element.is_integer()) return fail(start, "\"zp\"", "a zero point with an integer element only");
+      out.zero_point = true;
+      return out;
+    }
+    LOWBIT_ASSIGN(out.minimum, scale("\"zp\" or a minimum"));
+    if (!so_far.levels.empty() && !so_far.has_minimum()) {
+      return fail(start, "a minimum", "one only where the innermost level has one");
+    }
+    return out;
+  }
+
+  // An integer scale or minimum is a code that a further level gives its size.
+  Status check_outer_levels(const Format& format) const {
+    if (format.levels.empty()) return {};
+    const ScaleLevel& outermost = format.levels.back();
+    if (!outermost.scale.is_integer() && !(outermost.minimum && outermost.minimum->is_integer())) return {};
+    return fail(scale_at_.back(), "an integer scale or minimum at the outermost level",
+                "a float there, or a further level outside");
+  }
+};
+
+Result<Parser> prepare(std::string_view text) {
+  if (text.size() > kLongestText) {
+    return errorf("format {}: found {} characters, expected at most {}", quoted(text), text.size(), kLongestText);
+  }
+  return Parser(text, lower_case(text));
+}
+
+std::string print_group(int64_t group) {
+  if (group == kGroupRow) return "row";
+  return group == kGroupTensor ? "tensor" : fmt::format("{}", group);
+}
+
+}  // namespace
+
+Result<Format> parse_format(std::string_view text) {
+  const Alias* alias = text.size() > kLongestText ? nullptr : find_alias(lower_case(text));
+  LOWBIT_ASSIGN(Parser parser, prepare(alias != nullptr ? alias->meaning : text));
+  return parser.format();
+}
+
+Result<ElementFormat> parse_element(std::string_view text) {
+  LOWBIT_ASSIGN(Parser parser, prepare(text));
+  return parser.single_element();
+}
+
+std::string print(const Format& format) {
+  if (const std::string_view alias = alias_of(format); !alias.empty()) return std::string(alias);
+  std::string out = print(format.element);
+  for (const ScaleLevel& level : format.levels) {
+    out += "/" + print_group(level.group);
+    const std::string scale = print(level.scale);
+    const bool more = level.zero_point || level.minimum;
+    if (scale == "f16" && !more) continue;
+    out += ":" + scale;
+    if (level.zero_point) out += "+zp";
+    if (level.minimum) out += "+" + print(*level.minimum);
+  }
+  return out;
+}
+
+}  // namespace lowbit::formats

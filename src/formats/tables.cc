@@ -1,0 +1,140 @@
+#include "formats/tables.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cmath>
+#include <map>
+#include <mutex>
+#include <numeric>
+#include <shared_mutex>
+
+#include "base/bits.h"
+#include "base/check.h"
+#include "formats/codes.h"
+
+namespace lowbit::formats {
+namespace {
+
+struct ElementTables {
+  std::vector<float> values;
+  IntegerForm integers;
+  bool has_integers = false;
+};
+
+// Everything that decode() depends on, as words: the key of the cache.
+std::vector<uint32_t> table_key(const ElementFormat& f) {
+  std::vector<uint32_t> key = {static_cast<uint32_t>(f.kind), f.bits, f.is_signed ? 1u : 0u};
+  if (f.kind == ElementKind::codebook) {
+    for (const float v : f.codebook->values) key.push_back(float_bits(v));
+  } else if (f.kind == ElementKind::fixed) {
+    key.push_back(f.fraction_bits);
+  } else if (f.kind == ElementKind::floating) {
+    key.insert(key.end(), {f.exponent_bits, f.mantissa_bits, static_cast<uint32_t>(f.bias),
+                           static_cast<uint32_t>(f.nan), f.has_zero ? 1u : 0u});
+  }
+  return key;
+}
+
+// The exponent of the lowest set bit of a finite nonzero float.
+int lowest_exponent(float v) {
+  const uint64_t raw = double_bits(v);  // every float is a normal double
+  const uint64_t significand = (raw & ((uint64_t{1} << 52) - 1)) | (uint64_t{1} << 52);
+  return static_cast<int>((raw >> 52) & 0x7FF) - 1023 - 52 + std::countr_zero(significand);
+}
+
+bool derive_integers(const std::vector<float>& values, IntegerForm& form) {
+  int exponent = 1 << 20;
+  for (const float v : values) {
+    if (!std::isfinite(v)) return false;
+    if (v != 0) exponent = std::min(exponent, lowest_exponent(v));
+  }
+  form.exponent = exponent == 1 << 20 ? 0 : exponent;
+  for (const float v : values) {
+    const double q = static_cast<double>(v) * power_of_two(-form.exponent);
+    if (q < -128 || q > 255) return false;
+    form.integers.push_back(static_cast<int16_t>(q));
+  }
+  const auto [least, most] = std::minmax_element(form.integers.begin(), form.integers.end());
+  form.least = *least;
+  form.most = *most;
+  return form.most - form.least <= 255;
+}
+
+const ElementTables& tables_of(const ElementFormat& f) {
+  static std::shared_mutex mutex;
+  static auto& cache = *new std::map<std::vector<uint32_t>, std::unique_ptr<const ElementTables>>;  // never freed
+  LOWBIT_CHECK(f.bits >= 1 && f.bits <= 16);
+  const std::vector<uint32_t> key = table_key(f);
+  {
+    std::shared_lock lock(mutex);
+    const auto found = cache.find(key);
+    if (found != cache.end()) return *found->second;
+  }
+  auto made = std::make_unique<ElementTables>();
+  made->values.resize(f.code_count());
+  for (uint32_t code = 0; code < f.code_count(); ++code) made->values[code] = f.decode(code);
+  made->has_integers = f.bits <= 8 && derive_integers(made->values, made->integers);
+  std::unique_lock lock(mutex);
+  return *cache.emplace(key, std::move(made)).first->second;
+}
+
+}  // namespace
+
+std::span<const float> decode_table(const ElementFormat& format) { return tables_of(format).values; }
+
+const IntegerForm* integer_form(const ElementFormat& format) {
+  if (format.bits > 8) return nullptr;
+  const ElementTables& tables = tables_of(format);
+  return tables.has_integers ? &tables.integers : nullptr;
+}
+
+CodebookIndex make_codebook_index(const Codebook& book) {
+  std::vector<uint32_t> order;
+  for (uint32_t code = 0; code < book.values.size(); ++code) {
+    if (std::isfinite(book.values[code])) order.push_back(code);
+  }
+  LOWBIT_CHECK(!order.empty());
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    return book.values[a] != book.values[b] ? book.values[a] < book.values[b] : a < b;
+  });
+  CodebookIndex index;
+  for (const uint32_t code : order) {
+    const double value = book.values[code];
+    if (!index.values.empty() && index.values.back() == value) continue;
+    if (!index.values.empty()) {
+      const double low = index.values.back();
+      const double sum = low + value;
+      const double part = sum - low;
+      const double error = (low - (sum - part)) + (value - part);  // exact: Knuth's two-sum
+      index.middles.push_back(sum * 0.5);
+      index.middle_errors.push_back(error > 0 ? 1 : error < 0 ? -1 : 0);
+    }
+    index.values.push_back(value);
+    index.codes.push_back(code);
+  }
+  const auto nearest = std::min_element(index.values.begin(), index.values.end(),
+                                        [](double a, double b) { return std::fabs(a) < std::fabs(b); });
+  index.nearest_zero = index.codes[static_cast<size_t>(nearest - index.values.begin())];
+  return index;
+}
+
+const CodebookIndex& codebook_index(const std::shared_ptr<const Codebook>& book) {
+  // Holding the book keeps its address from being given to another one.
+  struct Slot {
+    std::shared_ptr<const Codebook> book;
+    CodebookIndex index;
+  };
+  thread_local std::array<Slot, 4> slots;
+  thread_local unsigned next = 0;
+  for (const Slot& slot : slots) {
+    if (slot.book == book) return slot.index;
+  }
+  LOWBIT_CHECK(book != nullptr);
+  Slot& slot = slots[next++ % slots.size()];
+  slot.index = make_codebook_index(*book);
+  slot.book = book;
+  return slot.index;
+}
+
+}  // namespace lowbit::formats
