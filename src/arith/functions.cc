@@ -1,0 +1,92 @@
+#include "arith/functions.h"
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+namespace lowbit::arith {
+namespace {
+
+constexpr double kLn2 = 0.69314718055994530942;
+constexpr double kInvLn2 = 1.4426950408889634074;
+// pi / 2 in three parts of 33 bits, so that n times the first two is exact for |n| < 2^20 (Cody and Waite).
+constexpr double kHalfPi1 = 1.57079632673412561417e+00;
+constexpr double kHalfPi2 = 6.07710050630396597660e-11;
+constexpr double kHalfPi3 = 2.02226624879595063154e-21;
+
+double sin_series(double r) {
+  const double s = r * r;
+  double term = r, sum = r;
+  for (int i = 1; i <= 10; ++i) {
+    term = -(term * s) / static_cast<double>((2 * i) * (2 * i + 1));
+    sum += term;
+  }
+  return sum;
+}
+
+double cos_series(double r) {
+  const double s = r * r;
+  double term = 1.0, sum = 1.0;
+  for (int i = 1; i <= 10; ++i) {
+    term = -(term * s) / static_cast<double>((2 * i - 1) * (2 * i));
+    sum += term;
+  }
+  return sum;
+}
+
+// sin(x + quarter * pi / 2).
+double sin_quarter(double x, int quarter) {
+  const double n = std::floor(x / 1.57079632679489661923 + 0.5);
+  double r = std::fma(n, -kHalfPi1, x);
+  r = std::fma(n, -kHalfPi2, r);
+  r = std::fma(n, -kHalfPi3, r);
+  const int64_t turn = (static_cast<int64_t>(n) + quarter) & 3;
+  const double v = (turn & 1) != 0 ? cos_series(r) : sin_series(r);
+  return (turn & 2) != 0 ? -v : v;
+}
+
+}  // namespace
+
+float exp(float x) {
+  x = x > -87.0f ? x : -87.0f;
+  x = x < 88.0f ? x : 88.0f;
+  const float magic = 12582912.0f;
+  const float n = std::fma(x, 1.44269504f, magic) - magic;
+  float r = std::fma(n, -0.693359375f, x);
+  r = std::fma(n, 2.12194440e-4f, r);
+  float p = 1.98412698e-4f;
+  for (const float c : {1.38888889e-3f, 8.33333333e-3f, 4.16666667e-2f, 1.66666667e-1f, 5.0e-1f, 1.0f, 1.0f}) {
+    p = std::fma(p, r, c);
+  }
+  return p * std::bit_cast<float>(static_cast<uint32_t>(static_cast<int32_t>(n) + 127) << 23);
+}
+
+float silu(float x) { return x / (1.0f + exp(0.0f - x)); }
+
+double log2(double x) {
+  int exponent = 0;
+  double m = std::frexp(x, &exponent);  // [0.5, 1)
+  if (m < 0.70710678118654752440) {
+    m *= 2.0;
+    --exponent;
+  }
+  // log(m) = 2 atanh((m - 1) / (m + 1))
+  const double t = (m - 1.0) / (m + 1.0);
+  const double s = t * t;
+  double sum = 0.0;
+  for (int i = 25; i >= 1; i -= 2) sum = sum * s + 1.0 / static_cast<double>(i);
+  return static_cast<double>(exponent) + 2.0 * t * sum * kInvLn2;
+}
+
+double exp2(double x) {
+  const double n = std::floor(x + 0.5);
+  const double r = (x - n) * kLn2;
+  double sum = 1.0;
+  for (int i = 18; i >= 1; --i) sum = 1.0 + sum * r / static_cast<double>(i);
+  return std::ldexp(sum, static_cast<int>(n));
+}
+
+double sin(double x) { return sin_quarter(x, 0); }
+double cos(double x) { return sin_quarter(x, 1); }
+
+}  // namespace lowbit::arith

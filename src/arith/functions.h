@@ -1,0 +1,20 @@
+// Elementary functions with one defined order of operations: the definition that vector kernels must equal bit for
+// bit, and the exact-to-the-last-bits double versions that tables are made of. No libm but a correctly rounded fma.
+#pragma once
+
+namespace lowbit::arith {
+
+// exp(x) in fp32: x clamped to [-87, 88], Cody-Waite reduction, degree 7 Taylor by Horner's rule; below 2 ulp.
+float exp(float x);
+
+// x / (1 + exp(-x)).
+float silu(float x);
+
+// log2, exp2, sin, cos in double, relative error below 1e-14 (sin, cos: absolute, for |x| < 2^30); for tables such as
+// rotary embeddings, where the same bits must come out on every machine.
+double log2(double x);
+double exp2(double x);
+double sin(double x);
+double cos(double x);
+
+}  // namespace lowbit::arith

@@ -1,0 +1,38 @@
+#include "arith/functions.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/rng.h"
+
+namespace lowbit {
+namespace {
+
+TEST(Functions, ExpIsWithinTwoUlpOfTheExactValue) {
+  for (int i = -86000; i <= 87900; i += 7) {
+    const float x = static_cast<float>(i) * 1e-3f;
+    const double exact = std::exp(static_cast<double>(x));
+    const double ulp = std::ldexp(1.0, std::ilogb(exact) - 23);
+    EXPECT_LT(std::fabs(arith::exp(x) - exact), 2 * ulp) << x;
+  }
+  EXPECT_EQ(arith::exp(0.0f), 1.0f);
+  EXPECT_EQ(arith::exp(-1000.0f), arith::exp(-87.0f));
+  EXPECT_EQ(arith::exp(1000.0f), arith::exp(88.0f));
+}
+
+TEST(Functions, DoubleTablesAgreeWithLibm) {
+  Rng rng(7);
+  for (int i = 0; i < 20000; ++i) {
+    const double angle = rng.uniform() * 40000.0;
+    EXPECT_NEAR(arith::sin(angle), std::sin(angle), 2e-12) << angle;
+    EXPECT_NEAR(arith::cos(angle), std::cos(angle), 2e-12) << angle;
+    const double x = rng.uniform() * 1e6 + 1e-9;
+    EXPECT_NEAR(arith::log2(x), std::log2(x), 1e-13 * (1 + std::fabs(std::log2(x))));
+    const double y = (rng.uniform() - 0.5) * 80.0;
+    EXPECT_NEAR(arith::exp2(y) / std::exp2(y), 1.0, 1e-14);
+  }
+}
+
+}  // namespace
+}  // namespace lowbit

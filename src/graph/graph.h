@@ -1,0 +1,112 @@
+// The graph of a model: values [tokens, width] and the operations between them. It knows no architecture and no file.
+//
+// Everything is per token (row-wise) but attention, which looks back along a sequence. Parameters are named; a weight
+// used twice (a tied embedding) is one name. A value carries its format, and a cast is a node (insert_casts).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "formats/format.h"
+
+namespace lowbit::graph {
+
+using ValueId = int32_t;
+
+// Operations: rows of ops.inc, which also gives their names and numbers of inputs.
+enum class Op : uint8_t {
+#define LOWBIT_OP(name, inputs, weights) name,
+#include "graph/ops.inc"
+#undef LOWBIT_OP
+};
+std::string_view op_name(Op op);
+
+struct Rope {
+  int32_t heads = 0, dim = 0;  // values per head that are turned: all of the head
+  double base = 10000.0;
+  double scale = 1.0;          // positions are multiplied by this (linear scaling)
+  bool halves = false;         // pairs (i, i + dim/2); else (2i, 2i + 1)
+};
+
+struct Attention {
+  int32_t layer = 0;           // slot of the cache
+  int32_t heads = 0, kv_heads = 0, dim = 0;
+  float scale = 1.0f;
+  formats::Format kv;          // format in which keys and values are kept
+};
+
+struct Node {
+  Op op = Op::add;
+  std::string name;                  // unique; the output value has the same name
+  std::vector<ValueId> inputs;
+  ValueId output = -1;
+  std::vector<std::string> weights;  // names of parameters
+  float epsilon = 0.0f;              // rms_norm
+  Rope rope;
+  Attention attention;
+};
+
+struct Value {
+  std::string name;
+  int64_t width = 0;                 // 0 until infer_shapes
+  formats::Format format;            // f32 unless a cast made it
+  int32_t producer = -1;             // node; -1: the tokens, value 0
+};
+
+// A parameter that the graph needs: norm weights are [n], matrices [rows, cols].
+struct Parameter {
+  std::string name;
+  std::vector<int64_t> shape;
+};
+
+struct Graph {
+  std::vector<Value> values;         // value 0 is the token ids
+  std::vector<Node> nodes;           // in an order in which they can run
+  std::vector<Parameter> parameters;
+  ValueId logits = -1;
+
+  Graph();
+  // Appends a node; returns its output value.
+  ValueId add(Node node);
+  void need(std::string name, std::vector<int64_t> shape);
+  const Parameter* parameter(std::string_view name) const;
+};
+
+// Sets the width of every value; an error names the node, what was found and what was expected.
+Status infer_shapes(Graph& graph);
+
+// ---- structural facts ----
+
+// Nodes that read a value.
+std::vector<int32_t> consumers(const Graph& graph, ValueId value);
+// The linear (and embed) nodes that use a parameter.
+std::vector<int32_t> users_of(const Graph& graph, std::string_view parameter);
+// The value that a linear reads before any cast: what calibration observes.
+ValueId uncast_input(const Graph& graph, const Node& linear);
+// Values that come after the last attention can be computed for some tokens only: the first such node.
+int32_t first_free_node(const Graph& graph);
+
+// ---- passes ----
+
+// How low precision runs: formats of activations in front of linears, and of the cache.
+struct NumericPolicy {
+  // Activations in front of a linear whose weight has small integers; others get `other`.
+  formats::Format integer_activations;
+  formats::Format other_activations;
+  formats::Format kv;
+
+  // int8/32:f32 where the weight is integer, else f32; cache f16.
+  static NumericPolicy standard();
+  // fp32 everywhere: the yardstick.
+  static NumericPolicy reference();
+};
+
+// Puts a cast in front of every linear that needs one (one per value and format) and sets the format of the caches.
+// weight_formats gives the formats of a parameter's parts.
+Graph insert_casts(const Graph& graph, const NumericPolicy& policy,
+                   const std::function<std::vector<formats::Format>(const std::string&)>& weight_formats);
+
+}  // namespace lowbit::graph

@@ -1,0 +1,165 @@
+// The stages of a matrix product over a vector ISA: unpack codes of any width, decode them to fp32, and integer dot
+// products. Formats differ in the first two only; a new element of at most 8 bits needs nothing here.
+#pragma once
+
+#include "kernels/matmul/args.h"
+
+namespace lowbit::kernels {
+
+// ---- unpack: planes of 4, 2 and 1 bits, high bits first (8 bits: one plane of whole bytes) ----
+
+// The part of unit J's code that lies in the plane of Width bits at `plane`, moved to bit Up.
+template <class S, int Width, int Up, int J>
+static inline typename S::Bytes plane_part(const uint8_t* plane) {
+  constexpr int kPerVector = 8 / Width;
+  return S::template field<(J % kPerVector) * Width, Width, Up>(S::bytes_load(plane + 64 * (J / kPerVector)));
+}
+
+template <class S, int Bits, int J>
+static inline typename S::Bytes unit_codes(const uint8_t* step) {
+  if constexpr (Bits == 8) {
+    return S::bytes_load(step + 64 * J);
+  } else {
+    constexpr int kHas4 = Bits & 4, kHas2 = Bits & 2, kHas1 = Bits & 1;
+    typename S::Bytes code;
+    bool first = true;
+    const auto take = [&](typename S::Bytes part) {
+      code = first ? part : S::bytes_or(code, part);
+      first = false;
+    };
+    if constexpr (kHas4 != 0) take(plane_part<S, 4, kHas2 + kHas1, J>(step));
+    if constexpr (kHas2 != 0) take(plane_part<S, 2, kHas1, J>(step + 64 * kHas4));
+    if constexpr (kHas1 != 0) take(plane_part<S, 1, 0, J>(step + 64 * (kHas4 + kHas2)));
+    return code;
+  }
+}
+
+template <class S, CodeMap Map>
+static inline void store_unit(const UnpackArgs& g, typename S::Bytes code, uint8_t* out) {
+  if constexpr (Map == CodeMap::exclusive_or) {
+    S::bytes_store(out, S::bytes_xor(code, g.flip));
+  } else if constexpr (Map == CodeMap::lookup16) {
+    S::bytes_store(out, S::lookup16(g.table, code));
+  } else if constexpr (Map == CodeMap::lookup64) {
+    S::bytes_store(out, S::lookup64(g.table, code));
+  } else {
+    S::bytes_store(out, code);
+    for (int i = 0; i < 64; ++i) out[i] = g.table[out[i]];
+  }
+}
+
+template <class S, int Bits, CodeMap Map>
+static inline void unpack_panel(const UnpackArgs& g) {
+  for (int64_t step = 0; step < g.steps; ++step) {
+    const uint8_t* in = g.packed + step * 64 * Bits;
+    uint8_t* out = g.panel + step * 512;
+    store_unit<S, Map>(g, unit_codes<S, Bits, 0>(in), out);
+    store_unit<S, Map>(g, unit_codes<S, Bits, 1>(in), out + 64);
+    store_unit<S, Map>(g, unit_codes<S, Bits, 2>(in), out + 128);
+    store_unit<S, Map>(g, unit_codes<S, Bits, 3>(in), out + 192);
+    store_unit<S, Map>(g, unit_codes<S, Bits, 4>(in), out + 256);
+    store_unit<S, Map>(g, unit_codes<S, Bits, 5>(in), out + 320);
+    store_unit<S, Map>(g, unit_codes<S, Bits, 6>(in), out + 384);
+    store_unit<S, Map>(g, unit_codes<S, Bits, 7>(in), out + 448);
+  }
+}
+
+template <class S, int Bits>
+static inline void unpack_bits(const UnpackArgs& g) {
+  using Fn = void (*)(const UnpackArgs&);
+  static constexpr Fn kMaps[] = {unpack_panel<S, Bits, CodeMap::exclusive_or>, unpack_panel<S, Bits, CodeMap::lookup16>,
+                                 unpack_panel<S, Bits, CodeMap::lookup64>, unpack_panel<S, Bits, CodeMap::lookup256>};
+  kMaps[static_cast<int>(g.map)](g);
+}
+
+template <class S>
+static inline void unpack(const UnpackArgs& g) {
+  using Fn = void (*)(const UnpackArgs&);
+  static constexpr Fn kBits[] = {unpack_bits<S, 1>, unpack_bits<S, 2>, unpack_bits<S, 3>, unpack_bits<S, 4>,
+                                 unpack_bits<S, 5>, unpack_bits<S, 6>, unpack_bits<S, 7>, unpack_bits<S, 8>};
+  kBits[g.bits - 1](g);
+}
+
+// ---- decode to fp32 ----
+
+template <class S, int Column>
+static inline void decode_column(const DecodeArgs& g, typename S::Bytes codes, int64_t col) {
+  if (col >= g.cols) return;
+  typename S::Float v = S::gather(g.table, S::template column<Column>(codes));
+  const int64_t at = col / g.group * 16;
+  if (g.zeros != nullptr) v = S::sub(v, S::load(g.zeros + at));
+  if (g.minimums != nullptr) {
+    v = S::fma(v, S::load(g.scales + at), S::load(g.minimums + at));
+  } else if (g.scales != nullptr) {
+    v = S::mul(v, S::load(g.scales + at));
+  }
+  S::store(g.values + col * 16, v);
+}
+
+template <class S>
+static inline void decode(const DecodeArgs& g) {
+  for (int64_t col = 0; col < g.cols; col += 4) {
+    const typename S::Bytes codes = S::bytes_load(g.panel + col * 16);
+    decode_column<S, 0>(g, codes, col);
+    decode_column<S, 1>(g, codes, col + 1);
+    decode_column<S, 2>(g, codes, col + 2);
+    decode_column<S, 3>(g, codes, col + 3);
+  }
+}
+
+// ---- integer dot products ----
+
+template <class S, int Tokens, bool Signed>
+static inline void dot_tile(const DotArgs& g, int64_t token) {
+  typename S::Float acc[Tokens];
+  const int8_t* a[Tokens];
+  for (int t = 0; t < Tokens; ++t) {
+    acc[t] = S::zero();
+    a[t] = g.codes + (token + t) * g.code_stride;
+  }
+  for (int64_t s = 0; s < g.stretch_count; ++s) {
+    const DotStretch stretch = g.stretches[s];
+    typename S::Int sum[Tokens];
+    for (int t = 0; t < Tokens; ++t) sum[t] = S::int_zero();
+    for (int64_t unit = stretch.begin_unit; unit < stretch.end_unit; ++unit) {
+      const typename S::Bytes w = S::bytes_load(g.panel + unit * 64);
+      for (int t = 0; t < Tokens; ++t) {
+        const typename S::Bytes x = S::bytes_broadcast4(a[t] + unit * 4);
+        sum[t] = Signed ? S::dot_signed(sum[t], w, x) : S::dot(sum[t], w, x);
+      }
+    }
+    const int64_t at = int64_t{16} * stretch.weight_group;
+    const typename S::Float scale = S::load(g.scales + at);
+    for (int t = 0; t < Tokens; ++t) {
+      const int32_t total = g.sums[(token + t) * g.stretch_count + s];
+      const float activation = g.activation_scales[(token + t) * g.scale_stride + stretch.activation_group];
+      if (g.offsets != nullptr) {
+        sum[t] = S::int_add(sum[t], S::int_mul(S::int_load(g.offsets + at), S::int_broadcast(total)));
+      }
+      acc[t] = S::fma(S::to_float(sum[t]), S::mul(scale, S::broadcast(activation)), acc[t]);
+      if (g.minimums != nullptr) {
+        const typename S::Float minimum = S::mul(S::load(g.minimums + at), S::broadcast(activation));
+        acc[t] = S::fma(S::broadcast(static_cast<float>(total)), minimum, acc[t]);
+      }
+    }
+  }
+  for (int t = 0; t < Tokens; ++t) S::store(g.out + (token + t) * g.out_stride, acc[t]);
+}
+
+template <class S, bool Signed>
+static inline void dot_tokens(const DotArgs& g) {
+  int64_t token = 0;
+  for (; token + S::kTokenTile <= g.tokens; token += S::kTokenTile) dot_tile<S, S::kTokenTile, Signed>(g, token);
+  for (; token < g.tokens; ++token) dot_tile<S, 1, Signed>(g, token);
+}
+
+template <class S>
+static inline void dot(const DotArgs& g) {
+  if (g.signed_codes) {
+    dot_tokens<S, true>(g);
+  } else {
+    dot_tokens<S, false>(g);
+  }
+}
+
+}  // namespace lowbit::kernels

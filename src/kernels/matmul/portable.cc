@@ -1,0 +1,11 @@
+#include "simd/portable.h"
+
+#include "kernels/matmul/generic.h"
+
+namespace lowbit::kernels::portable {
+
+void unpack(const UnpackArgs& args) { kernels::unpack<simd::portable::Simd>(args); }
+void decode(const DecodeArgs& args) { kernels::decode<simd::portable::Simd>(args); }
+void dot(const DotArgs& args) { kernels::dot<simd::portable::Simd>(args); }
+
+}  // namespace lowbit::kernels::portable

@@ -1,0 +1,66 @@
+// Arguments of the operations on rows of activations: plain values only, so that ISA files may include them.
+#pragma once
+
+#include <cstdint>
+
+namespace lowbit::kernels {
+
+// y = x / sqrt(mean(x^2) + epsilon) * weight for each of `rows` rows of `cols`.
+struct RmsNormArgs {
+  int64_t rows, cols;
+  const float* x;
+  const float* weight;
+  float epsilon;
+  float* y;
+};
+
+// y = silu(gate) * up, elementwise over `count` values.
+struct SiluGateArgs {
+  int64_t count;
+  const float* gate;
+  const float* up;
+  float* y;
+};
+
+// y = a + b.
+struct AddArgs {
+  int64_t count;
+  const float* a;
+  const float* b;
+  float* y;
+};
+
+// In one row of `heads` heads of `dim` values: pairs (2i, 2i+1) (interleaved) or (i, i + dim/2) (halves) turned by the
+// angle whose cosine and sine are given for i < dim/2.
+struct RopeArgs {
+  int64_t heads, dim;
+  bool halves;
+  const float* x;
+  const float* cosine;
+  const float* sine;
+  float* y;
+};
+
+// In place: scores[j] = exp(scores[j] * scale - max_j(scores[j] * scale)) for j < count; *sum = their sum in 16 lanes
+// by j mod 16, then a fixed tree. The buffer is padded to a multiple of 16; the padding is overwritten.
+struct SoftmaxArgs {
+  int64_t count;
+  float scale;
+  float* scores;
+  float* sum;
+};
+
+// Symmetric integer codes in groups along the row: scale = amax / most, code = nearest even of x * (1 / scale),
+// clamped to [-most, most]. A group whose amax is below 2^-100 has scale 0 and codes 0. `stored` maps a scale to the
+// nearest value of a 16-bit scale format; null keeps fp32.
+struct QuantizeArgs {
+  int64_t rows, cols, group;
+  const float* x;
+  int32_t most;
+  float (*stored)(float);
+  int8_t* codes;   // [rows][code_stride], columns beyond cols are set to 0 up to code_stride
+  int64_t code_stride;
+  float* scales;   // [rows][groups]
+};
+
+}  // namespace lowbit::kernels

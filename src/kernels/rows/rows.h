@@ -1,0 +1,16 @@
+// Operations on rows of activations, dispatched by ISA; bit-equal on all of them (numeric class: consistent).
+#pragma once
+
+#include "base/cpu.h"
+#include "kernels/rows/args.h"
+
+namespace lowbit::kernels {
+
+void rms_norm(Isa isa, const RmsNormArgs& args);
+void silu_gate(Isa isa, const SiluGateArgs& args);
+void add(Isa isa, const AddArgs& args);
+void rope(Isa isa, const RopeArgs& args);
+void softmax(Isa isa, const SoftmaxArgs& args);
+void quantize(Isa isa, const QuantizeArgs& args);
+
+}  // namespace lowbit::kernels

@@ -1,0 +1,131 @@
+#include "models/blocks.h"
+
+#include <fmt/ranges.h>
+
+namespace lowbit::models {
+
+const nlohmann::json* Config::at(const std::string& key) const {
+  const auto it = source_.metadata->find(full(key));
+  return it == source_.metadata->end() ? nullptr : &*it;
+}
+
+bool Config::has(const std::string& key) const { return at(key) != nullptr; }
+
+Result<int64_t> Config::integer(const std::string& key, int64_t least, int64_t most) const {
+  const nlohmann::json* value = at(key);
+  if (value == nullptr) return errorf("{}: metadata has no key {}", source_.path, full(key));
+  if (!value->is_number_integer()) {
+    return errorf("{}: metadata key {} is {}, expected an integer", source_.path, full(key), value->type_name());
+  }
+  const bool too_large = value->is_number_unsigned() && value->get<uint64_t>() > static_cast<uint64_t>(INT64_MAX);
+  const int64_t number = too_large ? INT64_MAX : value->get<int64_t>();
+  if (number < least || number > most) {
+    return errorf("{}: metadata key {} is {}, expected {} to {}", source_.path, full(key), number, least, most);
+  }
+  return number;
+}
+
+Result<int64_t> Config::integer(const std::string& key, int64_t least, int64_t most, int64_t fallback) const {
+  if (!has(key)) return fallback;
+  return integer(key, least, most);
+}
+
+Result<double> Config::number(const std::string& key, double least, double most) const {
+  const nlohmann::json* value = at(key);
+  if (value == nullptr) return errorf("{}: metadata has no key {}", source_.path, full(key));
+  if (!value->is_number()) {
+    return errorf("{}: metadata key {} is {}, expected a number", source_.path, full(key), value->type_name());
+  }
+  const double number = value->get<double>();
+  if (!(number >= least && number <= most)) {
+    return errorf("{}: metadata key {} is {}, expected {} to {}", source_.path, full(key), number, least, most);
+  }
+  return number;
+}
+
+Result<double> Config::number(const std::string& key, double least, double most, double fallback) const {
+  if (!has(key)) return fallback;
+  return number(key, least, most);
+}
+
+graph::ValueId Builder::embed(const std::string& weight, int64_t vocabulary, int64_t width) {
+  graph_.need(weight, {vocabulary, width});
+  graph::Node node;
+  node.op = graph::Op::embed;
+  node.name = "embedding";
+  node.inputs = {0};
+  node.weights = {weight};
+  return graph_.add(std::move(node));
+}
+
+graph::ValueId Builder::rms_norm(const std::string& name, graph::ValueId x, const std::string& weight, int64_t width,
+                                 float epsilon) {
+  graph_.need(weight, {width});
+  graph::Node node;
+  node.op = graph::Op::rms_norm;
+  node.name = name;
+  node.inputs = {x};
+  node.weights = {weight};
+  node.epsilon = epsilon;
+  return graph_.add(std::move(node));
+}
+
+graph::ValueId Builder::linear(const std::string& name, graph::ValueId x, const std::string& weight, int64_t rows,
+                               int64_t cols) {
+  graph_.need(weight, {rows, cols});
+  graph::Node node;
+  node.op = graph::Op::linear;
+  node.name = name;
+  node.inputs = {x};
+  node.weights = {weight};
+  return graph_.add(std::move(node));
+}
+
+graph::ValueId Builder::add(const std::string& name, graph::ValueId a, graph::ValueId b) {
+  graph::Node node;
+  node.op = graph::Op::add;
+  node.name = name;
+  node.inputs = {a, b};
+  return graph_.add(std::move(node));
+}
+
+graph::ValueId Builder::silu_gate(const std::string& name, graph::ValueId a, graph::ValueId b) {
+  graph::Node node;
+  node.op = graph::Op::silu_gate;
+  node.name = name;
+  node.inputs = {a, b};
+  return graph_.add(std::move(node));
+}
+
+graph::ValueId Builder::rope(const std::string& name, graph::ValueId x, const graph::Rope& rope) {
+  graph::Node node;
+  node.op = graph::Op::rope;
+  node.name = name;
+  node.inputs = {x};
+  node.rope = rope;
+  return graph_.add(std::move(node));
+}
+
+graph::ValueId Builder::attention(const std::string& name, graph::ValueId q, graph::ValueId k, graph::ValueId v,
+                                  const graph::Attention& attention) {
+  graph::Node node;
+  node.op = graph::Op::attention;
+  node.name = name;
+  node.inputs = {q, k, v};
+  node.attention = attention;
+  return graph_.add(std::move(node));
+}
+
+Status check_parameters(const Source& source, const graph::Graph& graph) {
+  for (const graph::Parameter& parameter : graph.parameters) {
+    const Source::Tensor* tensor = source.find(parameter.name);
+    if (tensor == nullptr) return errorf("{}: tensor {} is missing", source.path, parameter.name);
+    if (tensor->shape != parameter.shape) {
+      return errorf("{}: tensor {} has shape [{}], expected [{}]", source.path, parameter.name,
+                    fmt::join(tensor->shape, ", "), fmt::join(parameter.shape, ", "));
+    }
+  }
+  return {};
+}
+
+}  // namespace lowbit::models

@@ -1,0 +1,54 @@
+// Shared parts of architectures: typed access to metadata, and blocks of nodes.
+#pragma once
+
+#include <string>
+
+#include "graph/graph.h"
+#include "models/model.h"
+
+namespace lowbit::models {
+
+// Reads keys of the metadata; errors name file and key.
+class Config {
+ public:
+  Config(const Source& source, std::string prefix) : source_(source), prefix_(std::move(prefix)) {}
+
+  // prefix.key as an integer in [least, most]; without a fallback a missing key is an error.
+  Result<int64_t> integer(const std::string& key, int64_t least, int64_t most) const;
+  Result<int64_t> integer(const std::string& key, int64_t least, int64_t most, int64_t fallback) const;
+  Result<double> number(const std::string& key, double least, double most) const;
+  Result<double> number(const std::string& key, double least, double most, double fallback) const;
+  bool has(const std::string& key) const;
+  const Source& source() const { return source_; }
+  std::string full(const std::string& key) const { return prefix_ + "." + key; }
+
+ private:
+  const nlohmann::json* at(const std::string& key) const;
+  const Source& source_;
+  std::string prefix_;
+};
+
+// Appends nodes to a graph and declares the parameters they use.
+class Builder {
+ public:
+  explicit Builder(graph::Graph& graph) : graph_(graph) {}
+
+  graph::ValueId embed(const std::string& weight, int64_t vocabulary, int64_t width);
+  graph::ValueId rms_norm(const std::string& name, graph::ValueId x, const std::string& weight, int64_t width,
+                          float epsilon);
+  graph::ValueId linear(const std::string& name, graph::ValueId x, const std::string& weight, int64_t rows,
+                        int64_t cols);
+  graph::ValueId add(const std::string& name, graph::ValueId a, graph::ValueId b);
+  graph::ValueId silu_gate(const std::string& name, graph::ValueId a, graph::ValueId b);
+  graph::ValueId rope(const std::string& name, graph::ValueId x, const graph::Rope& rope);
+  graph::ValueId attention(const std::string& name, graph::ValueId q, graph::ValueId k, graph::ValueId v,
+                           const graph::Attention& attention);
+
+ private:
+  graph::Graph& graph_;
+};
+
+// Every parameter of the graph is in the file with the right shape.
+Status check_parameters(const Source& source, const graph::Graph& graph);
+
+}  // namespace lowbit::models

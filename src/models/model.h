@@ -1,0 +1,45 @@
+// Architectures: metadata and names of tensors -> graph. One file per architecture, one row in models.inc.
+#pragma once
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "graph/graph.h"
+
+namespace lowbit::models {
+
+// What the rest of the house may ask of a model beyond its graph.
+struct Model {
+  std::string architecture;   // "llama"
+  std::string name;           // general.name, for people
+  graph::Graph graph;         // shapes inferred, no casts
+  int64_t context = 0;        // trained context length
+  int32_t layers = 0;
+  int64_t vocabulary = 0;
+};
+
+// What a file offers, as far as an architecture needs to know.
+struct Source {
+  std::string path;                // for error sentences
+  const nlohmann::json* metadata;  // GGUF key names
+  struct Tensor {
+    std::string name;
+    std::vector<int64_t> shape;
+  };
+  std::vector<Tensor> tensors;
+
+  const Tensor* find(std::string_view name) const;
+};
+
+// Builds the graph of the architecture that "general.architecture" names, and checks that every parameter is there
+// with the expected shape. Errors name the file, the key or tensor, what was found and what was expected.
+Result<Model> build(const Source& source);
+
+// Names of the architectures, for help and error sentences.
+std::vector<std::string_view> architectures();
+
+}  // namespace lowbit::models
