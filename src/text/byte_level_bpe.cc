@@ -225,7 +225,7 @@ class ByteLevelBpe final : public Model {
 
   std::unique_ptr<Encoder> encoder() const override { return std::make_unique<BpeEncoder>(tables_); }
 
-  std::string bytes_of(std::string_view token, TokenType type) const override {
+  std::string bytes_of(std::string_view token) const override {
     // A token that the alphabet cannot spell (padding, for example) stands for its own text.
     return ByteAlphabet::get().decode(token).value_or(std::string(token));
   }

@@ -29,7 +29,7 @@ class Model {
   virtual ~Model() = default;
   virtual std::unique_ptr<Encoder> encoder() const = 0;
   // The bytes of a token of the file that is neither control nor user-defined.
-  virtual std::string bytes_of(std::string_view token, TokenType type) const = 0;
+  virtual std::string bytes_of(std::string_view token) const = 0;
 };
 
 using ModelFactory = Result<std::shared_ptr<const Model>> (*)(const Metadata&, const Vocabulary&);

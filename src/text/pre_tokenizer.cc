@@ -125,7 +125,6 @@ PreTokenizer::Splitter::Splitter(const PreTokenizer& owner) : scratch_(std::make
   LOWBIT_CHECK(scratch_->match_data != nullptr);
 }
 PreTokenizer::Splitter::~Splitter() = default;
-PreTokenizer::Splitter::Splitter(Splitter&&) noexcept = default;
 
 const std::vector<std::string_view>& PreTokenizer::Splitter::split(std::string_view text) {
   Scratch& s = *scratch_;

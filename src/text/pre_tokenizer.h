@@ -24,7 +24,6 @@ class PreTokenizer {
    public:
     explicit Splitter(const PreTokenizer& owner);
     ~Splitter();
-    Splitter(Splitter&&) noexcept;
 
     // Pieces of the text in order; together they are the text. Each pattern of the row cuts the pieces of the one
     // before it, each piece being a text of its own (for look-ahead); what lies between two matches is a piece too.

@@ -56,7 +56,7 @@ Result<Tokenizer> Tokenizer::from_metadata(const nlohmann::json& metadata, std::
   state->bytes.reserve(v.tokens.size());
   for (size_t id = 0; id < v.tokens.size(); ++id) {
     const bool plain = v.types[id] == TokenType::normal || v.types[id] == TokenType::byte;
-    state->bytes.push_back(plain ? state->model->bytes_of(v.tokens[id], v.types[id]) : v.tokens[id]);
+    state->bytes.push_back(plain ? state->model->bytes_of(v.tokens[id]) : v.tokens[id]);
   }
   Tokenizer out;
   out.state_ = std::move(state);

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "text/utf8.h"
+
 namespace lowbit::text {
 namespace {
 
@@ -34,6 +36,15 @@ Status read_tokens(const Metadata& metadata, Vocabulary& out) {
   return {};
 }
 
+// A token that steers the model: a text must not be able to spell it, whatever type the file gives it. Tokens of one
+// character keep their type, since the text would lose that character (files exist that name "!" as their EOS).
+void make_control(Vocabulary& vocabulary, int32_t id) {
+  const std::string& token = vocabulary.tokens[id];
+  if (token.empty() || utf8_step(token).length == token.size()) return;
+  TokenType& type = vocabulary.types[id];
+  if (type == TokenType::normal || type == TokenType::user_defined) type = TokenType::control;
+}
+
 Status read_ids(const Metadata& metadata, Vocabulary& out) {
   constexpr const char* kAddBos = "tokenizer.ggml.add_bos_token";
   const size_t count = out.tokens.size();
@@ -49,9 +60,8 @@ Status read_ids(const Metadata& metadata, Vocabulary& out) {
   if (out.adds_bos && out.bos < 0) {
     return metadata.error(kAddBos, "is true, but \"tokenizer.ggml.bos_token_id\" is absent");
   }
-  // These ids steer the model: a text must not be able to spell them, whatever type the file gives them.
   for (const auto& id : {bos, eos, eot}) {
-    if (id && out.types[*id] != TokenType::unknown) out.types[*id] = TokenType::control;
+    if (id) make_control(out, *id);
   }
   for (const auto& id : {eos, eot}) {
     if (id) out.end_of_turn.push_back(*id);
@@ -65,10 +75,12 @@ Result<Vocabulary> read_vocabulary(const Metadata& metadata) {
   Vocabulary out;
   LOWBIT_TRY(read_tokens(metadata, out));
   LOWBIT_TRY(read_ids(metadata, out));
-  for (size_t id = 0; id < out.tokens.size(); ++id) {
-    const bool named =
-        std::find(std::begin(kEndOfTurn), std::end(kEndOfTurn), out.tokens[id]) != std::end(kEndOfTurn);
-    if (named && out.types[id] == TokenType::control) out.end_of_turn.push_back(static_cast<int32_t>(id));
+  for (size_t i = 0; i < out.tokens.size(); ++i) {
+    if (std::find(std::begin(kEndOfTurn), std::end(kEndOfTurn), out.tokens[i]) == std::end(kEndOfTurn)) continue;
+    // One of type normal may be a word of its own that happens to look so.
+    const int32_t id = static_cast<int32_t>(i);
+    if (out.types[id] == TokenType::user_defined) make_control(out, id);
+    if (out.types[id] == TokenType::control) out.end_of_turn.push_back(id);
   }
   std::sort(out.end_of_turn.begin(), out.end_of_turn.end());
   out.end_of_turn.erase(std::unique(out.end_of_turn.begin(), out.end_of_turn.end()), out.end_of_turn.end());
