@@ -30,16 +30,28 @@ class [[nodiscard]] Result {
   bool ok() const { return state_.index() == 0; }
   explicit operator bool() const { return ok(); }
 
-  T& value() & { LOWBIT_CHECK(ok()); return std::get<0>(state_); }
-  const T& value() const& { LOWBIT_CHECK(ok()); return std::get<0>(state_); }
-  T&& value() && { LOWBIT_CHECK(ok()); return std::get<0>(std::move(state_)); }
+  T& value() & {
+    LOWBIT_CHECK(ok());
+    return std::get<0>(state_);
+  }
+  const T& value() const& {
+    LOWBIT_CHECK(ok());
+    return std::get<0>(state_);
+  }
+  T&& value() && {
+    LOWBIT_CHECK(ok());
+    return std::get<0>(std::move(state_));
+  }
   T& operator*() & { return value(); }
   const T& operator*() const& { return value(); }
   T&& operator*() && { return std::move(*this).value(); }
   T* operator->() { return &value(); }
   const T* operator->() const { return &value(); }
 
-  const Error& error() const { LOWBIT_CHECK(!ok()); return std::get<1>(state_); }
+  const Error& error() const {
+    LOWBIT_CHECK(!ok());
+    return std::get<1>(state_);
+  }
   const std::string& message() const { return error().message; }
 
  private:
@@ -55,7 +67,10 @@ class [[nodiscard]] Result<void> {
 
   bool ok() const { return ok_; }
   explicit operator bool() const { return ok_; }
-  const Error& error() const { LOWBIT_CHECK(!ok_); return error_; }
+  const Error& error() const {
+    LOWBIT_CHECK(!ok_);
+    return error_;
+  }
   const std::string& message() const { return error().message; }
 
  private:
@@ -71,11 +86,11 @@ using Status = Result<void>;
 #define LOWBIT_CONCAT(a, b) LOWBIT_CONCAT_INNER(a, b)
 
 // LOWBIT_TRY(expression): returns the error of a Status to the caller.
-#define LOWBIT_TRY(...)                                        \
-  do {                                                         \
-    if (auto status_ = (__VA_ARGS__); !status_.ok()) {         \
-      return status_.error();                                  \
-    }                                                          \
+#define LOWBIT_TRY(...)                                \
+  do {                                                 \
+    if (auto status_ = (__VA_ARGS__); !status_.ok()) { \
+      return status_.error();                          \
+    }                                                  \
   } while (false)
 
 // LOWBIT_ASSIGN(auto x, expression): x = value, or returns the error to the caller.
