@@ -54,15 +54,18 @@ int64_t span_of(const Section& outer, const Section& inner, int64_t groups) {
   return outer.groups <= 1 ? groups : outer.group / inner.group;
 }
 
-// Calls visit(reader, level) for the sections of scales or of minima, from the inside out.
+// Calls visit(reader, level) for what is multiplied into scales or into minima, from the inside out: an outer level
+// without a minimum applies its scale to both.
 template <class Visit>
 void for_each_level(const PackedMatrix& from, bool minimums, Visit&& visit) {
   const PackedLayout& layout = from.layout();
   for (size_t i = 0; i < layout.scales.size(); ++i) {
     const formats::ScaleLevel& level = from.format().levels[i];
-    if (minimums && !level.minimum) continue;
-    const Section& section = minimums ? layout.minimums[i] : layout.scales[i];
-    visit(SectionReader(from, section, minimums ? *level.minimum : level.scale), i);
+    if (minimums && level.minimum) {
+      visit(SectionReader(from, layout.minimums[i], *level.minimum), i);
+    } else {
+      visit(SectionReader(from, layout.scales[i], level.scale), i);
+    }
   }
 }
 

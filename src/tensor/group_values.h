@@ -16,9 +16,9 @@ int64_t value_groups(const PackedMatrix& matrix);
 int64_t value_group_columns(const PackedMatrix& matrix);
 
 // The effective values of row block `row_block`, each [value_groups][16 rows]: the product over the levels from the
-// inside out, each product rounded to float; a level without a minimum leaves the minimum as it is. Zero points are
-// integer values of the element. A plain format has scale 1; where a format has no minimum or zero point, 0.
-// minimums and zero_points may be empty spans; padding rows hold the value of code 0.
+// inside out, each product rounded to float; an outer level without a minimum of its own multiplies the minimum by
+// its scale. Zero points are integer values of the element. A plain format has scale 1; where a format has no minimum
+// or zero point, 0. minimums and zero_points may be empty spans; padding rows hold the value of code 0.
 void group_values(const PackedMatrix& from, int64_t row_block, std::span<float> scales, std::span<float> minimums,
                   std::span<int16_t> zero_points);
 

@@ -25,8 +25,8 @@ Status check_level(const Format& format, size_t index) {
     return errorf("a scale of format {} has a width that cannot be stored; expected 1 to 16 or 32 bits",
                   formats::print(format));
   }
-  if (level.zero_point && (index != 0 || !format.element.is_integer() || level.minimum)) {
-    return errorf("format {} has a zero point where none can stand; expected it at the innermost level of an integer",
+  if (level.zero_point && (index != 0 || !format.element.is_integer() || format.element.bits > 8 || level.minimum)) {
+    return errorf("format {} has a zero point where none can stand; expected it innermost, with an integer of 8 bits",
                   formats::print(format));
   }
   if (index == 0) return {};

@@ -1,0 +1,20 @@
+// Array casts of activations: values rounded to a format as they come, scales from the greatest magnitude.
+#pragma once
+
+#include <cstdint>
+
+#include "base/result.h"
+#include "formats/format.h"
+
+namespace lowbit::tensor {
+
+// Whether values can be cast to this format on the fly: a plain element, or one level of symmetric scales in groups
+// along the row (minima, zero points, and scales of scales need a search: see quant). The error says why not.
+Status check_castable(const formats::Format& format);
+
+// out[i] = the value of x[i] in the format, nearest even, saturating. Scale of a group: amax / largest value, rounded
+// to the scale's own format (e8m0: up to the next power of two, so that nothing saturates); a group whose amax is
+// below 2^-100 becomes zero. x and out may be the same.
+void cast_row(const formats::Format& format, int64_t cols, const float* x, float* out);
+
+}  // namespace lowbit::tensor
