@@ -4,6 +4,7 @@
 
 #include "base/check.h"
 #include "tensor/codes_block.h"
+#include "tensor/element_table.h"
 #include "tensor/gather.h"
 #include "tensor/group_values.h"
 
@@ -33,7 +34,7 @@ void read_floats(const PackedMatrix& from, int64_t row, float* out) {
 void element_values(const PackedMatrix& from, int64_t row, RowScratch& scratch, float* out) {
   if (from.format().element.bits == 32) return read_floats(from, row, out);
   unpack_codes_row(from, row, scratch.codes.data());
-  const float* table = formats::decode_table(from.format().element).data();
+  const float* table = element_table(from.format().element);
   for (int64_t c = 0; c < from.cols(); ++c) out[c] = table[scratch.codes[c]];
 }
 

@@ -29,18 +29,42 @@ void unpack_entries(const std::byte* in, uint32_t out[kEntryRows]) {
 
 void unpack_words(const std::byte* in, uint32_t out[kEntryRows]) { std::memcpy(out, in, kEntryRows * 4); }
 
+template <int kBits>
+void decode_entries(const std::byte* in, int64_t groups, const float* table, float* out) {
+  for (int64_t g = 0; g < groups; ++g, in += 2 * kBits, out += kEntryRows) {
+    uint32_t codes[kEntryRows];
+    unpack_entries<kBits>(in, codes);
+    for (int r = 0; r < kEntryRows; ++r) out[r] = table[codes[r]];
+  }
+}
+
+void decode_words(const std::byte* in, int64_t groups, const float* /*table*/, float* out) {
+  std::memcpy(out, in, static_cast<size_t>(groups) * kEntryRows * sizeof(float));
+}
+
 template <int... kIndex>
-constexpr std::array<UnpackEntries, sizeof...(kIndex)> make_readers(std::integer_sequence<int, kIndex...>) {
+constexpr std::array<UnpackEntries, sizeof...(kIndex)> make_unpackers(std::integer_sequence<int, kIndex...>) {
   return {&unpack_entries<kIndex + 1>...};
 }
-constexpr auto kReaders = make_readers(std::make_integer_sequence<int, 16>());
+template <int... kIndex>
+constexpr std::array<DecodeEntries, sizeof...(kIndex)> make_decoders(std::integer_sequence<int, kIndex...>) {
+  return {&decode_entries<kIndex + 1>...};
+}
+constexpr auto kUnpackers = make_unpackers(std::make_integer_sequence<int, 16>());
+constexpr auto kDecoders = make_decoders(std::make_integer_sequence<int, 16>());
 
 }  // namespace
 
 UnpackEntries unpack_entries_for(int bits) {
   if (bits == 32) return unpack_words;
   LOWBIT_CHECK(bits >= 1 && bits <= 16);
-  return kReaders[bits - 1];
+  return kUnpackers[bits - 1];
+}
+
+DecodeEntries decode_entries_for(int bits) {
+  if (bits == 32) return decode_words;
+  LOWBIT_CHECK(bits >= 1 && bits <= 16);
+  return kDecoders[bits - 1];
 }
 
 void pack_entries(const uint32_t in[kEntryRows], int bits, std::byte* out) {

@@ -4,6 +4,7 @@
 
 #include "base/bits.h"
 #include "base/check.h"
+#include "tensor/element_table.h"
 #include "tensor/entries.h"
 
 namespace lowbit::tensor {
@@ -18,20 +19,18 @@ class SectionReader {
   SectionReader(const PackedMatrix& matrix, const Section& section, const ElementFormat& element)
       : data_(matrix.bytes().data() + section.offset),
         section_(section),
-        table_(section.bits == 32 ? nullptr : formats::decode_table(element).data()),
-        unpack_(unpack_entries_for(section.bits)) {}
+        table_(element_table(element)),
+        decode_(decode_entries_for(section.bits)) {}
 
   const Section& section() const { return section_; }
 
-  // The 16 rows of a group; the one entry of a tensor level stands for every row.
-  void read(int64_t row_block, int64_t group, float out[kEntryRows]) const {
+  // Groups [group, group + count) of a row block, [count][16]; the one entry of a tensor level stands for every row.
+  void read(int64_t row_block, int64_t group, int64_t count, float* out) const {
     if (section_.groups == 0) {
-      std::fill_n(out, kEntryRows, decode(entry_at(data_, section_.bits, 0)));
+      std::fill_n(out, count * kEntryRows, decode(entry_at(data_, section_.bits, 0)));
       return;
     }
-    uint32_t codes[kEntryRows];
-    unpack_(data_ + (row_block * section_.groups + group) * 2 * section_.bits, codes);
-    for (int r = 0; r < kEntryRows; ++r) out[r] = decode(codes[r]);
+    decode_(data_ + (row_block * section_.groups + group) * 2 * section_.bits, count, table_, out);
   }
 
   float read_one(int64_t row, int64_t group) const {
@@ -46,7 +45,7 @@ class SectionReader {
   const std::byte* data_;
   const Section& section_;
   const float* table_;
-  UnpackEntries unpack_;
+  DecodeEntries decode_;
 };
 
 // How many of the `groups` inner groups one group of an outer section spans.
@@ -73,13 +72,13 @@ void combine_block(const PackedMatrix& from, int64_t row_block, bool minimums, s
   const int64_t groups = value_groups(from);
   for_each_level(from, minimums, [&](const SectionReader& reader, size_t level) {
     if (level == 0) {
-      for (int64_t g = 0; g < groups; ++g) reader.read(row_block, g, &out[g * kRowBlock]);
+      reader.read(row_block, 0, groups, out.data());
       return;
     }
     const int64_t span = span_of(reader.section(), from.layout().scales[0], groups);
     float factor[kEntryRows];
     for (int64_t first = 0; first < groups; first += span) {
-      reader.read(row_block, first / span, factor);
+      reader.read(row_block, first / span, 1, factor);
       for (int64_t g = first; g < std::min(first + span, groups); ++g) {
         for (int r = 0; r < kEntryRows; ++r) out[g * kRowBlock + r] *= factor[r];
       }
@@ -132,7 +131,7 @@ void group_values(const PackedMatrix& from, int64_t row_block, std::span<float> 
   const SectionReader reader(from, from.layout().minimums[0], from.format().element);
   for (int64_t g = 0; g < groups; ++g) {
     float values[kEntryRows];
-    reader.read(row_block, g, values);
+    reader.read(row_block, g, 1, values);
     for (int r = 0; r < kEntryRows; ++r) zero_points[g * kRowBlock + r] = static_cast<int16_t>(values[r]);
   }
 }

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstring>
 
+#include "formats/sample.h"
 #include "tensor/codes_block.h"
 #include "tensor/gather.h"
 #include "tensor/group_values.h"
@@ -212,6 +213,30 @@ TEST(PackedMatrix, KindsOfFormats) {
       for (const int64_t cols : {1, 15, 100, 576}) check_matrix(parse(text), rows, cols, ++seed);
     }
   }
+}
+
+TEST(PackedMatrix, RandomFormats) {
+  Rng rng(2024);
+  for (int i = 0; i < 300; ++i) {
+    const Format format = formats::sample_format(rng);
+    const int64_t rows = kSizes[rng.below(5)], cols = kSizes[rng.below(7)];
+    check_matrix(format, rows, cols, 5000 + i);
+  }
+}
+
+TEST(PackedMatrixDeathTest, WrongUseIsCaught) {
+  const Format format = parse("int4/16:f16");
+  Rng rng(3);
+  PackedMatrix matrix = *PackedMatrix::allocate(format, 20, 32);
+  const Codes good = oracle::random_codes(format, 20, 32, rng);
+  Codes wide = good;
+  wide.codes[7] = 16;  // does not fit in 4 bits
+  EXPECT_DEATH(pack_rows(wide, 0, 20, matrix), "");
+  EXPECT_DEATH(pack_rows(slice(good, format, 0, 18, 32), 0, 18, matrix), "");  // cuts a row block
+  EXPECT_DEATH(pack_rows(slice(good, format, 4, 20, 32), 4, 20, matrix), "");
+  EXPECT_DEATH(pack_rows(good, 0, 16, matrix), "");  // more codes than rows
+  PackedMatrix view = *PackedMatrix::view(format, 20, 32, matrix.bytes(), nullptr);
+  EXPECT_DEATH(pack_rows(good, 0, 20, view), "");
 }
 
 TEST(PackedMatrix, RowsInParallelPieces) {
