@@ -116,7 +116,29 @@ Magnitude truncate(const ElementFormat& f, double a) {
   return out;
 }
 
+// nearest_even of a normal double, without unpredictable branches; false where the general path has to decide.
+bool encode_float_fast(const ElementFormat& f, double x, uint32_t& code) {
+  const uint64_t raw = double_bits(x);
+  const int field = static_cast<int>(raw >> 52) & 0x7FF;
+  if (field == 0 || field == 0x7FF || !f.has_zero) return false;
+  const uint64_t significand = (raw & ((uint64_t{1} << 52) - 1)) | (uint64_t{1} << 52);
+  const int exponent = field - 1023;
+  const int step = std::max(exponent, 1 - f.bias);
+  // From 62 on nothing is left of the significand and less than half a step, as for every larger shift.
+  const int shift = std::min(52 - f.mantissa_bits + (step - exponent), 62);
+  const int64_t base = (static_cast<int64_t>(step) + f.bias - 1) * (int64_t{1} << f.mantissa_bits);
+  const uint64_t odd = ((significand >> shift) + static_cast<uint64_t>(base)) & 1;
+  const uint64_t kept = (significand + (uint64_t{1} << (shift - 1)) - 1 + odd) >> shift;
+  const int64_t magnitude = base + static_cast<int64_t>(kept);
+  if (magnitude > static_cast<int64_t>(max_magnitude(f))) return false;
+  const bool signless = !f.is_signed || (f.nan == NanKind::negative_zero && magnitude == 0);
+  if (!f.is_signed && (raw >> 63) != 0) return false;
+  code = static_cast<uint32_t>(magnitude) | (signless ? 0 : static_cast<uint32_t>(raw >> 63) * sign_mask(f));
+  return true;
+}
+
 uint32_t encode_float(const ElementFormat& f, double x, const CastPolicy& policy, uint32_t random) {
+  if (uint32_t code = 0; policy.rounding == Rounding::nearest_even && encode_float_fast(f, x, code)) return code;
   const bool negative = std::signbit(x);
   if (std::isnan(x)) return nan_code(f).value_or(0);
   if (std::isinf(x)) return beyond_range(f, negative, true, policy);
@@ -143,7 +165,14 @@ uint32_t encode_fixed(const ElementFormat& f, double x, const CastPolicy& policy
   const bool negative = std::signbit(x);
   const int64_t least = f.is_signed ? -(int64_t{1} << (f.bits - 1)) : 0;
   const int64_t most = f.is_signed ? (int64_t{1} << (f.bits - 1)) - 1 : (int64_t{1} << f.bits) - 1;
-  const double a = std::fabs(x) * power_of_two(f.kind == ElementKind::fixed ? f.fraction_bits : 0);
+  const double scale = power_of_two(f.kind == ElementKind::fixed ? f.fraction_bits : 0);
+  const uint32_t mask = static_cast<uint32_t>((uint64_t{1} << f.bits) - 1);
+  if (policy.rounding == Rounding::nearest_even) {
+    // The ends are integers, so clamping may come first; the sum rounds to a multiple of 1.
+    const double clamped = std::clamp(x * scale, static_cast<double>(least), static_cast<double>(most));
+    return static_cast<uint32_t>(double_bits(clamped + 0x1.8p52)) & mask;
+  }
+  const double a = std::fabs(x) * scale;
   int64_t q = int64_t{1} << 20;  // beyond every element
   if (a < 0x1p20) {
     q = static_cast<int64_t>(a);
@@ -155,17 +184,14 @@ uint32_t encode_fixed(const ElementFormat& f, double x, const CastPolicy& policy
     if (rounds_away(policy, r, negative, (q & 1) != 0, random)) ++q;
   }
   q = std::clamp(negative ? -q : q, least, most);
-  return static_cast<uint32_t>(q) & static_cast<uint32_t>((uint64_t{1} << f.bits) - 1);
+  return static_cast<uint32_t>(q) & mask;
 }
 
 // One of two neighbouring entries of a codebook, of which neither equals x.
 bool takes_upper(const CodebookIndex& index, size_t lower, double x, Rounding rounding, uint32_t random) {
   const double low = index.values[lower], high = index.values[lower + 1];
   const bool negative = std::signbit(x);
-  const bool low_odd = (index.codes[lower] & 1) != 0, high_odd = (index.codes[lower + 1] & 1) != 0;
-  const bool lower_index = index.codes[lower + 1] < index.codes[lower];
-  const bool upper_even = low_odd != high_odd ? low_odd : lower_index;
-  const bool upper_odd = low_odd != high_odd ? high_odd : lower_index;
+  const bool upper_even = index.upper_has_parity(lower, 0), upper_odd = index.upper_has_parity(lower, 1);
   const int half = index.compare_middle(lower, x);
   const bool outer = std::fabs(high) != std::fabs(low) ? std::fabs(high) > std::fabs(low) : !negative;
   switch (rounding) {
@@ -200,6 +226,7 @@ bool takes_upper(const CodebookIndex& index, size_t lower, double x, Rounding ro
 uint32_t encode_codebook(const ElementFormat& f, double x, const CastPolicy& policy, uint32_t random) {
   const CodebookIndex& index = codebook_index(f.codebook);
   if (std::isnan(x)) return index.nearest_zero;
+  if (policy.rounding == Rounding::nearest_even) return index.nearest_even(x);
   const auto above = std::upper_bound(index.values.begin(), index.values.end(), x);
   if (above == index.values.begin()) return index.codes.front();
   const size_t lower = static_cast<size_t>(above - index.values.begin()) - 1;

@@ -4,6 +4,7 @@
 #include <array>
 #include <bit>
 #include <cmath>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <numeric>
@@ -61,10 +62,9 @@ bool derive_integers(const std::vector<float>& values, IntegerForm& form) {
   return form.most - form.least <= 255;
 }
 
-const ElementTables& tables_of(const ElementFormat& f) {
+const ElementTables& shared_tables(const ElementFormat& f) {
   static std::shared_mutex mutex;
   static auto& cache = *new std::map<std::vector<uint32_t>, std::unique_ptr<const ElementTables>>;  // never freed
-  LOWBIT_CHECK(f.bits >= 1 && f.bits <= 16);
   const std::vector<uint32_t> key = table_key(f);
   {
     std::shared_lock lock(mutex);
@@ -77,6 +77,23 @@ const ElementTables& tables_of(const ElementFormat& f) {
   made->has_integers = f.bits <= 8 && derive_integers(made->values, made->integers);
   std::unique_lock lock(mutex);
   return *cache.emplace(key, std::move(made)).first->second;
+}
+
+// The tables of an element, with the elements used last by this thread in front of the shared cache.
+const ElementTables& tables_of(const ElementFormat& f) {
+  struct Slot {
+    ElementFormat element;
+    const ElementTables* tables = nullptr;
+  };
+  thread_local std::array<Slot, 4> slots;
+  thread_local unsigned next = 0;
+  LOWBIT_CHECK(f.bits >= 1 && f.bits <= 16);
+  for (const Slot& slot : slots) {
+    if (slot.tables != nullptr && slot.element == f) return *slot.tables;
+  }
+  const ElementTables& tables = shared_tables(f);
+  slots[next++ % slots.size()] = {f, &tables};
+  return tables;
 }
 
 }  // namespace
@@ -112,6 +129,13 @@ CodebookIndex make_codebook_index(const Codebook& book) {
     }
     index.values.push_back(value);
     index.codes.push_back(code);
+  }
+  index.thresholds.assign(std::bit_ceil(index.values.size()) - 1, std::numeric_limits<double>::quiet_NaN());
+  for (size_t i = 0; i < index.middles.size(); ++i) {
+    const double middle = index.middles[i];
+    const int side = index.compare_middle(i, middle);
+    const bool upper = side > 0 || (side == 0 && index.upper_has_parity(i, 0));
+    index.thresholds[i] = upper ? middle : std::nextafter(middle, HUGE_VAL);
   }
   const auto nearest = std::min_element(index.values.begin(), index.values.end(),
                                         [](double a, double b) { return std::fabs(a) < std::fabs(b); });

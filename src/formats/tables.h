@@ -17,6 +17,25 @@ struct CodebookIndex {
   std::vector<double> middles;
   std::vector<int8_t> middle_errors;
   uint32_t nearest_zero = 0;  // code of the value nearest to zero: what NaN becomes
+  // The rule of nearest_even in one comparison: x becomes value i where thresholds[i - 1] <= x < thresholds[i].
+  // Filled with NaN up to 2^n - 1 entries, so that a search takes n steps without a branch.
+  std::vector<double> thresholds;
+
+  // Of the values i and i + 1, is the upper one that with the even (parity 0) or odd (1) code? Where both codes have
+  // one parity, the lower code stands for it.
+  bool upper_has_parity(size_t i, uint32_t parity) const {
+    if (((codes[i] ^ codes[i + 1]) & 1) == 0) return codes[i + 1] < codes[i];
+    return (codes[i + 1] & 1) == parity;
+  }
+
+  // The code of x (no NaN).
+  uint32_t nearest_even(double x) const {
+    size_t below = 0;
+    for (size_t half = (thresholds.size() + 1) / 2; half > 0; half /= 2) {
+      below += half & (size_t{0} - static_cast<size_t>(x >= thresholds[below + half - 1]));
+    }
+    return codes[below];
+  }
 
   // -1 where x is nearer to value i, 1 where nearer to value i + 1, 0 on the exact middle.
   int compare_middle(size_t i, double x) const {
