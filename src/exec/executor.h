@@ -33,10 +33,11 @@ class Cache {
   void truncate(int64_t length);
   uint64_t bytes() const;
 
- private:
-  friend class Executor;
-  struct State;
+  struct State;  // state.h
   explicit Cache(std::unique_ptr<State> state);
+  State& state() { return *state_; }
+
+ private:
   std::unique_ptr<State> state_;
 };
 
@@ -67,9 +68,10 @@ class Executor {
   // [rows][vocabulary]. An error where a cache is too small or a token id out of range; caches are then unchanged.
   Status forward(std::span<const Segment> segments, std::vector<float>& logits, const Tap& tap = {});
 
+  struct State;  // state.h
+
  private:
   Executor() = default;
-  struct State;
   std::unique_ptr<State> state_;
 };
 

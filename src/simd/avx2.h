@@ -53,6 +53,16 @@ struct Simd {
     return {part(n.lo), part(n.hi)};
   }
 
+  static Float load_f16(const uint16_t* p) {
+    const auto* q = reinterpret_cast<const __m128i*>(p);
+    return {_mm256_cvtph_ps(_mm_loadu_si128(q)), _mm256_cvtph_ps(_mm_loadu_si128(q + 1))};
+  }
+  static Float load_bf16(const uint16_t* p) {
+    const auto* q = reinterpret_cast<const __m128i*>(p);
+    const auto part = [](__m128i x) { return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(x), 16)); };
+    return {part(_mm_loadu_si128(q)), part(_mm_loadu_si128(q + 1))};
+  }
+
   static Int int_zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
   static Int int_broadcast(int32_t x) { return {_mm256_set1_epi32(x), _mm256_set1_epi32(x)}; }
   static Int int_load(const int32_t* p) {

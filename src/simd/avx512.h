@@ -44,6 +44,14 @@ struct Simd {
     return {_mm512_castsi512_ps(_mm512_slli_epi32(e, 23))};
   }
 
+  static Float load_f16(const uint16_t* p) {
+    return {_mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
+  static Float load_bf16(const uint16_t* p) {
+    const __m512i x = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    return {_mm512_castsi512_ps(_mm512_slli_epi32(x, 16))};
+  }
+
   static Int int_zero() { return {_mm512_setzero_si512()}; }
   static Int int_broadcast(int32_t x) { return {_mm512_set1_epi32(x)}; }
   static Int int_load(const int32_t* p) { return {_mm512_loadu_si512(p)}; }

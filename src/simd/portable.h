@@ -53,6 +53,30 @@ struct Simd {
     return r;
   }
 
+  // 16 binary16 or bfloat16 numbers, widened exactly.
+  static Float load_f16(const uint16_t* p) { LOWBIT_EACH(Float, 16, widen_f16(p[i])); }
+  static Float load_bf16(const uint16_t* p) {
+    Float r;
+    for (int i = 0; i < 16; ++i) {
+      const uint32_t bits = static_cast<uint32_t>(p[i]) << 16;
+      std::memcpy(&r.lane[i], &bits, 4);
+    }
+    return r;
+  }
+  static float widen_f16(uint16_t h) {
+    const uint32_t sign = static_cast<uint32_t>(h & 0x8000) << 16, magnitude = h & 0x7fff;
+    // Finite numbers: the bits moved to fp32's places are 2^-112 times the value; infinities and NaN get the top exponent.
+    uint32_t bits = magnitude << 13;
+    float value;
+    std::memcpy(&value, &bits, 4);
+    value *= 0x1p112f;
+    std::memcpy(&bits, &value, 4);
+    if (magnitude >= 0x7c00) bits = 0x7f800000u | (magnitude & 0x3ff) << 13;
+    bits |= sign;
+    std::memcpy(&value, &bits, 4);
+    return value;
+  }
+
   static Int int_zero() { LOWBIT_EACH(Int, 16, 0); }
   static Int int_broadcast(int32_t x) { LOWBIT_EACH(Int, 16, x); }
   static Int int_load(const int32_t* p) { Int r; std::memcpy(r.lane, p, sizeof r.lane); return r; }

@@ -51,16 +51,25 @@ struct SoftmaxArgs {
 };
 
 // Symmetric integer codes in groups along the row: scale = amax / most, code = nearest even of x * (1 / scale),
-// clamped to [-most, most]. A group whose amax is below 2^-100 has scale 0 and codes 0. `stored` maps a scale to the
-// nearest value of a 16-bit scale format; null keeps fp32.
+// clamped to [-most, most]. A group whose amax is below 2^-100 has scale 0 and codes 0. `stored` rounds a scale to the
+// format that scale_format points at.
 struct QuantizeArgs {
   int64_t rows, cols, group;
   const float* x;
   int32_t most;
-  float (*stored)(float);
+  const void* scale_format;
+  float (*stored)(const void* scale_format, float scale);
   int8_t* codes;   // [rows][code_stride], columns beyond cols are set to 0 up to code_stride
   int64_t code_stride;
   float* scales;   // [rows][groups]
+};
+
+// fp32 from 16-bit floats: binary16, or bfloat16.
+struct WidenArgs {
+  int64_t count;
+  bool bfloat;
+  const uint16_t* x;
+  float* y;
 };
 
 }  // namespace lowbit::kernels

@@ -58,6 +58,16 @@ static inline void add(const AddArgs& g) {
 }
 
 template <class S>
+static inline void widen(const WidenArgs& g) {
+  int64_t i = 0;
+  for (; i + 16 <= g.count; i += 16) S::store(g.y + i, g.bfloat ? S::load_bf16(g.x + i) : S::load_f16(g.x + i));
+  if (i == g.count) return;
+  uint16_t padded[16] = {};
+  for (int64_t j = i; j < g.count; ++j) padded[j - i] = g.x[j];
+  store_part<S>(g.y + i, g.bfloat ? S::load_bf16(padded) : S::load_f16(padded), g.count - i);
+}
+
+template <class S>
 static inline void rope(const RopeArgs& g) {
   const int64_t half = g.dim / 2;
   for (int64_t h = 0; h < g.heads; ++h) {
@@ -152,7 +162,7 @@ static inline void quantize(const QuantizeArgs& g) {
       const int64_t count = begin + g.group < g.cols ? g.group : g.cols - begin;
       const float amax = group_amax<S>(x + begin, count);
       float scale = amax < 0x1p-100f ? 0.0f : amax / static_cast<float>(g.most);
-      if (g.stored != nullptr) scale = g.stored(scale);
+      scale = g.stored(g.scale_format, scale);
       const float inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
       g.scales[row * groups + group] = scale;
       quantize_group<S>(x + begin, count, inverse, static_cast<float>(g.most), codes + begin);

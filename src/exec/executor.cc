@@ -1,0 +1,203 @@
+#include "exec/executor.h"
+
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/bits.h"
+#include "exec/state.h"
+#include "tensor/cast.h"
+#include "tensor/gather.h"
+
+namespace lowbit::exec {
+namespace {
+
+using OpFunction = void (*)(Executor::State&, const graph::Node&);
+constexpr OpFunction kOps[] = {
+#define LOWBIT_OP(name, inputs, weights) &Ops::name,
+#include "graph/ops.inc"
+#undef LOWBIT_OP
+};
+
+// Values share slots once nobody needs them: slot and last use of each, in node order.
+void assign_slots(Executor::State& s) {
+  const size_t count = s.graph.values.size();
+  s.last_use.assign(count, -1);
+  for (size_t n = 0; n < s.graph.nodes.size(); ++n) {
+    for (const graph::ValueId id : s.graph.nodes[n].inputs) s.last_use[static_cast<size_t>(id)] = static_cast<int32_t>(n);
+  }
+  s.last_use[static_cast<size_t>(s.graph.logits)] = static_cast<int32_t>(s.graph.nodes.size());
+  s.slot.assign(count, -1);
+  std::vector<int32_t> free_slots;
+  int32_t slots = 0;
+  for (size_t n = 0; n < s.graph.nodes.size(); ++n) {
+    const graph::Node& node = s.graph.nodes[n];
+    if (free_slots.empty()) free_slots.push_back(slots++);
+    s.slot[static_cast<size_t>(node.output)] = free_slots.back();
+    free_slots.pop_back();
+    const std::set<graph::ValueId> inputs(node.inputs.begin(), node.inputs.end());
+    for (const graph::ValueId id : inputs) {
+      if (id != 0 && s.last_use[static_cast<size_t>(id)] == static_cast<int32_t>(n)) {
+        free_slots.push_back(s.slot[static_cast<size_t>(id)]);
+      }
+    }
+  }
+  s.buffers.resize(static_cast<size_t>(slots));
+}
+
+void prepare_rotary(Executor::State& s) {
+  s.rotary_of.assign(s.graph.nodes.size(), -1);
+  for (size_t n = 0; n < s.graph.nodes.size(); ++n) {
+    if (s.graph.nodes[n].op != graph::Op::rope) continue;
+    const graph::Rope& r = s.graph.nodes[n].rope;
+    const auto same = [&](const RotaryTable& t) { return t.base == r.base && t.scale == r.scale && t.dim == r.dim; };
+    const auto it = std::find_if(s.rotary.begin(), s.rotary.end(), same);
+    s.rotary_of[n] = static_cast<int32_t>(it - s.rotary.begin());
+    if (it == s.rotary.end()) s.rotary.push_back({r.base, r.scale, r.dim, {}, {}});
+  }
+}
+
+Status check_weights(const Executor::State& s) {
+  for (const graph::Parameter& parameter : s.graph.parameters) {
+    const auto it = s.weights.find(parameter.name);
+    if (it == s.weights.end()) return errorf("parameter {} is missing", parameter.name);
+    if (it->second->shape != parameter.shape) {
+      return errorf("parameter {} has shape [{}], expected [{}]", parameter.name, fmt::join(it->second->shape, ", "),
+                    fmt::join(parameter.shape, ", "));
+    }
+  }
+  for (const graph::Value& value : s.graph.values) LOWBIT_TRY(tensor::check_castable(value.format));
+  for (const graph::Node& node : s.graph.nodes) {
+    if (node.op == graph::Op::attention) LOWBIT_TRY(tensor::check_castable(node.attention.kv));
+  }
+  return {};
+}
+
+// Keeps only the rows whose logits are wanted, in every value that is still needed after node `n`.
+void drop_rows(Executor::State& s, size_t n) {
+  std::vector<int64_t> kept;
+  int64_t row = 0;
+  for (const Segment& segment : s.segments) {
+    const auto count = static_cast<int64_t>(segment.tokens.size());
+    for (int64_t i = count - std::min(count, segment.logits); i < count; ++i) kept.push_back(row + i);
+    row += count;
+  }
+  if (static_cast<int64_t>(kept.size()) == s.rows) return;
+  for (size_t v = 1; v < s.graph.values.size(); ++v) {
+    const graph::Value& value = s.graph.values[v];
+    if (value.producer >= static_cast<int32_t>(n) || s.last_use[v] < static_cast<int32_t>(n)) continue;
+    float* data = s.buffer(static_cast<graph::ValueId>(v)).values.data();
+    for (size_t i = 0; i < kept.size(); ++i) {
+      std::copy_n(data + kept[i] * value.width, value.width, data + static_cast<int64_t>(i) * value.width);
+    }
+  }
+  s.rows = static_cast<int64_t>(kept.size());
+}
+
+Status begin_pass(Executor::State& s, std::span<const Segment> segments) {
+  s.segments = segments;
+  s.tokens.clear();
+  s.positions.clear();
+  std::set<const Cache*> seen;
+  for (const Segment& segment : segments) {
+    LOWBIT_CHECK(segment.cache != nullptr && seen.insert(segment.cache).second);
+    const int64_t start = segment.cache->length();
+    if (start + static_cast<int64_t>(segment.tokens.size()) > segment.cache->capacity()) {
+      return errorf("the context is full: it holds {} of {} tokens and {} more were given", start,
+                    segment.cache->capacity(), segment.tokens.size());
+    }
+    for (size_t i = 0; i < segment.tokens.size(); ++i) {
+      const int32_t token = segment.tokens[i];
+      if (token < 0 || token >= s.vocabulary) {
+        return errorf("token id {} is outside the vocabulary of {}", token, s.vocabulary);
+      }
+      s.tokens.push_back(token);
+      s.positions.push_back(start + static_cast<int64_t>(i));
+    }
+  }
+  s.rows = static_cast<int64_t>(s.tokens.size());
+  return {};
+}
+
+}  // namespace
+
+Cache::Cache(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Cache::~Cache() = default;
+Cache::Cache(Cache&&) noexcept = default;
+Cache& Cache::operator=(Cache&&) noexcept = default;
+int64_t Cache::length() const { return state_->length; }
+int64_t Cache::capacity() const { return state_->capacity; }
+void Cache::truncate(int64_t length) { state_->length = std::min(state_->length, length); }
+uint64_t Cache::bytes() const {
+  uint64_t sum = 0;
+  for (const KvStore& store : state_->layers) sum += store.bytes();
+  return sum;
+}
+
+Executor::~Executor() = default;
+
+Result<std::unique_ptr<Executor>> Executor::create(graph::Graph graph, Weights weights,
+                                                   std::shared_ptr<ThreadPool> pool, Isa isa) {
+  std::unique_ptr<Executor> executor(new Executor);
+  executor->state_ = std::make_unique<State>();
+  State& s = *executor->state_;
+  s.graph = std::move(graph);
+  s.weights = std::move(weights);
+  s.pool = std::move(pool);
+  s.isa = isa;
+  LOWBIT_TRY(check_weights(s));
+  s.vocabulary = s.value(s.graph.logits).width;
+  s.first_free = graph::first_free_node(s.graph);
+  for (const graph::Node& node : s.graph.nodes) {
+    for (const std::string& name : node.weights) {
+      const tensor::Weight& weight = *s.weights.at(name);
+      if (node.op == graph::Op::embed) s.inverse_orders[name] = tensor::inverse_row_order(weight);
+      if (weight.shape.size() == 1) s.vectors[name] = tensor::dequantize(weight);
+    }
+  }
+  assign_slots(s);
+  prepare_rotary(s);
+  return executor;
+}
+
+const graph::Graph& Executor::graph() const { return state_->graph; }
+int64_t Executor::vocabulary() const { return state_->vocabulary; }
+
+Cache Executor::new_cache(int64_t capacity) const {
+  auto state = std::make_unique<Cache::State>();
+  state->capacity = capacity;
+  for (const graph::Node& node : state_->graph.nodes) {
+    if (node.op != graph::Op::attention) continue;
+    LOWBIT_CHECK(node.attention.layer == static_cast<int32_t>(state->layers.size()));
+    state->layers.emplace_back(node.attention, capacity);
+  }
+  return Cache(std::move(state));
+}
+
+Status Executor::forward(std::span<const Segment> segments, std::vector<float>& logits, const Tap& tap) {
+  State& s = *state_;
+  LOWBIT_TRY(begin_pass(s, segments));
+  logits.clear();
+  for (size_t n = 0; n < s.graph.nodes.size(); ++n) {
+    if (static_cast<int32_t>(n) == s.first_free) drop_rows(s, n);
+    if (s.rows == 0) break;
+    const graph::Node& node = s.graph.nodes[n];
+    const graph::Value& output = s.value(node.output);
+    Buffer& buffer = s.buffer(node.output);
+    const auto count = static_cast<size_t>(s.rows * output.width);
+    if (buffer.values.size() < count) buffer.values.resize(count);
+    kOps[static_cast<size_t>(node.op)](s, node);
+    if (tap && node.op != graph::Op::cast) tap(node.output, output, buffer.values.data(), s.rows);
+  }
+  if (s.rows > 0) {
+    const std::vector<float>& result = s.buffer(s.graph.logits).values;
+    logits.assign(result.begin(), result.begin() + s.rows * s.vocabulary);
+  }
+  for (const Segment& segment : segments) {
+    segment.cache->state().length += static_cast<int64_t>(segment.tokens.size());
+  }
+  return {};
+}
+
+}  // namespace lowbit::exec

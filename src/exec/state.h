@@ -1,0 +1,64 @@
+// What the parts of this room share: the state of an executor and of a cache.
+#pragma once
+
+#include <vector>
+
+#include "exec/executor.h"
+#include "exec/kv_store.h"
+#include "kernels/matmul/matmul.h"
+
+namespace lowbit::exec {
+
+struct Cache::State {
+  int64_t length = 0, capacity = 0;
+  std::vector<KvStore> layers;
+};
+
+// The computed rows of one value.
+struct Buffer {
+  std::vector<float> values;   // [rows][width]
+  std::vector<int8_t> codes;   // casts to integers: [rows][stride]
+  std::vector<float> scales;   // [rows][groups]
+};
+
+// Angles of rotary positions, grown as positions are needed: [position][dim / 2] each.
+struct RotaryTable {
+  double base = 0.0, scale = 1.0;
+  int32_t dim = 0;
+  std::vector<float> cosine, sine;
+  void grow(int64_t positions);
+};
+
+struct Executor::State {
+  graph::Graph graph;
+  Weights weights;
+  std::shared_ptr<ThreadPool> pool;
+  Isa isa = Isa::portable;
+  int64_t vocabulary = 0;
+  int32_t first_free = 0;
+  std::vector<Buffer> buffers;                        // by slot
+  std::vector<int32_t> slot;                          // value -> slot
+  std::vector<int32_t> last_use;                      // value -> last node that reads it
+  std::map<std::string, std::vector<float>> vectors;  // norm weights as fp32
+  std::map<std::string, std::vector<int32_t>> inverse_orders;
+  std::vector<RotaryTable> rotary;                    // distinct tables
+  std::vector<int32_t> rotary_of;                     // node -> table
+
+  // Of the running forward pass.
+  std::span<const Segment> segments;
+  std::vector<int32_t> tokens;     // all segments one after the other
+  std::vector<int64_t> positions;  // of each token in its sequence
+  int64_t rows = 0;                // rows that values have at this point
+
+  Buffer& buffer(graph::ValueId id) { return buffers[static_cast<size_t>(slot[static_cast<size_t>(id)])]; }
+  const graph::Value& value(graph::ValueId id) const { return graph.values[static_cast<size_t>(id)]; }
+};
+
+// One function per operation (the rows of graph/ops.inc), in ops.cc and attention.cc.
+struct Ops {
+#define LOWBIT_OP(name, inputs, weights) static void name(Executor::State& s, const graph::Node& node);
+#include "graph/ops.inc"
+#undef LOWBIT_OP
+};
+
+}  // namespace lowbit::exec
