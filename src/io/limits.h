@@ -9,8 +9,14 @@ namespace lowbit::io {
 // types and merges has about 1.3 million.
 constexpr uint64_t kMaxMetadataValues = uint64_t{1} << 22;
 
-// Arrays within arrays, objects within objects.
+// Arrays within arrays in GGUF.
 constexpr int kMaxMetadataDepth = 16;
+
+// Arrays and objects within each other in JSON: deeper than any metadata with what is put around it.
+constexpr int kMaxJsonDepth = 64;
+
+// Header of a safetensors file, as its reference implementation bounds it.
+constexpr uint64_t kMaxHeaderBytes = 100'000'000;
 
 constexpr uint64_t kMaxTensors = uint64_t{1} << 20;
 

@@ -1,9 +1,28 @@
 #include "io/model_file.h"
 
 #include "io/gguf.h"
+#include "io/safetensors.h"
+#include "io/safetensors_header.h"
 #include "io/source.h"
+#include "io/utf8.h"
 
 namespace lowbit::io {
+namespace {
+
+Result<std::shared_ptr<const ModelFile>> open_source(Source source) {
+  if (is_gguf(source.bytes())) return open_gguf(std::move(source));
+  if (is_safetensors(source.bytes())) return open_safetensors(std::move(source));
+  const auto start = source.bytes().first(std::min<size_t>(source.bytes().size(), 8));
+  return errorf("{}: neither GGUF nor safetensors: a file of {} bytes that begins with {}", source.path(),
+                source.bytes().size(), shown({reinterpret_cast<const char*>(start.data()), start.size()}));
+}
+
+}  // namespace
+
+const nlohmann::json& ModelFile::plan() const {
+  static const nlohmann::json kNone;
+  return kNone;
+}
 
 int64_t ModelFile::find(std::string_view name) const {
   const auto all = tensors();
@@ -15,8 +34,11 @@ int64_t ModelFile::find(std::string_view name) const {
 
 Result<std::shared_ptr<const ModelFile>> open_model(const std::string& path) {
   LOWBIT_ASSIGN(Source source, Source::map(path));
-  if (is_gguf(source.bytes())) return open_gguf(std::move(source));
-  return errorf("{}: neither GGUF nor safetensors", path);
+  return open_source(std::move(source));
+}
+
+Result<std::shared_ptr<const ModelFile>> open_model(std::string name, std::span<const std::byte> bytes) {
+  return open_source(Source::memory(std::move(name), bytes));
 }
 
 }  // namespace lowbit::io

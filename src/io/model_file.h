@@ -33,6 +33,8 @@ struct TensorInfo {
 
 // Metadata is one JSON object with GGUF's key names whatever the file's kind ("general.architecture",
 // "llama.block_count", "tokenizer.ggml.tokens", ...); integers, floats, booleans, strings and arrays as JSON values.
+// Strings hold the bytes of the file, which need not be UTF-8 (tokens often are not): dump them for people with
+// nlohmann::json::error_handler_t::replace. A float that JSON cannot hold is "NaN", "Infinity" or "-Infinity".
 class ModelFile {
  public:
   virtual ~ModelFile() = default;
@@ -40,6 +42,8 @@ class ModelFile {
   virtual uint64_t file_bytes() const = 0;
   virtual std::string_view kind() const = 0;  // "gguf v3", "safetensors"
   virtual const nlohmann::json& metadata() const = 0;
+  // The plan that made the file, as its writer gave it; null where the file records none.
+  virtual const nlohmann::json& plan() const;
   virtual std::span<const TensorInfo> tensors() const = 0;
   // The tensor in lowbit's layout: a view of the map where it is stored so, else repacked code for code.
   virtual Result<tensor::Weight> load(size_t index) const = 0;
@@ -52,5 +56,7 @@ class ModelFile {
 
 // Opens by content, not by ending: GGUF, or lowbit's safetensors. The error names the file, offset, found, expected.
 Result<std::shared_ptr<const ModelFile>> open_model(const std::string& path);
+// The same from memory (copied); name stands in messages.
+Result<std::shared_ptr<const ModelFile>> open_model(std::string name, std::span<const std::byte> bytes);
 
 }  // namespace lowbit::io
