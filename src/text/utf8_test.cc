@@ -34,7 +34,9 @@ TEST(Utf8, AgreesWithArithmeticOnCodePoints) {
           const size_t expected = naive_character_length(bytes);
           const Utf8Step step = utf8_step(bytes);
           ASSERT_EQ(step.kind == Utf8Kind::character, expected > 0) << first << ' ' << second;
-          if (expected > 0) ASSERT_EQ(step.length, expected);
+          if (expected > 0) {
+            ASSERT_EQ(step.length, expected);
+          }
           // Every beginning of a character is incomplete, of its whole length.
           for (size_t cut = 1; cut < expected; ++cut) {
             const Utf8Step part = utf8_step(std::string_view(bytes).substr(0, cut));
