@@ -276,6 +276,22 @@ TEST(Element, IntegerFormsOfKnownElements) {
   }
 }
 
+ElementFormat made_codebook(std::vector<float> values) {
+  ElementFormat f = element("nf4");
+  f.codebook = std::make_shared<const Codebook>(Codebook{"made", std::move(values)});
+  return f;
+}
+
+TEST(Element, IntegerFormsSpanOneByte) {
+  EXPECT_NE(integer_form(made_codebook({-100, 155, 1})), nullptr);
+  EXPECT_EQ(integer_form(made_codebook({-100, 156, 1})), nullptr);
+  EXPECT_NE(integer_form(made_codebook({-128, 127, 1})), nullptr);
+  EXPECT_EQ(integer_form(made_codebook({-129, 100, 1})), nullptr);
+  EXPECT_EQ(integer_form(made_codebook({0, 256, 1})), nullptr);
+  EXPECT_EQ(integer_form(made_codebook({0, 256, 2}))->exponent, 1);
+  EXPECT_EQ(integer_form(made_codebook({0, 0, 0}))->exponent, 0);
+}
+
 // An integer form exists exactly where some power of two makes all values integers of the promised range.
 TEST(Element, IntegerFormsByTrial) {
   Rng rng(5);

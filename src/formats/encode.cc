@@ -5,7 +5,6 @@
 // (also where there is no mantissa, as P3109 asks), and codes beyond the largest finite one are the values that a
 // wider exponent would have had: rounding comes first, saturation after it.
 #include <algorithm>
-#include <bit>
 #include <cmath>
 
 #include "base/bits.h"
@@ -86,15 +85,11 @@ struct Magnitude {
 // Truncates a finite positive magnitude onto the (unbounded) codes of a float element.
 Magnitude truncate(const ElementFormat& f, double a) {
   const uint64_t raw = double_bits(a);
-  uint64_t significand = raw & ((uint64_t{1} << 52) - 1);
-  int exponent = static_cast<int>(raw >> 52) - 1023;
-  if (exponent == -1023) {
-    const int lead = std::countl_zero(significand) - 11;
-    significand <<= lead;
-    exponent = -1022 - lead;
-  } else {
-    significand |= uint64_t{1} << 52;
-  }
+  const int field = static_cast<int>(raw >> 52);
+  // Subnormal doubles lie far below half a step of every element: their leading zeros do not matter.
+  const uint64_t hidden = field == 0 ? 0 : uint64_t{1} << 52;
+  const uint64_t significand = (raw & ((uint64_t{1} << 52) - 1)) | hidden;
+  const int exponent = std::max(field, 1) - 1023;
   const int least = 1 - f.bias;
   const int step = f.has_zero && exponent < least ? least : exponent;
   const int shift = 52 - f.mantissa_bits + (step - exponent);  // at least 29

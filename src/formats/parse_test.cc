@@ -96,6 +96,15 @@ TEST(Parse, PrintsTheShortestName) {
   }
 }
 
+TEST(Parse, ValuesStayWithinF32) {
+  EXPECT_TRUE(parse_element("e5m2b148").ok());  // least value 2^-149
+  EXPECT_FALSE(parse_element("e5m2b149").ok());
+  EXPECT_TRUE(parse_element("e8m4b127").ok());  // largest exponent 127
+  EXPECT_FALSE(parse_element("e8m4b126").ok());
+  EXPECT_TRUE(parse_element("e8m7fnuz").ok());
+  EXPECT_FALSE(parse_element("e8m7finite").ok());
+}
+
 TEST(Parse, FieldsOfALongFormat) {
   const auto f = parse_format("uint4/32:uint6+int5/256:f16+bf16/tensor:f32");
   ASSERT_TRUE(f.ok()) << f.message();

@@ -18,7 +18,7 @@ struct CodebookIndex {
   std::vector<int8_t> middle_errors;
   uint32_t nearest_zero = 0;  // code of the value nearest to zero: what NaN becomes
   // The rule of nearest_even in one comparison: x becomes value i where thresholds[i - 1] <= x < thresholds[i].
-  // Filled with NaN up to 2^n - 1 entries, so that a search takes n steps without a branch.
+  // Filled with NaN up to 2^n - 1 entries, so that a search takes n steps.
   std::vector<double> thresholds;
 
   // Of the values i and i + 1, is the upper one that with the even (parity 0) or odd (1) code? Where both codes have
@@ -31,8 +31,13 @@ struct CodebookIndex {
   // The code of x (no NaN).
   uint32_t nearest_even(double x) const {
     size_t below = 0;
+    if (thresholds.size() < 16) {
+      // Counting costs less than the wrong guesses of a search.
+      for (const double threshold : thresholds) below += x >= threshold ? 1 : 0;
+      return codes[below];
+    }
     for (size_t half = (thresholds.size() + 1) / 2; half > 0; half /= 2) {
-      below += half & (size_t{0} - static_cast<size_t>(x >= thresholds[below + half - 1]));
+      below += x >= thresholds[below + half - 1] ? half : 0;
     }
     return codes[below];
   }
