@@ -18,8 +18,7 @@
 
 namespace lowbit::exec {
 
-// Parameters by name. Values are shared: a plan that replaces one weight copies the map, not the weights.
-using Weights = std::map<std::string, std::shared_ptr<const tensor::Weight>>;
+using Weights = tensor::Weights;
 
 // Keys and values of one sequence, in the formats that the graph's attention nodes ask for.
 class Cache {

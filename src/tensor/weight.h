@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -23,6 +25,9 @@ struct Weight {
     return sum;
   }
 };
+
+// Parameters of a model by name. Values are shared: a plan that replaces one weight copies the map, not the weights.
+using Weights = std::map<std::string, std::shared_ptr<const Weight>>;
 
 // All values in natural row order, [rows][cols].
 std::vector<float> dequantize(const Weight& weight);

@@ -64,6 +64,14 @@ struct QuantizeArgs {
   float* scales;   // [rows][groups]
 };
 
+// y = exp(x - shift).
+struct ExpArgs {
+  int64_t count;
+  const float* x;
+  float shift;
+  float* y;
+};
+
 // fp32 from 16-bit floats: binary16, or bfloat16.
 struct WidenArgs {
   int64_t count;

@@ -7,6 +7,7 @@ namespace lowbit::kernels::avx2 {
 void rms_norm(const RmsNormArgs& args) { kernels::rms_norm<simd::avx2::Simd>(args); }
 void silu_gate(const SiluGateArgs& args) { kernels::silu_gate<simd::avx2::Simd>(args); }
 void add(const AddArgs& args) { kernels::add<simd::avx2::Simd>(args); }
+void exp_shifted(const ExpArgs& args) { kernels::exp_shifted<simd::avx2::Simd>(args); }
 void widen(const WidenArgs& args) { kernels::widen<simd::avx2::Simd>(args); }
 void rope(const RopeArgs& args) { kernels::rope<simd::avx2::Simd>(args); }
 void softmax(const SoftmaxArgs& args) { kernels::softmax<simd::avx2::Simd>(args); }

@@ -58,6 +58,14 @@ static inline void add(const AddArgs& g) {
 }
 
 template <class S>
+static inline void exp_shifted(const ExpArgs& g) {
+  for (int64_t i = 0; i < g.count; i += 16) {
+    const typename S::Float x = load_part<S>(g.x + i, g.count - i);
+    store_part<S>(g.y + i, simd::exp<S>(S::sub(x, S::broadcast(g.shift))), g.count - i);
+  }
+}
+
+template <class S>
 static inline void widen(const WidenArgs& g) {
   int64_t i = 0;
   for (; i + 16 <= g.count; i += 16) S::store(g.y + i, g.bfloat ? S::load_bf16(g.x + i) : S::load_f16(g.x + i));

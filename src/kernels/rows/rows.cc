@@ -7,6 +7,7 @@ namespace lowbit::kernels {
 LOWBIT_PER_ISA(rms_norm, const RmsNormArgs&)
 LOWBIT_PER_ISA(silu_gate, const SiluGateArgs&)
 LOWBIT_PER_ISA(add, const AddArgs&)
+LOWBIT_PER_ISA(exp_shifted, const ExpArgs&)
 LOWBIT_PER_ISA(widen, const WidenArgs&)
 LOWBIT_PER_ISA(rope, const RopeArgs&)
 LOWBIT_PER_ISA(softmax, const SoftmaxArgs&)
@@ -15,6 +16,7 @@ LOWBIT_PER_ISA(quantize, const QuantizeArgs&)
 void rms_norm(Isa isa, const RmsNormArgs& args) { k_rms_norm.at(isa)(args); }
 void silu_gate(Isa isa, const SiluGateArgs& args) { k_silu_gate.at(isa)(args); }
 void add(Isa isa, const AddArgs& args) { k_add.at(isa)(args); }
+void exp_shifted(Isa isa, const ExpArgs& args) { k_exp_shifted.at(isa)(args); }
 void widen(Isa isa, const WidenArgs& args) { k_widen.at(isa)(args); }
 void rope(Isa isa, const RopeArgs& args) { k_rope.at(isa)(args); }
 void softmax(Isa isa, const SoftmaxArgs& args) { k_softmax.at(isa)(args); }

@@ -9,6 +9,7 @@ namespace lowbit::kernels {
 void rms_norm(Isa isa, const RmsNormArgs& args);
 void silu_gate(Isa isa, const SiluGateArgs& args);
 void add(Isa isa, const AddArgs& args);
+void exp_shifted(Isa isa, const ExpArgs& args);
 void widen(Isa isa, const WidenArgs& args);
 void rope(Isa isa, const RopeArgs& args);
 void softmax(Isa isa, const SoftmaxArgs& args);

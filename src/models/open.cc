@@ -1,0 +1,40 @@
+#include "models/open.h"
+
+namespace lowbit::models {
+
+Result<OpenedModel> open(const std::string& path) {
+  OpenedModel opened;
+  LOWBIT_ASSIGN(opened.file, io::open_model(path));
+  Source source;
+  source.path = path;
+  source.metadata = &opened.file->metadata();
+  for (const io::TensorInfo& tensor : opened.file->tensors()) source.tensors.push_back({tensor.name, tensor.shape});
+  LOWBIT_ASSIGN(opened.model, build(source));
+  return opened;
+}
+
+Result<std::shared_ptr<const tensor::Weight>> load_weight(const OpenedModel& opened, const std::string& name) {
+  const int64_t index = opened.file->find(name);
+  if (index < 0) return errorf("{}: tensor {} is missing", opened.file->path(), name);
+  LOWBIT_ASSIGN(tensor::Weight weight, opened.file->load(static_cast<size_t>(index)));
+  opened.file->release(static_cast<size_t>(index));
+  return std::shared_ptr<const tensor::Weight>(std::make_shared<tensor::Weight>(std::move(weight)));
+}
+
+Result<tensor::Weights> load_weights(const OpenedModel& opened, const ProgressFn& progress) {
+  tensor::Weights weights;
+  const auto& parameters = opened.model.graph.parameters;
+  for (size_t i = 0; i < parameters.size(); ++i) {
+    LOWBIT_ASSIGN(weights[parameters[i].name], load_weight(opened, parameters[i].name));
+    report_progress(progress, "loading", static_cast<double>(i + 1), static_cast<double>(parameters.size()));
+  }
+  return weights;
+}
+
+std::vector<formats::Format> formats_of(const tensor::Weights& weights, const std::string& name) {
+  std::vector<formats::Format> formats;
+  for (const tensor::PackedMatrix& part : weights.at(name)->parts) formats.push_back(part.format());
+  return formats;
+}
+
+}  // namespace lowbit::models

@@ -1,0 +1,31 @@
+// A model file together with its graph: what every command that works on a model starts from.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/progress.h"
+#include "io/model_file.h"
+#include "models/model.h"
+#include "tensor/weight.h"
+
+namespace lowbit::models {
+
+struct OpenedModel {
+  std::shared_ptr<const io::ModelFile> file;
+  Model model;
+};
+
+// Opens the file, builds the graph and checks every parameter. No weight is read yet.
+Result<OpenedModel> open(const std::string& path);
+
+// All parameters of the graph in lowbit's layout; views where the file holds them so.
+Result<tensor::Weights> load_weights(const OpenedModel& opened, const ProgressFn& progress = {});
+
+// One parameter.
+Result<std::shared_ptr<const tensor::Weight>> load_weight(const OpenedModel& opened, const std::string& name);
+
+// Formats of a parameter's parts, as insert_casts wants them.
+std::vector<formats::Format> formats_of(const tensor::Weights& weights, const std::string& name);
+
+}  // namespace lowbit::models

@@ -1,0 +1,22 @@
+#include "runtime/engine.h"
+
+namespace lowbit::runtime {
+
+Result<std::unique_ptr<exec::Executor>> Engine::executor_for(const graph::NumericPolicy& policy, Isa isa) const {
+  graph::Graph graph = graph::insert_casts(
+      opened.model.graph, policy, [&](const std::string& name) { return models::formats_of(weights, name); });
+  return exec::Executor::create(std::move(graph), weights, pool, isa);
+}
+
+Result<std::unique_ptr<Engine>> Engine::open(const std::string& path, const EngineOptions& options,
+                                             const ProgressFn& progress) {
+  auto engine = std::make_unique<Engine>();
+  LOWBIT_ASSIGN(engine->opened, models::open(path));
+  LOWBIT_ASSIGN(engine->tokenizer, text::Tokenizer::from_metadata(engine->opened.file->metadata(), path));
+  LOWBIT_ASSIGN(engine->weights, models::load_weights(engine->opened, progress));
+  engine->pool = options.pool ? options.pool : std::make_shared<ThreadPool>(options.threads);
+  LOWBIT_ASSIGN(engine->executor, engine->executor_for(options.policy, options.isa));
+  return engine;
+}
+
+}  // namespace lowbit::runtime

@@ -1,0 +1,41 @@
+// A model file opened for running: weights, tokenizer, executor.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/progress.h"
+#include "exec/executor.h"
+#include "graph/graph.h"
+#include "models/open.h"
+#include "text/chat_template.h"
+#include "text/tokenizer.h"
+
+namespace lowbit::runtime {
+
+// Tokens that a long prompt is fed in at a time.
+constexpr int64_t kChunk = 512;
+
+struct EngineOptions {
+  graph::NumericPolicy policy = graph::NumericPolicy::standard();
+  int threads = 0;  // 0: all processors
+  Isa isa = active_isa();
+  std::shared_ptr<ThreadPool> pool;  // shared with others where given
+};
+
+struct Engine {
+  models::OpenedModel opened;
+  tensor::Weights weights;
+  std::optional<text::Tokenizer> tokenizer;
+  std::shared_ptr<ThreadPool> pool;
+  std::unique_ptr<exec::Executor> executor;
+
+  static Result<std::unique_ptr<Engine>> open(const std::string& path, const EngineOptions& options,
+                                              const ProgressFn& progress = {});
+
+  // The same model under another policy; weights are shared.
+  Result<std::unique_ptr<exec::Executor>> executor_for(const graph::NumericPolicy& policy, Isa isa) const;
+};
+
+}  // namespace lowbit::runtime

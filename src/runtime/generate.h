@@ -1,0 +1,51 @@
+// The loop from a prompt to tokens.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "runtime/engine.h"
+#include "runtime/sampler.h"
+
+namespace lowbit::runtime {
+
+struct GenerateOptions {
+  SamplingOptions sampling;
+  int64_t max_tokens = -1;             // -1: until the context is full
+  std::vector<std::string> stop;       // the text ends before the first of these
+  const std::atomic<bool>* cancel = nullptr;
+};
+
+struct Generation {
+  std::vector<int32_t> ids;   // generated, the end token not included
+  std::string text;
+  std::string finish_reason;  // "stop" (end token or stop string), "length", "context", "cancelled"
+  int64_t prompt_tokens = 0;  // fed in this call
+  double prefill_seconds = 0.0, decode_seconds = 0.0;
+};
+
+// A conversation: what a cache holds, and the tokens in it.
+class Session {
+ public:
+  Session(Engine& engine, int64_t context);
+
+  // Feeds the prompt (in chunks) and generates. on_text gets complete pieces of UTF-8 as they come; text that may be
+  // the beginning of a stop string is held back. An error where the prompt alone does not fit.
+  Result<Generation> generate(std::span<const int32_t> prompt, const GenerateOptions& options,
+                              const std::function<void(std::string_view)>& on_text = {});
+
+  int64_t length() const { return cache_.length(); }
+  int64_t context() const { return cache_.capacity(); }
+
+ private:
+  Status feed(std::span<const int32_t> tokens, std::vector<float>& logits);
+
+  Engine& engine_;
+  exec::Cache cache_;
+  std::vector<int32_t> history_;
+};
+
+}  // namespace lowbit::runtime
