@@ -81,14 +81,20 @@ TEST(Element, PublishedFacts) {
       if (v > 0 && v < least_positive) least_positive = v;
       if (v == 0 && std::signbit(v)) found_negative_zero = true;
       if (v == row.least_normal) found_normal = true;
-      if (v == kInf) EXPECT_EQ(static_cast<int>(code), row.infinity_code);
+      if (v == kInf) {
+        EXPECT_EQ(static_cast<int>(code), row.infinity_code);
+      }
     }
     EXPECT_EQ(static_cast<int>(nans.size()), row.nan_count);
-    if (!row.nan_codes.empty()) EXPECT_EQ(nans, std::set<uint32_t>(row.nan_codes.begin(), row.nan_codes.end()));
+    if (!row.nan_codes.empty()) {
+      EXPECT_EQ(nans, std::set<uint32_t>(row.nan_codes.begin(), row.nan_codes.end()));
+    }
     EXPECT_EQ(least_positive, row.least_subnormal);
     EXPECT_TRUE(found_normal);
     EXPECT_EQ(found_negative_zero, row.negative_zero);
-    if (row.infinity_code != kNone) EXPECT_EQ(f.decode(static_cast<uint32_t>(row.infinity_code)), kInf);
+    if (row.infinity_code != kNone) {
+      EXPECT_EQ(f.decode(static_cast<uint32_t>(row.infinity_code)), kInf);
+    }
   }
 }
 
@@ -243,7 +249,9 @@ TEST(Element, F32IsItsBits) {
     const uint32_t code = rng.next_u32();
     const float v = bits_float(code);
     EXPECT_TRUE(same(f.decode(code), v));
-    if (!std::isnan(v)) EXPECT_EQ(encode(f, v, {Rounding::nearest_even, Saturation::none}), code);
+    if (!std::isnan(v)) {
+      EXPECT_EQ(encode(f, v, {Rounding::nearest_even, Saturation::none}), code);
+    }
   }
   EXPECT_EQ(f.max_value(), std::numeric_limits<float>::max());
   EXPECT_EQ(f.code_count(), 0u);

@@ -37,7 +37,7 @@ class MpfrOracle {
 
   // Is |v| an odd number of steps of its binade? (The parity of the significand or, without mantissa, of the code.)
   bool odd(double v) const {
-    if (v == 0) return false;
+    if (v == 0 || std::isinf(v)) return false;  // 2^1024 is an even multiple of its step
     const int e = std::max(std::ilogb(v), 1 - f_.bias);
     if (f_.mantissa_bits == 0) return ((e + f_.bias) & 1) != 0;
     return std::fmod(std::ldexp(std::fabs(v), f_.mantissa_bits - e), 2.0) != 0;

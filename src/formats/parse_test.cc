@@ -92,7 +92,9 @@ TEST(Parse, PrintsTheShortestName) {
     SCOPED_TRACE(written);
     const auto format = parse_format(written);
     ASSERT_EQ(format.ok(), printed != nullptr);
-    if (printed != nullptr) EXPECT_EQ(print(*format), printed);
+    if (printed != nullptr) {
+      EXPECT_EQ(print(*format), printed);
+    }
   }
 }
 
