@@ -67,8 +67,9 @@ std::string kind_rows(const std::vector<TensorRow>& rows) {
   }
   if (!(total.loss > 0.0) || !(total.bytes > 0.0)) return {};
   std::vector<std::pair<std::string, Sum>> sorted(sums.begin(), sums.end());
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const auto& a, const auto& b) { return a.second.loss > b.second.loss; });
+  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+    return a.second.loss != b.second.loss ? a.second.loss > b.second.loss : a.first < b.first;
+  });
   std::string out;
   for (const auto& [kind, sum] : sorted) {
     out += fmt::format(
@@ -87,8 +88,9 @@ std::string costly_rows(const std::vector<TensorRow>& rows) {
     if (row.loss.value_or(0.0) > 0.0) sorted.push_back(&row);
     total += row.loss.value_or(0.0);
   }
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const TensorRow* a, const TensorRow* b) { return *a->loss > *b->loss; });
+  std::sort(sorted.begin(), sorted.end(), [](const TensorRow* a, const TensorRow* b) {
+    return *a->loss != *b->loss ? *a->loss > *b->loss : a < b;  // of one array: in its order
+  });
   if (sorted.size() > kMostCostly) sorted.resize(kMostCostly);
   if (sorted.empty()) return {};
   std::string out;

@@ -10,6 +10,7 @@ namespace lowbit::report {
 namespace {
 
 constexpr std::string_view kMinus = "\xE2\x88\x92";
+constexpr double kMostNumber = 1e100;  // of anything on the page; sums and ratios of such stay finite
 constexpr std::string_view kNarrowSpace = "\xE2\x80\xAF";
 
 // Escaped characters, each passed through `show` first: what it returns instead, or nothing.
@@ -76,7 +77,7 @@ std::optional<double> number(const Json& object, const char* key) {
   const Json& found = member(object, key);
   if (!found.is_number()) return std::nullopt;
   const double value = found.get<double>();
-  return std::isfinite(value) ? std::optional(value) : std::nullopt;
+  return std::abs(value) <= kMostNumber ? std::optional(value) : std::nullopt;
 }
 
 std::string words(const Json& object, const char* key) {
@@ -90,7 +91,7 @@ std::string words(const Json& object, const char* key) {
 std::vector<double> numbers(const Json& object, const char* key) {
   std::vector<double> result;
   for (const Json& item : items(object, key)) {
-    if (item.is_number() && std::isfinite(item.get<double>())) result.push_back(item.get<double>());
+    if (item.is_number() && std::abs(item.get<double>()) <= kMostNumber) result.push_back(item.get<double>());
   }
   return result;
 }
@@ -98,6 +99,7 @@ std::vector<double> numbers(const Json& object, const char* key) {
 std::string figure(double value, int digits) {
   const double magnitude = std::abs(value);
   if (value == 0.0) return "0";
+  if (!std::isfinite(value)) return "not finite";
   std::string text;
   if (magnitude >= 1e7 || magnitude < 1e-4) {
     text = fmt::format("{:.{}e}", value, digits - 1);
@@ -136,6 +138,7 @@ std::string size_text(double bytes) {
 }
 
 std::string grouped(double value) {
+  if (!(std::abs(value) < 1e15)) return figure(value);
   const std::string digits = fmt::format("{:.0f}", std::abs(value));
   std::string out = value <= -0.5 ? std::string(kMinus) : "";
   for (size_t i = 0; i < digits.size(); ++i) {

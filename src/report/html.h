@@ -24,11 +24,11 @@ std::string visible(std::string_view text);
 const Json& member(const Json& object, const char* key);
 // The items of an array member, else none.
 const Json& items(const Json& object, const char* key);
-// A finite number.
+// A finite number of at most 1e100 in magnitude.
 std::optional<double> number(const Json& object, const char* key);
 // A string, or a number or boolean written out; else empty. Not escaped.
 std::string words(const Json& object, const char* key);
-// An array of finite numbers; other entries are left out.
+// An array of such numbers; other entries are left out.
 std::vector<double> numbers(const Json& object, const char* key);
 
 // --- Numbers as text ---

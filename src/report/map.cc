@@ -40,9 +40,12 @@ Grid arrange(const std::vector<TensorRow>& rows) {
   // Attention before feed-forward, in the order of computation; other kinds after them as they come.
   constexpr std::array<std::string_view, 7> kOrder = {"attn_q",   "attn_k", "attn_v",  "attn_output",
                                                       "ffn_gate", "ffn_up", "ffn_down"};
-  const auto rank = [&](const std::string& kind) { return std::find(kOrder.begin(), kOrder.end(), kind); };
-  std::stable_sort(grid.kinds.begin(), grid.kinds.end(),
-                   [&](const std::string& a, const std::string& b) { return rank(a) < rank(b); });
+  std::vector<std::string> ordered;
+  for (const std::string_view kind : kOrder) {
+    if (std::erase(grid.kinds, kind) > 0) ordered.emplace_back(kind);
+  }
+  ordered.insert(ordered.end(), grid.kinds.begin(), grid.kinds.end());
+  grid.kinds = std::move(ordered);
   std::sort(grid.layers.begin(), grid.layers.end());
   if (grid.layers.size() > static_cast<size_t>(kMostMapLayers)) grid = {};
   return grid;
@@ -159,8 +162,9 @@ std::string formats_legend(const std::vector<TensorRow>& rows) {
     }
   }
   std::vector<std::pair<std::string, Use>> sorted(uses.begin(), uses.end());
-  std::stable_sort(sorted.begin(), sorted.end(),
-                   [](const auto& a, const auto& b) { return a.second.bits < b.second.bits; });
+  std::sort(sorted.begin(), sorted.end(), [](const auto& a, const auto& b) {
+    return a.second.bits != b.second.bits ? a.second.bits < b.second.bits : a.first < b.first;
+  });
   std::string out;
   for (const auto& [format, use] : sorted) {
     if (whole <= 0.0 || use.bytes < 0.0005 * whole) continue;  // norms

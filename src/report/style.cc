@@ -68,7 +68,7 @@ i.quiet { background: var(--quiet); }
 .map .kind { grid-column: 1; grid-row: calc(var(--k) + 2); padding-right: 8px; }
 .map .layer { grid-row: 1; grid-column: calc(var(--l) + 2); text-align: center; line-height: 16px; min-width: 0; }
 .map .minor { visibility: hidden; }
-.map i, .ramp i.none { background: var(--track); }
+.map i, .ramp i.none { background: repeating-linear-gradient(135deg, var(--track) 0 3px, var(--line) 3px 4px); }
 .map i { grid-row: calc(var(--k) + 2); grid-column: calc(var(--l) + 2); height: 22px; border-radius: 2px;
   font: 10.5px/22px var(--sans); font-variant-numeric: tabular-nums; text-align: center; overflow: hidden; }
 .map.dense { gap: 1px; }
@@ -78,8 +78,9 @@ i.quiet { background: var(--quiet); }
 .apart b { color: var(--ink); font-weight: 600; }
 .parts { display: flex; gap: 2px; }
 .parts i { flex: 1 1 0; min-width: 2px; height: 26px; border-radius: 2px; font: 11.5px/26px var(--sans);
-  overflow: hidden; }
-.parts span { padding: 0 6px; white-space: nowrap; }
+  overflow: hidden; display: flex; flex-wrap: wrap; }
+.parts i::before { content: ""; width: 1px; height: 26px; } /* a label that does not fit wraps out of sight */
+.parts span { padding: 0 5px; white-space: nowrap; }
 .legend { list-style: none; padding: 0; margin-top: 14px; display: grid; gap: 4px 18px; font-size: 12.5px;
   grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)); }
 .legend i { display: inline-block; width: 28px; text-align: center; border-radius: 2px; font: 10.5px/18px var(--sans);

@@ -39,7 +39,9 @@ std::string size_card(const Json& results) {
   std::vector<Bar> bars;
   if (b) bars.push_back({"before", size_text(*b), *b, "base"});
   bars.push_back({"after", size_text(*a), *a, "low"});
-  return card("Size of the file", b ? change(*b, *a) : size_text(*a), escape(words(before, "format")), bars);
+  const std::string format = words(before, "format");
+  return card("Size of the file", b ? change(*b, *a) : size_text(*a), format.empty() ? "" : "was " + escape(format),
+              bars);
 }
 
 std::string bits_card(const Json& results) {
@@ -60,10 +62,10 @@ std::string kl_card(const Json& results) {
   std::vector<Bar> bars;
   if (predicted) bars.push_back({"predicted", figure(*predicted), *predicted, "quiet"});
   if (kl) bars.push_back({"measured", figure(*kl), *kl, "low"});
-  std::string small;
-  if (const auto p99 = number(measured, "kl_p99")) small += fmt::format("99 of 100 tokens below {}", figure(*p99));
+  std::string small = "0 is no change";
+  if (const auto p99 = number(measured, "kl_p99")) small += fmt::format("; 99 of 100 tokens below {}", figure(*p99));
   if (const auto most = number(measured, "kl_max")) {
-    small += fmt::format("{}most {}", small.empty() ? "" : ", ", figure(*most));
+    small += fmt::format("; most {}", figure(*most));
   }
   return card("KL, nats per token", figure(kl ? *kl : *predicted), small, bars);
 }
@@ -88,7 +90,8 @@ std::string agreement_card(const Json& results) {
   const auto agreement = number(measured, "top1_agreement");
   if (!agreement) return {};
   std::string small;
-  if (const auto tokens = number(measured, "tokens")) small = fmt::format("of {} predictions", grouped(*tokens));
+  if (const auto tokens = number(measured, "tokens"))
+    small = fmt::format("the likeliest token, of {} predictions", grouped(*tokens));
   return card("Same next token", percent(*agreement), small,
               {{"same", percent(*agreement), *agreement, "low"},
                {"other", percent(1.0 - *agreement), 1.0 - *agreement, "quiet"}});
