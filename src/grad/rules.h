@@ -1,0 +1,68 @@
+// How gradients pass an operation: one rule per row of graph/ops.inc, and what rules share.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "grad/backward.h"
+
+namespace lowbit::grad {
+
+// A gradient or value of all tokens: [tokens][width].
+using Rows = std::vector<float>;
+
+struct Backward::State {
+  graph::Graph graph;
+  exec::Weights weights;
+  std::shared_ptr<ThreadPool> pool;
+  Isa isa = Isa::portable;
+  std::unique_ptr<exec::Executor> executor;
+  std::vector<int32_t> readers;                       // value -> rules that need it
+  std::map<std::string, std::vector<float>> vectors;  // norm weights as fp32
+  std::map<std::string, std::vector<int32_t>> inverse_orders;
+  // (base, scale, dim) -> cosines and negated sines, [position][dim / 2] each
+  struct Rotary {
+    std::vector<float> cosine, negated_sine;
+  };
+  std::map<std::tuple<double, double, int32_t>, Rotary> rotary;
+
+  // Of the running pass.
+  int64_t tokens = 0;
+  std::vector<Rows> values;     // kept values, by id
+  std::vector<int32_t> unread;  // value -> rules that still need it
+  std::vector<Rows> gradients;  // by id; empty: none yet
+
+  int64_t width(graph::ValueId id) const { return graph.values[static_cast<size_t>(id)].width; }
+  const Rows& value(graph::ValueId id) const { return values[static_cast<size_t>(id)]; }
+  Rows zeros(graph::ValueId id) const { return Rows(static_cast<size_t>(tokens * width(id)), 0.0f); }
+  // Adds a consumer's share to the gradient of a value. Consumers come in reverse order of the nodes, the inputs of
+  // one node in their order: this is the order of the sum.
+  void give(graph::ValueId id, Rows share);
+};
+
+// gradient is that of the node's output; a rule gives each input its share and may use gradient up.
+struct Rule {
+  void (*backward)(Backward::State& s, const graph::Node& node, Rows& gradient);
+  bool needs_inputs;  // the values of the inputs are kept from the forward pass
+};
+
+// rules::embed, rules::rms_norm, ... in a file per group of operations.
+namespace rules {
+#define LOWBIT_OP(name, inputs, weights) extern const Rule name;
+#include "graph/ops.inc"
+#undef LOWBIT_OP
+}  // namespace rules
+
+constexpr int64_t kRowGrain = 16;
+
+// Runs body(first row, rows) over the tokens.
+template <class Body>
+void over_rows(Backward::State& s, const Body& body) {
+  s.pool->parallel_for(s.tokens, kRowGrain, [&](int64_t begin, int64_t end, int) { body(begin, end - begin); });
+}
+
+}  // namespace lowbit::grad
