@@ -173,11 +173,11 @@ TEST(Page, LeavesOutWhatIsMissing) {
   }
 }
 
-// Every value below a node (of lists the first two), one after another, replaced by something else.
+// Every value below a node (of lists the first), one after another, replaced by something else.
 void mutate(Json& whole, Json& node, const std::vector<Json>& others, size_t& steps, const std::string& path) {
   if (node.is_structured()) {
     size_t n = 0;
-    for (auto it = node.begin(); it != node.end() && (node.is_object() || n < 2); ++it, ++n) {
+    for (auto it = node.begin(); it != node.end() && (node.is_object() || n < 1); ++it, ++n) {
       mutate(whole, *it, others, steps, path + "/" + (node.is_object() ? it.key() : std::to_string(n)));
     }
   }

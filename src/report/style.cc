@@ -2,9 +2,9 @@
 #include "report/sections.h"
 
 namespace lowbit::report {
+namespace {
 
-std::string style_sheet() {
-  return R"css(:root {
+constexpr char kStyleSheet[] = R"css(:root {
   color-scheme: light dark;
   --page: #faf9f6; --card: #ffffff; --ink: #1b1f27; --soft: #5d6572; --line: #e4e1d9; --track: #eeece6;
   --base: #6a7b94; --low: #c4561b; --quiet: #b9bdc5; --mark: #fbe3c4;
@@ -198,10 +198,8 @@ button { font: 13px var(--sans); color: var(--ink); background: var(--card); bor
   .maps > .panel { display: block; }
 }
 )css";
-}
 
-std::string script() {
-  return R"js((function () {
+constexpr char kScript[] = R"js((function () {
   'use strict';
   document.documentElement.classList.add('js');
   var tip = document.getElementById('tip');
@@ -248,6 +246,11 @@ std::string script() {
   }
 })();
 )js";
-}
+
+}  // namespace
+
+std::string style_sheet() { return kStyleSheet; }
+
+std::string script() { return kScript; }
 
 }  // namespace lowbit::report
