@@ -157,6 +157,7 @@ button { font: 13px var(--sans); color: var(--ink); background: var(--card); bor
   overflow-wrap: anywhere; }
 #tip[hidden] { display: none; }
 
+@media (min-width: 701px) and (max-width: 1080px) { .map i { font-size: 0; } } /* too narrow for numbers */
 @media (max-width: 1000px) { .cards { grid-template-columns: repeat(3, 1fr); } }
 @media (max-width: 700px) {
   main { padding: 24px 16px 48px; }
@@ -193,7 +194,8 @@ button { font: 13px var(--sans); color: var(--ink); background: var(--card); bor
   * { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   main { max-width: none; padding: 0; }
   .card, .panel, .plot { break-inside: avoid; }
-  h2, h3 { break-after: avoid; }
+  h2, h3, .lead { break-after: avoid; }
+  .map i { font-size: 0; }
   #raw, #tip, .maps > input, .maps > label { display: none; }
   .maps > .panel { display: block; }
 }
