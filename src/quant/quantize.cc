@@ -1,0 +1,165 @@
+#include "quant/quantize.h"
+
+#include <cstring>
+
+#include "io/safetensors.h"
+
+namespace lowbit::quant {
+namespace {
+
+// The plan of one tensor and what rounding depends on, as the name of its piece.
+std::string piece_name(const QuantizeJob& job, const TensorPlan& plan) {
+  Plan one;
+  one.tensors.push_back(plan);
+  const MethodOptions& o = job.options;
+  const std::string text = fmt::format("{} {} {} {} {} {} {} {} {} {} {}", one.to_json().dump(), job.statistics, o.damping,
+                                       o.act_order, o.block, o.descent_sweeps, static_cast<int>(o.scales.search),
+                                       o.scales.steps, o.scales.lowest, o.scales.highest, o.scales.refits);
+  return "tensor-" + sha256_hex(std::as_bytes(std::span(text))).substr(0, 24);
+}
+
+// Piece: the report, then the row order, then the parts' bytes.
+struct PieceHeader {
+  double loss, relative_error, damping;
+  uint64_t failed_factorizations, row_order;
+};
+
+Status save_piece(const WorkFolder& work, const std::string& name, const tensor::Weight& weight,
+                  const SolveReport& report) {
+  const PieceHeader header{report.loss, report.relative_error, report.damping,
+                           static_cast<uint64_t>(report.failed_factorizations), weight.row_order.size()};
+  std::vector<std::byte> bytes(sizeof header + weight.row_order.size() * 4);
+  std::memcpy(bytes.data(), &header, sizeof header);
+  if (!weight.row_order.empty()) {
+    std::memcpy(bytes.data() + sizeof header, weight.row_order.data(), weight.row_order.size() * 4);
+  }
+  for (const tensor::PackedMatrix& part : weight.parts) {
+    bytes.insert(bytes.end(), part.bytes().begin(), part.bytes().end());
+  }
+  return work.write(name, bytes);
+}
+
+Result<tensor::Weight> load_piece(const WorkFolder& work, const std::string& name, const TensorPlan& plan,
+                                  SolveReport& report) {
+  LOWBIT_ASSIGN(const MappedFile file, work.read(name));
+  const auto damaged = [&] { return errorf("{}: damaged; delete the work folder and start again", file.path()); };
+  PieceHeader header{};
+  std::span<const std::byte> bytes = file.bytes();
+  if (bytes.size() < sizeof header) return damaged();
+  std::memcpy(&header, bytes.data(), sizeof header);
+  bytes = bytes.subspan(sizeof header);
+  report = {header.loss, header.relative_error, header.damping, static_cast<int>(header.failed_factorizations)};
+  tensor::Weight weight;
+  weight.shape = plan.shape;
+  const uint64_t rows = plan.divided() ? static_cast<uint64_t>(plan.shape[0]) : 0;
+  if (header.row_order != rows || bytes.size() < rows * 4) return damaged();
+  weight.row_order.resize(rows);
+  if (rows > 0) std::memcpy(weight.row_order.data(), bytes.data(), rows * 4);
+  bytes = bytes.subspan(rows * 4);
+  for (const PartPlan& part : plan.parts) {
+    LOWBIT_ASSIGN(const auto layout, tensor::PackedLayout::of(part.format, part.rows, plan.shape.back()));
+    if (bytes.size() < layout.total_bytes) return damaged();
+    LOWBIT_ASSIGN(tensor::PackedMatrix matrix,
+                  tensor::PackedMatrix::view(part.format, part.rows, plan.shape.back(),
+                                             bytes.first(layout.total_bytes), file.owner()));
+    weight.parts.push_back(std::move(matrix));
+    bytes = bytes.subspan(layout.total_bytes);
+  }
+  if (!bytes.empty()) return damaged();
+  return weight;
+}
+
+bool is_kept(const TensorPlan& plan) { return plan.parts.size() == 1 && plan.parts[0].keep; }
+
+class Runner {
+ public:
+  explicit Runner(const QuantizeJob& job) : job_(job), factors_(job.opened->model.graph, job.options) {}
+
+  // The tensor, from the source where it is kept, from the work folder where it was solved, else solved now.
+  Result<tensor::Weight> tensor(const TensorPlan& plan, SolveReport& report, bool& reused) {
+    reused = false;
+    report = {};
+    if (is_kept(plan)) {
+      LOWBIT_ASSIGN(const auto source, models::load_weight(*job_.opened, plan.name));
+      return *source;
+    }
+    const std::string piece = piece_name(job_, plan);
+    reused = job_.work->has(piece);
+    if (!reused) LOWBIT_TRY(solve_piece(plan, piece));
+    return load_piece(*job_.work, piece, plan, report);
+  }
+
+ private:
+  Status solve_piece(const TensorPlan& plan, const std::string& piece) {
+    LOWBIT_ASSIGN(const auto source, models::load_weight(*job_.opened, plan.name));
+    SolveInput input;
+    input.source = source.get();
+    input.plan = &plan;
+    input.options = job_.options;
+    input.pool = job_.pool;
+    ParameterStatistics statistics;
+    if (job_.statistics && plan.shape.size() == 2 && has_statistics(job_.opened->model.graph, plan.name)) {
+      LOWBIT_ASSIGN(statistics, read_statistics(*job_.work, job_.opened->model.graph, plan.name));
+      input.statistics = &statistics;
+      LOWBIT_ASSIGN(input.factor, factors_.get(plan.name, statistics));
+    }
+    SolveReport report;
+    auto solved = solve(input, report);
+    if (!solved.ok()) return errorf("{}: tensor {}: {}", job_.opened->file->path(), plan.name, solved.message());
+    return save_piece(*job_.work, piece, *solved, report);
+  }
+
+  const QuantizeJob& job_;
+  FactorCache factors_;
+};
+
+}  // namespace
+
+Result<const GptqFactor*> FactorCache::get(const std::string& parameter, const ParameterStatistics& statistics) {
+  // A parameter that is looked up too has moments of its own.
+  const bool shared = graph::users_of(graph_, parameter).size() == 1;
+  const std::string key = shared ? fmt::format("{}", observed_input(graph_, parameter)) : parameter;
+  if (key != key_ || factor_ == nullptr) {
+    LOWBIT_ASSIGN(GptqFactor factor, GptqFactor::make(statistics.second_moments, graph_.parameter(parameter)->shape[1],
+                                                      options_.damping, options_.act_order));
+    factor_ = std::make_unique<GptqFactor>(std::move(factor));
+    key_ = key;
+  }
+  return const_cast<const GptqFactor*>(factor_.get());
+}
+
+Result<QuantizeOutcome> quantize(const QuantizeJob& job, const std::string& out, const ProgressFn& progress) {
+  Runner runner(job);
+  QuantizeOutcome outcome;
+  const auto& tensors = job.plan->tensors;
+  double done = 0.0;
+  const auto total = static_cast<double>(job.plan->parameters());
+  // First all pieces, then the file: what is written to it needs no more computing.
+  for (const TensorPlan& plan : tensors) {
+    report_progress(progress, "rounding", done, total);
+    TensorOutcome tensor{plan.name, {}, 0};
+    bool reused = false;
+    LOWBIT_ASSIGN(const tensor::Weight weight, runner.tensor(plan, tensor.report, reused));
+    tensor.bytes = weight.bytes();
+    outcome.reused += reused ? 1 : 0;
+    outcome.loss += tensor.report.loss;
+    outcome.tensors.push_back(std::move(tensor));
+    double count = 1.0;
+    for (const int64_t d : plan.shape) count *= static_cast<double>(d);
+    done += count;
+  }
+  LOWBIT_ASSIGN(io::SafetensorsWriter writer,
+                io::SafetensorsWriter::create(out, job.metadata, job.plan->to_json(), job.plan->stored()));
+  for (const TensorPlan& plan : tensors) {
+    SolveReport report;
+    bool reused = false;
+    LOWBIT_ASSIGN(const tensor::Weight weight, runner.tensor(plan, report, reused));
+    LOWBIT_TRY(writer.write(plan.name, weight));
+  }
+  outcome.file_bytes = writer.file_bytes();
+  LOWBIT_TRY(writer.commit());
+  report_progress(progress, "rounding", total, total);
+  return outcome;
+}
+
+}  // namespace lowbit::quant

@@ -1,0 +1,37 @@
+// Probes: what rounding all parameters of one kind really does to the output distribution, against what was predicted.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/progress.h"
+#include "models/open.h"
+#include "quant/quantize.h"
+#include "search/sensitivity.h"
+
+namespace lowbit::search {
+
+struct Probe {
+  double measured = 0.0, predicted = 0.0;  // nats per token
+  // Factor on predictions, held within [1/8, 8].
+  double correction() const;
+};
+
+struct ProbeInput {
+  const models::OpenedModel* opened = nullptr;
+  const tensor::Weights* weights = nullptr;
+  const quant::WorkFolder* work = nullptr;  // with calibration
+  SensitivityOptions options;
+  formats::Format format;                   // what everything of a kind is rounded to
+  std::vector<std::vector<int32_t>> chunks; // held out of calibration
+  std::shared_ptr<ThreadPool> pool;
+  Isa isa = Isa::portable;
+};
+
+// One probe per kind of the given parameters. Kinds that the work folder has already are read from there.
+Result<std::map<std::string, Probe>> probe_kinds(const ProbeInput& input, const std::vector<std::string>& parameters,
+                                                 const ProgressFn& progress = {});
+
+}  // namespace lowbit::search
