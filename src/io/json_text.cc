@@ -10,6 +10,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr size_t kMostComplaint = 200;  // bytes; the library repeats what it read
+
 // Depth is bounded by check_json_bounds.
 void unescape(json& value) {
   if (value.is_string()) {
@@ -98,7 +100,7 @@ Result<json> parse_json(std::string_view text) {
 std::string json_complaint(const std::exception& error) {
   const std::string_view what = error.what();
   const size_t end = what.find("] ");
-  return std::string(end == std::string_view::npos ? what : what.substr(end + 2));
+  return printable(end == std::string_view::npos ? what : what.substr(end + 2), kMostComplaint);
 }
 
 }  // namespace lowbit::io

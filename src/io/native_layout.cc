@@ -14,6 +14,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr size_t kMostFormatText = 256;
+
 // Plain elements that safetensors has a dtype for, by their names in the format language.
 constexpr std::pair<std::string_view, std::string_view> kPlainDtypes[] = {
     {"f32", "F32"}, {"f16", "F16"}, {"bf16", "BF16"}};
@@ -70,6 +72,8 @@ Result<StoredTensor> parse_stored(const std::string& name, const json& entry) {
   }
   for (size_t i = 1; i < entry.size(); i += 2) {
     const auto text = entry.at(i).get<std::string>();
+    if (text.size() > kMostFormatText)
+      return errorf("tensor {} has a format of {} characters", shown(name), text.size());
     auto format = formats::parse_format(text);
     if (!format.ok()) return errorf("tensor {} has the format {}: {}", shown(name), shown(text), format.message());
     int64_t rows = rows_of(tensor.shape);

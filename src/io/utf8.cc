@@ -83,23 +83,22 @@ std::string unescape_bytes(std::string_view text) {
   return out;
 }
 
-std::string shown(std::string_view name) {
-  std::string out = "\"";
-  while (!name.empty()) {
-    if (out.size() > kShownBytes) {
-      out += "...";
-      break;
-    }
-    const size_t length = utf8_sequence(name);
-    const uint8_t first = byte_at(name, 0);
+std::string printable(std::string_view text, size_t most) {
+  std::string out;
+  while (!text.empty()) {
+    if (out.size() >= most) return out + "...";
+    const size_t length = utf8_sequence(text);
+    const uint8_t first = byte_at(text, 0);
     if (length == 0 || first < 0x20 || first == 0x7F) {
       out += fmt::format("\\x{:02x}", first);
     } else {
-      out += name.substr(0, length);
+      out += text.substr(0, length);
     }
-    name.remove_prefix(length == 0 ? 1 : length);
+    text.remove_prefix(length == 0 ? 1 : length);
   }
-  return out + "\"";
+  return out;
 }
+
+std::string shown(std::string_view name) { return '"' + printable(name, kShownBytes) + '"'; }
 
 }  // namespace lowbit::io

@@ -20,6 +20,10 @@ std::string escape_bytes(std::string_view bytes);
 // The inverse of escape_bytes.
 std::string unescape_bytes(std::string_view text);
 
+// Text from a file, fit for a message: control characters and bytes that are not UTF-8 as \xNN, and cut with "..."
+// where it is longer than `most` bytes.
+std::string printable(std::string_view text, size_t most);
+
 // A name from a file, in quotation marks, fit for an error message: printable, at most 80 bytes.
 std::string shown(std::string_view name);
 
