@@ -38,18 +38,19 @@ Group group_of(const formats::Format& format, const tensor::Codes& codes, int64_
   return g;
 }
 
-float integer_output(const formats::Format& format, const tensor::Codes& codes, int64_t cols, const Activations& x,
-                     int64_t token) {
+// row: counted in codes.
+float integer_output(const formats::Format& format, const tensor::Codes& codes, int64_t row, int64_t cols,
+                     const Activations& x, int64_t token) {
   const formats::IntegerForm& form = *formats::integer_form(format.element);
   const int64_t weight_group = format.is_plain() ? cols : columns_of(format.levels[0].group, cols);
   float acc = 0.0f;
   for (int64_t begin = 0; begin < cols;) {
     const int64_t end = std::min({(begin / weight_group + 1) * weight_group, (begin / x.group + 1) * x.group, cols});
-    const Group g = group_of(format, codes, 0, begin, cols);
+    const Group g = group_of(format, codes, row, begin, cols);
     int64_t sum = 0, total = 0;
     for (int64_t c = begin; c < end; ++c) {
       const int64_t a = x.codes[token * x.code_stride + c];
-      sum += (form.integers[codes.codes[static_cast<size_t>(c)]] - g.zero) * a;
+      sum += (form.integers[codes.codes[static_cast<size_t>(row * cols + c)]] - g.zero) * a;
       total += a;
     }
     const float scale = g.scale * std::ldexp(1.0f, form.exponent);
@@ -68,17 +69,20 @@ void matmul_oracle(const tensor::Weight& weight, const Activations& x, float* ou
   std::vector<float> values(static_cast<size_t>(weight.cols()));
   for (const tensor::PackedMatrix& part : weight.parts) {
     const bool integer = arithmetic_of(part.format(), x.format) == Arithmetic::integer;
+    tensor::Codes codes;  // of the row's block
     for (int64_t r = 0; r < part.rows(); ++r, ++packed_row) {
       const int64_t row = weight.row_order.empty() ? packed_row : weight.row_order[static_cast<size_t>(packed_row)];
-      tensor::Codes codes;
-      if (integer) codes = tensor::unpack_rows(part, r, r + 1);
+      if (integer && r % tensor::kRowBlock == 0) {
+        codes = tensor::unpack_rows(part, r, std::min(r + tensor::kRowBlock, part.rows()));
+      }
       if (!integer) tensor::dequantize_rows(part, r, r + 1, values.data());
       for (int64_t t = 0; t < x.tokens; ++t) {
         float acc = 0.0f;
         if (integer) {
-          acc = integer_output(part.format(), codes, part.cols(), x, t);
+          acc = integer_output(part.format(), codes, r % tensor::kRowBlock, part.cols(), x, t);
         } else {
-          for (int64_t c = 0; c < part.cols(); ++c) acc = std::fma(values[static_cast<size_t>(c)], x.values[t * x.cols + c], acc);
+          for (int64_t c = 0; c < part.cols(); ++c)
+            acc = std::fma(values[static_cast<size_t>(c)], x.values[t * x.cols + c], acc);
         }
         out[t * out_stride + row] = acc;
       }
