@@ -1,0 +1,234 @@
+// The product on every ISA and number of threads against the definition, for every kind of format.
+#include "kernels/matmul/matmul.h"
+
+#include <gtest/gtest.h>
+
+#include "formats/sample.h"
+#include "kernels/test_data.h"
+
+namespace lowbit::kernels {
+namespace {
+
+using formats::Format;
+using test::format_of;
+
+constexpr const char* kWeights[] = {
+    // plain
+    "f32", "f16", "bf16", "e4m3fn", "e5m2", "int8", "uint8", "int4", "uint3", "nf4", "ternary", "fix8.4", "e2m1",
+    "ue8m0",
+    // all widths of integers
+    "int1/32:f16", "int2/32:f16", "int3/32:f16", "int4/32:f16", "int5/32:f16", "int6/32:f16", "int7/32:f16",
+    "int8/32:f16", "uint1/32:f16", "uint2/32:f16", "uint3/32:f16", "uint4/32:f16", "uint5/32:f16", "uint6/32:f16",
+    "uint7/32:f16", "uint8/32:f16", "fix5.2/16:f16", "ufix8.8/64:bf16",
+    // zero points, minima
+    "int4/128:f16+zp", "uint4/32:f16+zp", "uint8/64:f32+zp", "int8/64:f16+zp", "int2/16:f16+zp", "uint3/row:f16+zp",
+    "int8/32:f16+f16", "uint2/row:f32+f32", "e2m1/32:f16+f16", "nf4/64:f16+f32", "q4_1", "q5_1",
+    // floats and codebooks
+    "e2m1/32:f16", "e2m3/32:e8m0", "e3m2/32:e8m0", "e4m3fn/128:f32", "e5m2fnuz/32:f16", "e3m0/32:f16", "nf4/64:f32",
+    "ternary/64:f16", "binary/32:f16", "iq4nl/32:f16", "af4/64:f32",
+    // published blocks
+    "mxfp4", "mxfp6", "mxfp8", "mxint8", "nvfp4", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "q8_k", "tq2_0",
+    // groups that are no multiple of 4 or 32, whole rows, whole tensors, scales of scales
+    "int4/7:f16", "int8/10:f32", "uint5/3:f16+f16", "int4/50:f16+zp", "e2m1/6:f16", "int8/1:f16", "nf4/33:f32",
+    "int4/row:f32", "uint8/row:f32", "int8/tensor:f32", "uint4/tensor:f16+f16", "e4m3fn/tensor:f32",
+    "ternary/tensor:f32", "int5/12:uint4/60:f16", "int4/16:uint8/row:f16/tensor:f32",
+    "uint3/10:uint5+int5/20:f16/row:f32+f32"};
+
+constexpr const char* kActivations[] = {"f32",         "bf16",       "int8/32:f32",  "int8/64:f16",   "int8/row:f32",
+                                        "int6/32:f32", "int8/5:f32", "int4/24:bf16", "e4m3fn/32:e8m0"};
+
+ThreadPool& pool(int threads) {
+  static ThreadPool one(1), two(2);
+  return threads == 1 ? one : two;
+}
+
+// Activations with some columns and a token of nothing but zeros.
+std::vector<float> random_x(int64_t tokens, int64_t cols, Rng& rng) {
+  std::vector<float> x = test::normals(tokens * cols, rng);
+  for (float& v : x) v = rng.below(10) == 0 ? 0.0f : v;
+  if (tokens > 2) std::fill_n(x.begin() + cols, cols, 0.0f);
+  return x;
+}
+
+std::string names(const std::vector<Format>& formats) {
+  std::string out;
+  for (const Format& format : formats) out += (out.empty() ? "" : " | ") + formats::print(format);
+  return out;
+}
+
+// All ISAs and thread counts; the output is wider than the weight has rows, and the rest is left alone.
+void check(const std::vector<Format>& formats, const Format& activation, int64_t rows, int64_t cols, int64_t tokens,
+           bool shuffled, Rng& rng) {
+  const tensor::Weight weight = test::random_weight(formats, rows, cols, shuffled, rng);
+  const auto x = test::activations(activation, tokens, cols, random_x(tokens, cols, rng));
+  const int64_t stride = rows + 3;
+  std::vector<float> expected(static_cast<size_t>(tokens * stride), -777.0f);
+  matmul_oracle(weight, x->view, expected.data(), stride);
+  if (cols > 8) {
+    const auto lively = [](float v) { return std::isfinite(v) && v != 0.0f && v != -777.0f; };
+    EXPECT_GT(std::count_if(expected.begin(), expected.end(), lively), 0) << names(formats);
+  }
+  for (const Isa isa : test::isas()) {
+    for (const int threads : {1, 2}) {
+      std::vector<float> got(expected.size(), -777.0f);
+      matmul(isa, weight, x->view, pool(threads), got.data(), stride);
+      const int64_t at = test::first_difference(got, expected);
+      EXPECT_EQ(at, -1) << names(formats) << " times " << formats::print(activation) << ", " << isa_name(isa) << ", "
+                        << threads << " threads, " << tokens << " x " << rows << " x " << cols << ": " << got[at]
+                        << " for " << expected[at];
+    }
+  }
+}
+
+class MatmulFormats : public testing::TestWithParam<const char*> {};
+
+TEST_P(MatmulFormats, EqualsTheOracleBitForBit) {
+  Rng rng(11, std::hash<std::string_view>()(GetParam()));
+  const Format weight = format_of(GetParam());
+  for (const char* activation : kActivations) {
+    for (const int64_t tokens : {1, 2, 3, 5, 17}) {
+      const auto rows = static_cast<int64_t>(1 + rng.below(50)), cols = static_cast<int64_t>(1 + rng.below(200));
+      check({weight}, format_of(activation), rows, cols, tokens, false, rng);
+    }
+  }
+  check({weight}, format_of("int8/32:f32"), 48, 256, 9, false, rng);  // nothing left over
+  check({weight}, format_of("int8/32:f32"), 1, 1, 1, false, rng);
+}
+
+INSTANTIATE_TEST_SUITE_P(Matmul, MatmulFormats, testing::ValuesIn(kWeights), [](const auto& info) {
+  std::string name = info.param;
+  for (char& c : name) c = std::isalnum(static_cast<unsigned char>(c)) != 0 ? c : '_';
+  return name;
+});
+
+TEST(Matmul, RandomFormats) {
+  Rng rng(12);
+  for (int i = 0; i < 200; ++i) {
+    const Format weight = formats::sample_format(rng);
+    const auto rows = static_cast<int64_t>(1 + rng.below(40)), cols = static_cast<int64_t>(1 + rng.below(150));
+    for (const char* activation : {"int8/32:f32", "f32"}) {
+      check({weight}, format_of(activation), rows, cols, 3, rng.below(2) == 0, rng);
+    }
+  }
+}
+
+TEST(Matmul, SeveralPartsAndARowOrder) {
+  Rng rng(13);
+  const std::vector<std::vector<const char*>> lists = {{"int4/32:f16", "int8/32:f16"},
+                                                       {"q4_k", "q6_k", "int2/16:f16"},
+                                                       {"int4/7:f16", "uint4/32:f16+zp"},
+                                                       {"nf4/64:f32", "f16"},
+                                                       {"int4/32:f16", "bf16", "e2m1/16:f16"}};
+  for (const auto& list : lists) {
+    std::vector<Format> formats;
+    for (const char* name : list) formats.push_back(format_of(name));
+    for (const char* activation : kActivations) {
+      for (const bool shuffled : {false, true}) {
+        const auto rows = static_cast<int64_t>(3 + rng.below(90)), cols = static_cast<int64_t>(1 + rng.below(100));
+        check(formats, format_of(activation), rows, cols, 1 + static_cast<int64_t>(rng.below(5)), shuffled, rng);
+      }
+    }
+  }
+}
+
+// Codes and activations all at the ends of their ranges, over 1024 columns: where a sum is narrower than it should
+// be, it shows here.
+TEST(Matmul, ExtremeCodes) {
+  Rng rng(14);
+  for (const char* name : {"int8/row:f32", "uint8/row:f32", "uint7/row:f32", "e2m1/row:f32", "uint8/row:f32+zp",
+                           "int8/row:f32+zp", "uint8/row:f32+f32", "fix8.6/row:f32"}) {
+    const Format format = format_of(name);
+    const int64_t rows = 16, cols = 1024;
+    for (const bool highest : {false, true}) {
+      tensor::Codes codes = test::random_codes(format, rows, cols, rng);
+      const std::span<const float> values = formats::decode_table(format.element);
+      const auto [least, most] = std::minmax_element(values.begin(), values.end());
+      const auto end = static_cast<uint16_t>((highest ? most : least) - values.begin());
+      const auto other = static_cast<uint32_t>((highest ? least : most) - values.begin());
+      std::fill(codes.codes.begin(), codes.codes.end(), end);
+      if (format.has_zero_point()) std::fill(codes.minimums[0].begin(), codes.minimums[0].end(), other);
+      tensor::Weight weight;
+      weight.shape = {rows, cols};
+      weight.parts.push_back(tensor::PackedMatrix::allocate(format, rows, cols).value());
+      tensor::pack_rows(codes, 0, rows, weight.parts[0]);
+      for (const float sign : {1.0f, -1.0f}) {
+        const auto x = test::activations(format_of("int8/row:f32"), 3, cols, std::vector<float>(3 * cols, sign));
+        std::vector<float> expected(3 * rows), got(3 * rows);
+        matmul_oracle(weight, x->view, expected.data(), rows);
+        for (const Isa isa : test::isas()) {
+          matmul(isa, weight, x->view, pool(1), got.data(), rows);
+          EXPECT_EQ(test::first_difference(got, expected), -1) << name << ", " << isa_name(isa);
+        }
+      }
+    }
+  }
+}
+
+// The oracle itself against sums in double of the values that the formats define.
+TEST(Matmul, TheOracleIsNearTheExactProduct) {
+  Rng rng(15);
+  for (const char* name : kWeights) {
+    for (const char* activation : kActivations) {
+      const int64_t rows = 5, cols = 100, tokens = 2;
+      const tensor::Weight weight = test::random_weight({format_of(name)}, rows, cols, true, rng);
+      const auto x = test::activations(format_of(activation), tokens, cols, random_x(tokens, cols, rng));
+      const std::vector<float> values = tensor::dequantize(weight);
+      std::vector<float> got(static_cast<size_t>(tokens * rows));
+      matmul_oracle(weight, x->view, got.data(), rows);
+      for (int64_t t = 0; t < tokens; ++t) {
+        for (int64_t r = 0; r < rows; ++r) {
+          double sum = 0.0, size = 0.0;
+          for (int64_t c = 0; c < cols; ++c) {
+            const double product = static_cast<double>(values[static_cast<size_t>(r * cols + c)]) *
+                                   static_cast<double>(x->values[static_cast<size_t>(t * cols + c)]);
+            sum += product;
+            size += std::fabs(product);
+          }
+          EXPECT_NEAR(got[static_cast<size_t>(t * rows + r)], sum, size * 4e-5) << name << " times " << activation;
+        }
+      }
+    }
+  }
+}
+
+// An output does not depend on what else is computed with it.
+TEST(Matmul, TokensDoNotTouchEachOther) {
+  Rng rng(16);
+  for (const char* name : {"q4_k", "nf4/64:f32", "bf16"}) {
+    const tensor::Weight weight = test::random_weight({format_of(name)}, 37, 96, false, rng);
+    for (const char* activation : {"int8/32:f32", "f32"}) {
+      const std::vector<float> rows = test::normals(13 * 96, rng);
+      const auto all = test::activations(format_of(activation), 13, 96, rows);
+      for (const Isa isa : test::isas()) {
+        std::vector<float> together(13 * 37), alone(37);
+        matmul(isa, weight, all->view, pool(2), together.data(), 37);
+        for (int64_t t = 0; t < 13; ++t) {
+          const auto one =
+              test::activations(format_of(activation), 1, 96, {rows.begin() + t * 96, rows.begin() + (t + 1) * 96});
+          matmul(isa, weight, one->view, pool(1), alone.data(), 37);
+          EXPECT_EQ(test::first_difference(alone, std::span(together).subspan(static_cast<size_t>(t * 37), 37)), -1)
+              << name;
+        }
+      }
+    }
+  }
+}
+
+TEST(Matmul, WhatIsInteger) {
+  const auto integer = [](const char* weight, const char* activation) {
+    return arithmetic_of(format_of(weight), format_of(activation)) == Arithmetic::integer;
+  };
+  EXPECT_TRUE(integer("q4_k", "int8/32:f32"));
+  EXPECT_TRUE(integer("mxfp4", "int8/32:f32"));
+  EXPECT_TRUE(integer("int8", "int8/row:f32"));
+  EXPECT_FALSE(integer("nf4/64:f32", "int8/32:f32"));
+  EXPECT_FALSE(integer("bf16", "int8/32:f32"));
+  EXPECT_FALSE(integer("q4_k", "f32"));
+  EXPECT_FALSE(integer("q4_k", "bf16"));
+  EXPECT_FALSE(integer("q4_k", "uint8/32:f32"));
+  EXPECT_FALSE(integer("q4_k", "int8/32:f32+zp"));
+  EXPECT_FALSE(integer("q4_k", "int8/tensor:f32"));
+}
+
+}  // namespace
+}  // namespace lowbit::kernels

@@ -1,0 +1,147 @@
+// The stages of a matrix product by themselves: planes and lookups over all codes, dot products over all operands.
+#include <gtest/gtest.h>
+
+#include "kernels/list.h"
+#include "kernels/matmul/args.h"
+#include "kernels/test_data.h"
+#include "tensor/codes_block.h"
+
+namespace lowbit::kernels {
+
+LOWBIT_PER_ISA(unpack, const UnpackArgs&)
+LOWBIT_PER_ISA(dot, const DotArgs&)
+
+namespace {
+
+using test::isas;
+
+// The code of one byte place in a step of 8 units, by the words of tensor/packed.h: planes of 4, 2 and 1 bits, high
+// bits first (8 bits: one of 8), unit u in field u % (8 / width) of vector u / (8 / width).
+uint32_t code_at(const uint8_t* step, int bits, int unit, int place) {
+  uint32_t code = 0;
+  for (const int width : {8, 4, 2, 1}) {
+    if ((bits & width) == 0) continue;
+    const int fields = 8 / width;
+    const uint32_t byte = step[64 * (unit / fields) + place];
+    code = code << width | (byte >> (unit % fields * width) & ((1u << width) - 1));
+    step += 64 * width;
+  }
+  return code;
+}
+
+// Every pair of neighbouring bytes occurs in every plane: shifts of 16-bit words must not leak.
+TEST(Unpack, EveryPairOfBytesForEveryWidth) {
+  for (int bits = 1; bits <= 8; ++bits) {
+    const int64_t steps = 65536 * 2 / 64 + 1;
+    std::vector<uint8_t> packed(static_cast<size_t>(steps * 64 * bits));
+    for (int64_t step = 0; step < steps; ++step) {
+      for (int64_t i = 0; i < 32 * bits; ++i) {
+        const auto word = static_cast<uint16_t>(step * 32 + i % 32 + i / 32 * 4099);
+        packed[static_cast<size_t>(step * 64 * bits + 2 * i)] = static_cast<uint8_t>(word);
+        packed[static_cast<size_t>(step * 64 * bits + 2 * i + 1)] = static_cast<uint8_t>(word >> 8);
+      }
+    }
+    for (const uint8_t flip : {uint8_t{0}, static_cast<uint8_t>(1 << (bits - 1))}) {
+      std::vector<uint8_t> expected(static_cast<size_t>(steps * 512));
+      for (size_t i = 0; i < expected.size(); ++i) {
+        const uint8_t* step = packed.data() + i / 512 * 64 * static_cast<size_t>(bits);
+        const int unit = static_cast<int>(i % 512 / 64), place = static_cast<int>(i % 64);
+        expected[i] = static_cast<uint8_t>(code_at(step, bits, unit, place) ^ flip);
+      }
+      for (const Isa isa : isas()) {
+        std::vector<uint8_t> panel(expected.size());
+        k_unpack.at(isa)({packed.data(), steps, bits, CodeMap::exclusive_or, flip, nullptr, panel.data()});
+        EXPECT_EQ(panel, expected) << isa_name(isa) << ", " << bits << " bits";
+      }
+    }
+  }
+}
+
+TEST(Unpack, EveryCodeThroughEveryTable) {
+  Rng rng(1);
+  for (int bits = 1; bits <= 8; ++bits) {
+    const int64_t steps = 9;
+    std::vector<uint8_t> packed(static_cast<size_t>(steps * 64 * bits)), table(256);
+    for (uint8_t& byte : packed) byte = static_cast<uint8_t>(rng.next_u32());
+    for (uint8_t& entry : table) entry = static_cast<uint8_t>(rng.next_u32());
+    std::vector<CodeMap> maps = {CodeMap::lookup256};
+    if (bits <= 6) maps.push_back(CodeMap::lookup64);
+    if (bits <= 4) maps.push_back(CodeMap::lookup16);
+    std::vector<uint8_t> expected(static_cast<size_t>(steps * 512));
+    std::vector<bool> seen(size_t{1} << bits);
+    for (size_t i = 0; i < expected.size(); ++i) {
+      const uint8_t* step = packed.data() + i / 512 * 64 * static_cast<size_t>(bits);
+      const uint32_t code = code_at(step, bits, static_cast<int>(i % 512 / 64), static_cast<int>(i % 64));
+      expected[i] = table[code];
+      seen[code] = true;
+    }
+    EXPECT_EQ(std::count(seen.begin(), seen.end(), false), 0) << bits;
+    for (const CodeMap map : maps) {
+      for (const Isa isa : isas()) {
+        std::vector<uint8_t> panel(expected.size());
+        k_unpack.at(isa)({packed.data(), steps, bits, map, 0, table.data(), panel.data()});
+        EXPECT_EQ(panel, expected) << isa_name(isa) << ", " << bits << " bits, map " << static_cast<int>(map);
+      }
+    }
+  }
+}
+
+// What the largest code of dot() is on each ISA; dot_signed() takes all.
+int greatest_code(Isa isa, bool signed_codes) { return signed_codes || isa != Isa::avx2 ? 255 : 128; }
+
+// One unit of four columns against all activations of -127 to 127 in each column; `code` gives the weight's code of a
+// row and column.
+template <class Code>
+void check_dot(Isa isa, bool signed_codes, Code code, const std::vector<std::array<int8_t, 4>>& columns) {
+  const auto tokens = static_cast<int64_t>(columns.size());
+  std::vector<uint8_t> panel(64);
+  for (int r = 0; r < 16; ++r) {
+    for (int c = 0; c < 4; ++c) panel[static_cast<size_t>(4 * r + c)] = static_cast<uint8_t>(code(r, c));
+  }
+  std::vector<int8_t> a(static_cast<size_t>(tokens * 32));
+  for (int64_t t = 0; t < tokens; ++t)
+    std::copy_n(columns[static_cast<size_t>(t)].begin(), 4, &a[static_cast<size_t>(t * 32)]);
+  const DotStretch stretch{0, 1, 0, 0};
+  const std::vector<float> scales(16, 1.0f), activation_scales(static_cast<size_t>(tokens), 1.0f);
+  const std::vector<int32_t> sums(static_cast<size_t>(tokens), 0);
+  std::vector<float> out(static_cast<size_t>(tokens * 16));
+  k_dot.at(isa)({panel.data(), signed_codes, &stretch, 1, scales.data(), nullptr, nullptr, tokens, a.data(), 32,
+                 activation_scales.data(), 1, sums.data(), out.data(), 16});
+  int64_t wrong = 0;
+  for (int64_t t = 0; t < tokens; ++t) {
+    for (int r = 0; r < 16; ++r) {
+      int sum = 0;
+      for (int c = 0; c < 4; ++c)
+        sum += (code(r, c) - (signed_codes ? 128 : 0)) * columns[static_cast<size_t>(t)][static_cast<size_t>(c)];
+      wrong += out[static_cast<size_t>(t * 16 + r)] != static_cast<float>(sum);
+    }
+  }
+  EXPECT_EQ(wrong, 0) << isa_name(isa) << (signed_codes ? " signed" : "");
+}
+
+TEST(Dot, EveryCodeTimesEveryActivation) {
+  std::vector<std::array<int8_t, 4>> columns;
+  for (int a = -127; a <= 127; ++a) {
+    const auto v = static_cast<int8_t>(a), w = static_cast<int8_t>(-a);
+    columns.push_back({v, v, v, v});  // the greatest sums
+    columns.push_back({v, w, v, w});
+    columns.push_back({v, 0, 0, 0});
+    columns.push_back({0, 0, 0, v});
+    columns.push_back({127, v, -127, v});
+  }
+  for (const Isa isa : isas()) {
+    for (const bool signed_codes : {false, true}) {
+      const int most = greatest_code(isa, signed_codes);
+      for (int base = 0; base <= most; base += 16) {
+        check_dot(isa, signed_codes, [&](int r, int) { return std::min(base + r, most); }, columns);
+        check_dot(
+            isa, signed_codes, [&](int r, int c) { return c % 2 == 0 ? std::min(base + r, most) : most; }, columns);
+        check_dot(
+            isa, signed_codes, [&](int r, int c) { return c == r % 4 ? std::min(base + r, most) : 0; }, columns);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lowbit::kernels

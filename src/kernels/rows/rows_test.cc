@@ -1,0 +1,240 @@
+// Every operation on rows, on every ISA, against plain loops in the words of args.h.
+#include "kernels/rows/rows.h"
+
+#include <gtest/gtest.h>
+
+#include <cstring>
+
+#include "arith/functions.h"
+#include "kernels/test_data.h"
+
+namespace lowbit::kernels {
+namespace {
+
+using test::first_difference;
+using test::isas;
+using test::normals;
+
+constexpr int64_t kCounts[] = {1, 2, 3, 7, 15, 16, 17, 31, 32, 33, 47, 48, 64, 100, 257};
+constexpr float kUntouched = -777.0f;
+
+// Numbers at the ends of fp32 among ordinary ones.
+std::vector<float> rough(int64_t count, Rng& rng) {
+  static constexpr float kEnds[] = {0.0f,   -0.0f,  1e-45f, -1e-45f, 0x1p-126f,  0x1p-101f, 3e38f,
+                                    -3e38f, -87.0f, 87.5f,  88.0f,   -87.00001f, 1e-30f,    -104.0f};
+  std::vector<float> out = normals(count, rng);
+  for (float& v : out) {
+    const uint64_t kind = rng.below(6);
+    if (kind == 0) v = kEnds[rng.below(std::size(kEnds))];
+    if (kind == 1) v *= 40.0f;
+  }
+  return out;
+}
+
+float tree(float (&lane)[16]) {
+  for (int width = 8; width > 0; width /= 2) {
+    for (int i = 0; i < width; ++i) lane[i] += lane[i + width];
+  }
+  return lane[0];
+}
+
+TEST(Rows, RmsNorm) {
+  Rng rng(1);
+  for (const int64_t cols : kCounts) {
+    const int64_t rows = 3;
+    const std::vector<float> x = normals(rows * cols, rng), weight = normals(cols, rng);
+    std::vector<float> expected(x.size() + 1, kUntouched);
+    for (int64_t r = 0; r < rows; ++r) {
+      float lane[16] = {};
+      for (int64_t i = 0; i < cols; ++i) lane[i % 16] = std::fma(x[r * cols + i], x[r * cols + i], lane[i % 16]);
+      const float scale = 1.0f / std::sqrt(tree(lane) / static_cast<float>(cols) + 1e-5f);
+      for (int64_t i = 0; i < cols; ++i) expected[r * cols + i] = x[r * cols + i] * scale * weight[i];
+    }
+    for (const Isa isa : isas()) {
+      std::vector<float> y(x.size() + 1, kUntouched);
+      rms_norm(isa, {rows, cols, x.data(), weight.data(), 1e-5f, y.data()});
+      EXPECT_EQ(first_difference(y, expected), -1) << isa_name(isa) << ", " << cols << " columns";
+    }
+  }
+}
+
+TEST(Rows, SiluGateAndAdd) {
+  Rng rng(2);
+  for (const int64_t count : kCounts) {
+    const std::vector<float> a = rough(count, rng), b = rough(count, rng);
+    std::vector<float> gated(a.size() + 1, kUntouched), sums = gated;
+    for (int64_t i = 0; i < count; ++i) {
+      gated[i] = arith::silu(a[i]) * b[i];
+      sums[i] = a[i] + b[i];
+    }
+    for (const Isa isa : isas()) {
+      std::vector<float> y(a.size() + 1, kUntouched);
+      silu_gate(isa, {count, a.data(), b.data(), y.data()});
+      EXPECT_EQ(first_difference(y, gated), -1) << isa_name(isa) << ", " << count;
+      add(isa, {count, a.data(), b.data(), y.data()});
+      EXPECT_EQ(first_difference(y, sums), -1) << isa_name(isa) << ", " << count;
+    }
+  }
+}
+
+// All signs, exponents and the first seven bits of the fraction, each with three endings; NaN and infinities among
+// them. The count is no multiple of 16.
+TEST(Rows, ExpOverTheWholeRange) {
+  std::vector<float> x;
+  for (uint32_t high = 0; high < 0x10000; ++high) {
+    for (const uint32_t low : {0u, 0x5A5Bu, 0xFFFFu}) x.push_back(std::bit_cast<float>(high << 16 | low));
+  }
+  x.resize(x.size() - 3);
+  for (const float shift : {0.0f, 1.25f, -3.0f}) {
+    std::vector<float> expected(x.size());
+    for (size_t i = 0; i < x.size(); ++i) expected[i] = arith::exp(x[i] - shift);
+    for (const Isa isa : isas()) {
+      std::vector<float> y(x.size());
+      exp_shifted(isa, {static_cast<int64_t>(x.size()), x.data(), shift, y.data()});
+      const int64_t at = first_difference(y, expected);
+      EXPECT_EQ(at, -1) << isa_name(isa) << ": exp(" << x[at] << " - " << shift << ")";
+    }
+  }
+}
+
+TEST(Rows, WidenEvery16BitFloat) {
+  std::vector<uint16_t> words(65536 + 65536 - 5);
+  for (size_t i = 0; i < words.size(); ++i) words[i] = static_cast<uint16_t>(i);
+  for (const bool bfloat : {false, true}) {
+    const formats::ElementFormat element = formats::parse_element(bfloat ? "bf16" : "f16").value();
+    std::vector<float> expected(words.size() + 1, kUntouched);
+    for (size_t i = 0; i < words.size(); ++i) expected[i] = element.decode(words[i]);
+    for (const Isa isa : isas()) {
+      for (const size_t count : {words.size(), size_t{16}, size_t{9}, size_t{1}}) {
+        std::vector<float> y(count + 1, kUntouched);
+        widen(isa, {static_cast<int64_t>(count), bfloat, words.data(), y.data()});
+        EXPECT_EQ(first_difference(std::span(y).first(count), std::span(expected).first(count)), -1) << isa_name(isa);
+        EXPECT_EQ(y[count], kUntouched);
+      }
+    }
+  }
+}
+
+TEST(Rows, Rope) {
+  Rng rng(3);
+  for (const int64_t dim : {2, 4, 6, 10, 16, 30, 32, 34, 64, 128}) {
+    for (const bool halves : {false, true}) {
+      const int64_t heads = 3, half = dim / 2;
+      const std::vector<float> x = normals(heads * dim, rng), c = normals(half, rng), s = normals(half, rng);
+      std::vector<float> expected(x.size());
+      for (int64_t h = 0; h < heads; ++h) {
+        for (int64_t i = 0; i < half; ++i) {
+          const int64_t first = h * dim + (halves ? i : 2 * i), second = halves ? first + half : first + 1;
+          expected[first] = std::fma(x[first], c[i], -(x[second] * s[i]));
+          expected[second] = std::fma(x[first], s[i], x[second] * c[i]);
+        }
+      }
+      for (const Isa isa : isas()) {
+        std::vector<float> y(x.size());
+        rope(isa, {heads, dim, halves, x.data(), c.data(), s.data(), y.data()});
+        EXPECT_EQ(first_difference(y, expected), -1) << isa_name(isa) << ", " << dim << " wide, halves " << halves;
+      }
+    }
+  }
+}
+
+// Row lengths 1 to 70 with anything in the padding; values that underflow and equal maxima.
+TEST(Rows, Softmax) {
+  Rng rng(4);
+  for (int64_t count = 1; count <= 70; ++count) {
+    for (const float scale : {1.0f, 0.125f, 3.7f}) {
+      std::vector<float> scores = normals((count + 15) / 16 * 16, rng);
+      for (float& v : scores) v *= rng.below(3) == 0 ? 100.0f : 2.0f;
+      scores[rng.below(static_cast<uint64_t>(count))] = scores[0];
+      for (size_t i = static_cast<size_t>(count); i < scores.size(); ++i) scores[i] = i % 2 == 0 ? 1e30f : NAN;
+      std::vector<float> expected(scores.begin(), scores.begin() + count);
+      float greatest = -INFINITY, lane[16] = {};
+      for (float& v : expected) greatest = std::max(greatest, v *= scale);
+      for (int64_t i = 0; i < count; ++i) lane[i % 16] += expected[i] = arith::exp(expected[i] - greatest);
+      const float expected_sum = tree(lane);
+      for (const Isa isa : isas()) {
+        std::vector<float> y = scores;
+        float sum = 0.0f;
+        softmax(isa, {count, scale, y.data(), &sum});
+        EXPECT_EQ(first_difference(std::span(y).first(static_cast<size_t>(count)), expected), -1)
+            << isa_name(isa) << ", " << count;
+        EXPECT_TRUE(test::same_bits(sum, expected_sum)) << isa_name(isa) << ", " << count;
+      }
+    }
+  }
+}
+
+struct Quantized {
+  std::vector<int8_t> codes;
+  std::vector<float> scales;
+  bool operator==(const Quantized&) const = default;
+};
+
+Quantized run_quantize(Isa isa, const formats::Format& format, int64_t rows, int64_t cols,
+                       const std::vector<float>& x) {
+  const formats::ScaleLevel& level = format.levels[0];
+  const int64_t group = level.group > 0 ? level.group : cols, stride = (cols + 31) / 32 * 32;
+  Quantized out{std::vector<int8_t>(static_cast<size_t>(rows * stride), 99),
+                std::vector<float>(static_cast<size_t>(rows * ((cols + group - 1) / group)))};
+  quantize(isa, {rows, cols, group, x.data(), (1 << (format.element.bits - 1)) - 1, &level.scale,
+                 [](const void* scale, float v) {
+                   const auto& stored = *static_cast<const formats::ElementFormat*>(scale);
+                   return stored.bits == 32 ? v : stored.decode(formats::encode(stored, v));
+                 },
+                 out.codes.data(), stride, out.scales.data()});
+  return out;
+}
+
+constexpr const char* kIntegerFormats[] = {"int8/32:f32",  "int8/64:f16", "int8/row:f32", "int6/32:f32",
+                                           "int8/16:bf16", "int4/7:f32",  "int2/3:f16",   "int8/128:e8m0"};
+
+TEST(Rows, QuantizeGivesTheCodesOfTheDefinition) {
+  Rng rng(5);
+  for (const char* name : kIntegerFormats) {
+    const formats::Format format = test::format_of(name);
+    for (const int64_t cols : kCounts) {
+      const int64_t rows = 3;
+      std::vector<float> x = normals(rows * cols, rng);
+      for (float& v : x) {
+        if (rng.below(9) == 0) v = 0.5f * static_cast<float>(rng.below(5));  // ties
+        if (rng.below(30) == 0) v *= 1e-20f;
+      }
+      for (int64_t i = 0; i < cols; ++i) x[i] *= i < cols / 2 ? 0.0f : 1e-33f;  // groups of nothing, or nearly
+      const auto expected = test::activations(format, rows, cols, x);
+      for (const Isa isa : isas()) {
+        const Quantized got = run_quantize(isa, format, rows, cols, x);
+        EXPECT_EQ(got.codes, expected->codes) << name << ", " << isa_name(isa) << ", " << cols;
+        EXPECT_EQ(first_difference(got.scales, expected->scales), -1)
+            << name << ", " << isa_name(isa) << ", " << cols;
+      }
+    }
+  }
+}
+
+// Halves between two codes go to the even one.
+TEST(Rows, QuantizeRoundsTiesToEven) {
+  const std::vector<float> x = {127.0f, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -2.5f, 126.5f, -126.5f};
+  for (const Isa isa : isas()) {
+    const Quantized got = run_quantize(isa, test::format_of("int8/row:f32"), 1, 9, x);
+    EXPECT_EQ(std::vector<int8_t>(got.codes.begin(), got.codes.begin() + 9),
+              (std::vector<int8_t>{127, 0, 2, 2, 0, -2, -2, 126, -126}));
+    EXPECT_EQ(std::vector<int8_t>(got.codes.begin() + 9, got.codes.end()), std::vector<int8_t>(23, 0));
+    EXPECT_EQ(got.scales, std::vector<float>{1.0f});
+  }
+}
+
+// Infinities and NaN have no meaning here, but the same one everywhere.
+TEST(Rows, QuantizeOfNonFiniteValuesIsTheSameOnEveryIsa) {
+  std::vector<float> x = {1.0f, NAN, -2.0f, INFINITY, 3.0f, -INFINITY, NAN, 0.0f, 5.0f, 1e38f, NAN, NAN, NAN};
+  for (const char* name : kIntegerFormats) {
+    const Quantized expected = run_quantize(Isa::portable, test::format_of(name), 1, 13, x);
+    for (const Isa isa : isas()) {
+      const Quantized got = run_quantize(isa, test::format_of(name), 1, 13, x);
+      EXPECT_EQ(got.codes, expected.codes) << name << ", " << isa_name(isa);
+      EXPECT_EQ(first_difference(got.scales, expected.scales), -1) << name << ", " << isa_name(isa);
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lowbit::kernels
