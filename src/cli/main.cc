@@ -1,1 +1,8 @@
-int main() { return 0; }
+#include <csignal>
+
+#include "cli/program.h"
+
+int main(int argc, char** argv) {
+  std::signal(SIGPIPE, SIG_DFL);  // a reader that goes away ends the program quietly
+  return lowbit::cli::run_program({argv + (argc > 0 ? 1 : 0), argv + argc});
+}

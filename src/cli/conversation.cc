@@ -1,0 +1,57 @@
+#include "cli/conversation.h"
+
+namespace lowbit::cli {
+
+Conversation::Conversation(runtime::Engine& engine, text::ChatTemplate chat_template, std::string system,
+                           int64_t context)
+    : engine_(&engine), template_(std::move(chat_template)), system_(std::move(system)), context_(context) {
+  reset();
+}
+
+Result<Conversation> Conversation::create(runtime::Engine& engine, std::string system, int64_t context) {
+  const io::ModelFile& file = *engine.opened.file;
+  LOWBIT_ASSIGN(auto chat_template, text::ChatTemplate::from_metadata(file.metadata(), file.path()));
+  return Conversation(engine, std::move(chat_template), std::move(system), context);
+}
+
+void Conversation::reset() {
+  messages_.clear();
+  if (!system_.empty()) messages_.push_back({"system", system_});
+  begin_session();
+}
+
+void Conversation::begin_session() {
+  session_.emplace(*engine_, context_);
+  held_.clear();
+}
+
+std::vector<int32_t> Conversation::unfed(const std::string& whole) {
+  if (!whole.starts_with(held_)) begin_session();
+  return engine_->tokenizer->encode(std::string_view(whole).substr(held_.size()), {true, false, nullptr});
+}
+
+Result<runtime::Generation> Conversation::reply(const std::string& message, const runtime::GenerateOptions& options,
+                                                const std::function<void(std::string_view)>& on_text) {
+  messages_.push_back({"user", message});
+  const std::string whole = template_.apply(messages_, true);
+  const std::vector<int32_t> prompt = unfed(whole);
+  const int64_t before = session_->length();
+  auto generation = session_->generate(prompt, options, on_text);
+  if (!generation.ok()) {
+    messages_.pop_back();
+    if (session_->length() != before) begin_session();
+    return generation;
+  }
+  messages_.push_back({"assistant", generation->text});
+  // Where the reply ended at a stop text or a full context, the session holds not exactly its tokens: the next turn
+  // feeds all of it again.
+  const auto fed = before + static_cast<int64_t>(prompt.size() + generation->ids.size());
+  if (session_->length() == fed) {
+    held_ = whole + generation->text;
+  } else {
+    begin_session();
+  }
+  return generation;
+}
+
+}  // namespace lowbit::cli

@@ -1,0 +1,87 @@
+// lowbit eval MODEL --text FILE
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <limits>
+
+#include "base/file.h"
+#include "cli/command.h"
+#include "cli/eval_output.h"
+#include "cli/open_model.h"
+#include "cli/policy_options.h"
+#include "cli/text_input.h"
+#include "eval/perplexity.h"
+#include "report/page.h"
+
+namespace lowbit::cli {
+namespace {
+
+struct EvalArguments {
+  std::string model, base, text, report;
+  eval::EvalOptions eval;
+  PolicyOptions policy;
+  bool json = false;
+};
+
+// Opens the base; where it is the model's own file, the weights are shared.
+Result<const runtime::Engine*> open_base(const EvalArguments& arguments, const runtime::Engine& model,
+                                         std::unique_ptr<runtime::Engine>& own, ProgressBar& bar) {
+  if (arguments.base.empty()) return static_cast<const runtime::Engine*>(nullptr);
+  LOWBIT_ASSIGN(const std::string path, find_model(arguments.base, bar));
+  std::error_code problem;
+  if (std::filesystem::equivalent(path, model.opened.file->path(), problem)) return &model;
+  LOWBIT_ASSIGN(own, open_engine(path, graph::NumericPolicy::reference(), model.pool, bar));
+  return static_cast<const runtime::Engine*>(own.get());
+}
+
+Status evaluate(const EvalArguments& arguments) {
+  LOWBIT_ASSIGN(const std::string text, read_input(arguments.text));
+  ProgressBar bar;
+  const graph::NumericPolicy policy = arguments.policy.policy();
+  LOWBIT_ASSIGN(const auto model, open_engine(arguments.model, policy, arguments.policy.pool(), bar));
+  std::unique_ptr<runtime::Engine> own;
+  LOWBIT_ASSIGN(const runtime::Engine* base, open_base(arguments, *model, own, bar));
+
+  const auto start = std::chrono::steady_clock::now();
+  eval::EvalOptions options = arguments.eval;
+  options.reference = arguments.policy.reference;
+  LOWBIT_ASSIGN(const auto result, eval::evaluate(*model, base, text, options, policy, bar.callback()));
+  bar.clear();
+  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+
+  const EvalContext context{arguments.model, arguments.base, arguments.text, model.get(), base, seconds};
+  if (!arguments.report.empty()) {
+    LOWBIT_TRY(write_text_file(arguments.report, report::render_page(eval_report(result, context))));
+  }
+  if (arguments.json) {
+    print_json(eval_json(result, context));
+  } else {
+    fmt::print("{}", eval_text(result));
+    if (!arguments.report.empty()) fmt::print("report: {}\n", arguments.report);
+  }
+  return {};
+}
+
+}  // namespace
+
+Action eval_command(Options& options) {
+  const auto arguments = std::make_shared<EvalArguments>();
+  add_model_argument(options, arguments->model);
+  options
+      .option("--base", "MODEL", text(arguments->base),
+              "the model to compare with, run in fp32: how far the predictions are from its own")
+      .offer = Offer::models;
+  OptionRow& file = options.option("--text", "FILE", text(arguments->text), "the text; - reads standard input");
+  file.required = true;
+  file.offer = Offer::files;
+  options.option("--context", "N", integer(arguments->eval.context, 4, std::numeric_limits<int32_t>::max()),
+                 fmt::format("tokens of a chunk ({})", arguments->eval.context));
+  options.option("--chunks", "N", integer(arguments->eval.chunks, 1, std::numeric_limits<int64_t>::max()),
+                 "only the first N chunks of the text");
+  arguments->policy.add_to(options);
+  options.option("--report", "OUT.html", text(arguments->report), "the result as one page").offer = Offer::files;
+  add_json_option(options, arguments->json);
+  return [arguments] { return evaluate(*arguments); };
+}
+
+}  // namespace lowbit::cli

@@ -1,0 +1,27 @@
+// What an evaluation found: for scripts, for people, and as a page.
+#pragma once
+
+#include <string>
+
+#include "cli/json_output.h"
+#include "eval/perplexity.h"
+
+namespace lowbit::cli {
+
+struct EvalContext {
+  std::string model_name, base_name, text_name;  // as typed
+  const runtime::Engine* model = nullptr;
+  const runtime::Engine* base = nullptr;  // or null
+  double seconds = 0.0;
+};
+
+// Keys of `eval --json`.
+Json eval_json(const eval::EvalResult& result, const EvalContext& context);
+
+// Lines for a terminal.
+std::string eval_text(const eval::EvalResult& result);
+
+// Results for report/page.h.
+Json eval_report(const eval::EvalResult& result, const EvalContext& context);
+
+}  // namespace lowbit::cli

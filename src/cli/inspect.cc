@@ -1,0 +1,176 @@
+// lowbit inspect MODEL
+#include <fmt/ranges.h>
+
+#include <cstdio>
+
+#include "cli/command.h"
+#include "cli/json_output.h"
+#include "cli/open_model.h"
+#include "cli/tensor_list.h"
+#include "models/open.h"
+#include "report/table.h"
+
+namespace lowbit::cli {
+namespace {
+
+struct InspectArguments {
+  std::string model;
+  bool fits = false, json = false;
+};
+
+// Bytes that keys and values of `tokens` tokens take in the standard format of the cache.
+double cache_bytes(const graph::Graph& graph, int64_t tokens) {
+  const int bits = graph::NumericPolicy::standard().kv.element.bits;
+  double sum = 0.0;
+  for (const graph::Node& node : graph.nodes) {
+    if (node.op != graph::Op::attention) continue;
+    const graph::Attention& a = node.attention;
+    sum += 2.0 * a.kv_heads * a.dim * static_cast<double>(tokens) * bits / 8.0;
+  }
+  return sum;
+}
+
+// Bytes of the tensors in lowbit's layout, in which they run.
+Result<uint64_t> weight_bytes(const io::ModelFile& file) {
+  uint64_t sum = 0;
+  for (const io::TensorInfo& tensor : file.tensors()) {
+    const int64_t cols = tensor.shape.empty() ? 1 : tensor.shape.back();
+    for (const io::TensorInfo::Part& part : tensor.parts) {
+      LOWBIT_ASSIGN(const auto layout, tensor::PackedLayout::of(part.format, part.rows, cols));
+      sum += layout.total_bytes;
+    }
+  }
+  return sum;
+}
+
+// What is known of the model beyond its file; null where no graph can be built, and why.
+struct Inspected {
+  std::shared_ptr<const io::ModelFile> file;
+  std::optional<models::Model> model;
+  std::string why_not;
+};
+
+Result<Inspected> open(const std::string& path) {
+  Inspected inspected;
+  auto opened = models::open(path);
+  if (opened.ok()) {
+    inspected.file = opened->file;
+    inspected.model = std::move(opened->model);
+    return inspected;
+  }
+  LOWBIT_ASSIGN(inspected.file, io::open_model(path));
+  inspected.why_not = opened.message();
+  return inspected;
+}
+
+std::string metadata_text(const io::ModelFile& file, const char* key) {
+  const auto found = file.metadata().find(key);
+  return found != file.metadata().end() && found->is_string() ? found->get<std::string>() : "";
+}
+
+Result<Json> describe(const Inspected& inspected, bool fits) {
+  const io::ModelFile& file = *inspected.file;
+  const TensorTotals totals = tensor_totals(file.tensors());
+  Json result = {{"file", file.path()},
+                 {"kind", file.kind()},
+                 {"architecture", metadata_text(file, "general.architecture")},
+                 {"name", metadata_text(file, "general.name")},
+                 {"parameters", totals.parameters},
+                 {"bytes", file.file_bytes()},
+                 {"tensor_bytes", totals.bytes},
+                 {"bits_per_weight", totals.bits_per_weight()},
+                 {"runnable", inspected.model.has_value()},
+                 {"tensors", tensor_list(file.tensors())}};
+  if (!file.plan().is_null()) result["plan"] = file.plan();
+  if (!inspected.model) {
+    result["why_not"] = inspected.why_not;
+  } else {
+    result["context"] = inspected.model->context;
+    result["layers"] = inspected.model->layers;
+    result["vocabulary"] = inspected.model->vocabulary;
+  }
+  if (fits) {
+    LOWBIT_ASSIGN(const uint64_t weights, weight_bytes(file));
+    result["fits"] = {{"weight_bytes", weights}};
+    if (inspected.model) result["fits"]["cache_bytes_per_1024_tokens"] = cache_bytes(inspected.model->graph, 1024);
+  }
+  return result;
+}
+
+void print_facts(const Json& facts) {
+  std::vector<std::vector<std::string>> rows;
+  const auto row = [&](std::string name, std::string value) { rows.push_back({std::move(name), std::move(value)}); };
+  const auto mega = [](const Json& value) { return fmt::format("{:.2f} MB", value.get<double>() / 1e6); };
+  const auto text = [&](const char* key) { return facts.at(key).get<std::string>(); };
+  row("file", fmt::format("{} ({}, {})", text("file"), text("kind"), mega(facts.at("bytes"))));
+  if (!text("name").empty()) row("name", text("name"));
+  row("architecture", text("architecture").empty() ? "not named" : text("architecture"));
+  row("parameters", fmt::format("{} ({:.1f} million)", facts.at("parameters").get<int64_t>(),
+                                facts.at("parameters").get<double>() / 1e6));
+  if (!facts.at("bits_per_weight").is_null()) {
+    row("bits per weight", fmt::format("{:.3f} ({} of tensors)", facts.at("bits_per_weight").get<double>(),
+                                       mega(facts.at("tensor_bytes"))));
+  }
+  if (facts.contains("context")) {
+    row("context", fmt::format("{} tokens", facts.at("context").get<int64_t>()));
+    row("layers", facts.at("layers").dump());
+    row("vocabulary", fmt::format("{} tokens", facts.at("vocabulary").get<int64_t>()));
+  } else {
+    row("runnable", "no: " + text("why_not"));
+  }
+  if (facts.contains("fits")) {
+    const Json& fits = facts.at("fits");
+    row("memory", mega(fits.at("weight_bytes")) + " for the weights");
+    if (fits.contains("cache_bytes_per_1024_tokens")) {
+      row("", mega(fits.at("cache_bytes_per_1024_tokens")) + " more for every 1024 tokens of context (f16)");
+    }
+  }
+  const report::Column columns[] = {{""}, {""}};
+  fmt::print("{}", report::table(columns, rows));
+}
+
+void print_tensors(const Json& tensors) {
+  if (tensors.empty()) return;
+  std::vector<std::vector<std::string>> rows;
+  for (const Json& tensor : tensors) {
+    rows.push_back({tensor.at("name").get<std::string>(),
+                    fmt::format("{}", fmt::join(tensor.at("shape").get<std::vector<int64_t>>(), " x ")),
+                    tensor.at("format").get<std::string>(),
+                    tensor.at("bits_per_weight").is_null()
+                        ? ""
+                        : fmt::format("{:.3f}", tensor.at("bits_per_weight").get<double>()),
+                    fmt::format("{}", tensor.at("bytes").get<uint64_t>())});
+  }
+  const report::Column columns[] = {{"tensor", report::Align::left, 60},
+                                    {"shape"},
+                                    {"format"},
+                                    {"bits/weight", report::Align::right},
+                                    {"bytes", report::Align::right}};
+  fmt::print("\n{}", report::table(columns, rows));
+}
+
+Status inspect(const InspectArguments& arguments) {
+  ProgressBar bar;
+  LOWBIT_ASSIGN(const std::string path, find_model(arguments.model, bar));
+  LOWBIT_ASSIGN(const Inspected inspected, open(path));
+  LOWBIT_ASSIGN(const Json facts, describe(inspected, arguments.fits));
+  if (arguments.json) {
+    print_json(facts);
+    return {};
+  }
+  print_facts(facts);
+  print_tensors(facts.at("tensors"));
+  return {};
+}
+
+}  // namespace
+
+Action inspect_command(Options& options) {
+  const auto arguments = std::make_shared<InspectArguments>();
+  add_model_argument(options, arguments->model);
+  options.flag("--fits", arguments->fits, "the memory that it needs, too");
+  add_json_option(options, arguments->json);
+  return [arguments] { return inspect(*arguments); };
+}
+
+}  // namespace lowbit::cli

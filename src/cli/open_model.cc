@@ -1,0 +1,29 @@
+#include "cli/open_model.h"
+
+#include "io/hub.h"
+
+namespace lowbit::cli {
+
+void add_model_argument(Options& options, std::string& target) {
+  options.positional("MODEL", text(target), "a model file, or a name that lowbit pull lists").offer = Offer::models;
+}
+
+Result<std::string> find_model(const std::string& name_or_path, ProgressBar& bar) {
+  auto path = io::resolve_model(name_or_path, bar.callback());
+  bar.clear();
+  return path;
+}
+
+Result<std::unique_ptr<runtime::Engine>> open_engine(const std::string& name_or_path,
+                                                     const graph::NumericPolicy& policy,
+                                                     std::shared_ptr<ThreadPool> pool, ProgressBar& bar) {
+  LOWBIT_ASSIGN(const std::string path, find_model(name_or_path, bar));
+  runtime::EngineOptions options;
+  options.policy = policy;
+  options.pool = std::move(pool);
+  auto engine = runtime::Engine::open(path, options, bar.callback());
+  bar.clear();
+  return engine;
+}
+
+}  // namespace lowbit::cli

@@ -1,0 +1,30 @@
+// How low precision runs, and on how many threads: the same options for every command that computes.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/threads.h"
+#include "cli/options.h"
+#include "graph/graph.h"
+
+namespace lowbit::cli {
+
+struct PolicyOptions {
+  std::optional<formats::Format> activations, kv;
+  bool reference = false;
+  int64_t threads = 0;
+
+  // Declares --activations, --kv, --reference and --threads; names this object, which must outlive the parsing.
+  void add_to(Options& options);
+
+  // The standard policy with what was asked for in its place; --activations means every linear.
+  graph::NumericPolicy policy() const;
+  std::shared_ptr<ThreadPool> pool() const { return std::make_shared<ThreadPool>(static_cast<int>(threads)); }
+};
+
+// A string of the format language.
+Setter format(std::optional<formats::Format>& target);
+
+}  // namespace lowbit::cli

@@ -1,0 +1,69 @@
+// lowbit pull [NAME]
+#include <cstdio>
+
+#include "cli/command.h"
+#include "cli/json_output.h"
+#include "cli/progress_bar.h"
+#include "io/hub.h"
+#include "report/table.h"
+
+namespace lowbit::cli {
+namespace {
+
+struct PullArguments {
+  std::string name;
+  bool json = false;
+};
+
+Status list(const PullArguments& arguments) {
+  LOWBIT_ASSIGN(const auto models, io::list_models());
+  Json listed = Json::array();
+  std::vector<std::vector<std::string>> rows;
+  for (const auto& [model, path, cached] : models) {
+    listed.push_back({{"name", model.name},
+                      {"what", model.what},
+                      {"bytes", model.bytes},
+                      {"licence", model.licence},
+                      {"sha256", model.sha256},
+                      {"path", path},
+                      {"cached", cached}});
+    rows.push_back({std::string(model.name), std::string(model.what),
+                    fmt::format("{:.1f}", static_cast<double>(model.bytes) / 1e6), std::string(model.licence),
+                    cached ? path : "not in the cache"});
+  }
+  if (arguments.json) {
+    print_json({{"models", listed}});
+    return {};
+  }
+  const report::Column columns[] = {{"name"}, {"what"}, {"MB", report::Align::right}, {"licence"}, {"file"}};
+  fmt::print("{}", report::table(columns, rows));
+  return {};
+}
+
+Status pull(const PullArguments& arguments) {
+  if (arguments.name.empty()) return list(arguments);
+  ProgressBar bar;
+  LOWBIT_ASSIGN(const std::string path, io::pull(arguments.name, bar.callback()));
+  bar.clear();
+  if (!arguments.json) {
+    fmt::print("{}\n", path);
+    return {};
+  }
+  for (const io::KnownModel& model : io::known_models()) {
+    if (model.name != arguments.name) continue;
+    print_json({{"name", model.name}, {"path", path}, {"bytes", model.bytes}, {"sha256", model.sha256}});
+  }
+  return {};
+}
+
+}  // namespace
+
+Action pull_command(Options& options) {
+  const auto arguments = std::make_shared<PullArguments>();
+  options.positional("NAME", text(arguments->name), "a known model; without it, the list of them", false).offer =
+      Offer::models;
+  add_json_option(options, arguments->json);
+  return [arguments] { return pull(*arguments); };
+}
+
+}  // namespace lowbit::cli
