@@ -9,6 +9,12 @@
 namespace lowbit::quant {
 namespace {
 
+// Below this share of the covering scale nearly all weights of a group would be clipped.
+constexpr double kLeastFactor = 0.3;
+
+// Ranges that may shrink at either end need less depth.
+constexpr double kBothEnds = 0.65;
+
 template <class R>
 class GroupSearch {
  public:
@@ -90,7 +96,8 @@ class GroupSearch {
     const formats::ElementFormat& element = rules_.element->element();
     // 8 bits and more keep the range symmetric, as Q8_0 does: the gain of one more code is nothing there.
     const bool wide = element.kind != formats::ElementKind::codebook && element.bits >= 8 && rules_.top_low < 0;
-    if (!rules_.negative_scales || rules_.element->is_symmetric() || wide) return cover(1, 0);
+    if (wide) return std::fabs(extreme) / rules_.top_high;
+    if (!rules_.negative_scales || rules_.element->is_symmetric()) return cover(1, 0);
     return extreme / (rules_.top_high > -rules_.top_low ? rules_.top_high : rules_.top_low);
   }
 
@@ -145,9 +152,21 @@ class GroupSearch {
     return consider(c);
   }
 
-  double factor(int i, int steps) const {
-    if (steps < 2) return 1;
-    return options_.highest - (options_.highest - options_.lowest) * i / (steps - 1);
+  // Factors on the covering scale, from the highest down.
+  struct Factors {
+    double highest = 1, step = 0;
+    int count = 1;
+    double at(int i) const { return highest - step * i; }
+  };
+  Factors factors(int count, double lowest) const {
+    const double codes = std::max(
+        1.0, (static_cast<double>(rules_.element->high()) - rules_.element->low()) / rules_.element->top_step());
+    Factors f;
+    f.count = std::max(count, 1);
+    if (f.count == 1) return f;
+    f.highest = 1 + options_.highest / codes;
+    f.step = (f.highest - std::max(kLeastFactor, 1 - lowest / codes)) / (f.count - 1);
+    return f;
   }
 
   void search_symmetric() {
@@ -156,10 +175,12 @@ class GroupSearch {
       if (sign < 0 && !mirrored) break;
       const double base = cover(sign, 0);
       if (base == 0) continue;
-      bool improved = false;
-      for (int i = 0; i < options_.steps; ++i) improved = consider_scale(base * factor(i, options_.steps));
-      // The best is the lowest one so far: go on, for long-tailed groups in few bits.
-      for (double f = options_.lowest * 0.9; improved && f > 0.01; f *= 0.9) improved = consider_scale(base * f);
+      // The best is among the lowest so far: go on, for long-tailed groups.
+      const Factors f = factors(options_.steps, options_.lowest);
+      int last = f.count;
+      for (int i = 0; i < last && f.at(i) > 0; ++i) {
+        if (consider_scale(base * f.at(i)) && f.step > 0) last = std::max(last, i + 3);
+      }
     }
   }
 
@@ -174,9 +195,9 @@ class GroupSearch {
   void search_minimum() {
     const double range = static_cast<double>(data_.most) - data_.least;
     const double span = rules_.top_high - rules_.top_low;
-    const int steps = std::max(1, options_.steps / 2);
-    for (int i = 0; i < steps; ++i) {
-      const double f = factor(i, steps);
+    const Factors tried = factors(options_.steps / 2, kBothEnds * options_.lowest);
+    for (int i = 0; i < tried.count; ++i) {
+      const double f = tried.at(i);
       for (const double share : {0.5, 0.0, 1.0}) {  // of the cut, at the lower end
         const double scale = f * range / span;
         const double least = data_.least + share * (1 - f) * range;
@@ -192,12 +213,18 @@ class GroupSearch {
     const GroupSums s = group_sums(round_, data_, scale, minimum, 0);
     const double determinant = s.h * s.hvv - s.hv * s.hv;
     if (!(determinant > 0) || !std::isfinite(determinant)) return false;
+    const double fitted = (s.h * s.hxv - s.hv * s.hx) / determinant;
+    // The error of these codes under the unrounded fit tells which ones are worth a look; it is a small difference of
+    // large sums of floats.
+    const double residual = s.hxx - fitted * s.hxv - (s.hx - fitted * s.hv) / s.h * s.hx;
+    if (residual - 1e-6 * s.hxx > 1.03 * static_cast<double>(best_.error)) return false;
     GroupScale c;
-    round_scale((s.h * s.hxv - s.hv * s.hx) / determinant, c);
+    round_scale(fitted, c);
     if (c.scale < 0 && !rules_.negative_scales) return false;
     round_minimum((s.hx - c.scale * s.hv) / s.h, c);
     bool improved = consider(c);
-    // The minimum as rounded (its grid may be coarse) wants another scale.
+    // The minimum as rounded wants another scale where its grid is coarse.
+    if (!rules_.minimum->is_coarse() && !(c.minimum == 0)) return improved;
     if (s.hvv > 0) round_scale((s.hxv - c.minimum * s.hv) / s.hvv, c);
     return consider(c) || improved;
   }
@@ -205,9 +232,9 @@ class GroupSearch {
   void search_zero_point() {
     const double range = static_cast<double>(data_.most) - data_.least;
     const double span = rules_.top_high - rules_.top_low;
-    const int steps = std::max(1, options_.steps / 2);
-    for (int i = 0; i < steps; ++i) {
-      const double f = factor(i, steps);
+    const Factors tried = factors(options_.steps / 2, kBothEnds * options_.lowest);
+    for (int i = 0; i < tried.count; ++i) {
+      const double f = tried.at(i);
       for (const double share : {0.5, 0.0, 1.0}) {
         const double scale = f * range / span;
         if (scale == 0) continue;

@@ -15,10 +15,11 @@ enum class ScaleSearch : uint8_t { amax, error };
 
 struct ScaleOptions {
   ScaleSearch search = ScaleSearch::error;
-  // Factors on the scale that just covers the extremes: `steps` of them from `highest` down to `lowest`, and further
+  // The scales tried: `steps` of them around the one that just covers the extremes, from that times 1 + highest / n
+  // down to that times 1 - lowest / n, n the range of the element in its last steps (15 for 4-bit integers); further
   // down while that helps.
   int steps = 20;
-  double lowest = 0.5, highest = 1.1;
+  double lowest = 6, highest = 1;
   // Rounds of a least-squares fit of scale and minimum to the codes, the codes chosen anew after each.
   int refits = 3;
   // Power-of-two scales: the least X with amax <= threshold * X, in units of the element (for e2m1: 6 never clips, 7
@@ -89,7 +90,7 @@ float group_error(const ElementGrid& element, const GroupData& data, float scale
 // Sums over one group with the nearest codes: h importance, x weight, v value of the code less the zero point. What
 // least squares for x ~ scale * v + minimum needs.
 struct GroupSums {
-  double h = 0, hx = 0, hv = 0, hxv = 0, hvv = 0;
+  double h = 0, hx = 0, hxx = 0, hv = 0, hxv = 0, hvv = 0;
 };
 GroupSums group_sums_of(const ElementGrid& element, const GroupData& data, float scale, float minimum,
                         int32_t zero_point);

@@ -51,6 +51,7 @@ float round_one(const Rounder& rounder, float x) {
 ElementGrid::ElementGrid(const ElementFormat& element) : element_(element) {
   low_ = element.min_value();
   high_ = element.max_value();
+  symmetric_ = low_ == -high_;
   power_of_two_ = element.kind == ElementKind::floating && element.mantissa_bits == 0 && !element.is_signed;
   coarse_ = element.kind != ElementKind::floating || element.mantissa_bits <= 4;
   if (element.kind == ElementKind::floating && element.bits == 32) {
@@ -91,16 +92,52 @@ void ElementGrid::make_table() {
   }
   low_ = table->values.front();
   high_ = table->values.back();
-  if (count <= 16) {
+  symmetric_ = std::equal(table->values.begin(), table->values.end(), table->values.rbegin(),
+                          [](float a, float b) { return a == -b; });
+  BucketRounder buckets;
+  if (count <= ShortTableRounder::kMost) {
     ShortTableRounder r;
     r.count = static_cast<int32_t>(count);
     std::copy(table->values.begin(), table->values.end(), r.values);
     std::copy(table->thresholds.begin(), table->thresholds.end(), r.thresholds);
     rounder_ = r;
+  } else if (make_buckets(*table, buckets)) {
+    rounder_ = buckets;
   } else {
     rounder_ = LongTableRounder{table->values.data(), table->thresholds.data(), static_cast<int32_t>(count)};
   }
   table_ = std::move(table);
+}
+
+bool ElementGrid::make_buckets(Table& table, BucketRounder& rounder) {
+  constexpr int32_t kMostBuckets = 1024;
+  rounder.low = table.values.front();
+  rounder.high = table.values.back();
+  for (int32_t count = 16; count <= kMostBuckets; count *= 2) {
+    rounder.inverse_width = static_cast<float>(count) / (rounder.high - rounder.low);
+    if (!std::isfinite(rounder.inverse_width) || rounder.inverse_width == 0) return false;
+    const auto last = static_cast<size_t>(rounder.bucket_of(rounder.high));
+    // Buckets without a threshold: everything is above -infinity.
+    table.buckets.assign(last + 1, {-std::numeric_limits<float>::infinity(), 0, 0, 0});
+    bool single = true;
+    size_t value = 0;
+    for (size_t b = 0; b <= last && single; ++b) {
+      auto& bucket = table.buckets[b];
+      bucket.below = bucket.above = table.values[value];
+      if (value >= table.thresholds.size()) continue;
+      if (static_cast<size_t>(rounder.bucket_of(table.thresholds[value])) != b) continue;
+      bucket.threshold = table.thresholds[value];
+      bucket.above = table.values[++value];
+      single =
+          value >= table.thresholds.size() || static_cast<size_t>(rounder.bucket_of(table.thresholds[value])) != b;
+    }
+    if (single && value == table.thresholds.size()) {
+      rounder.buckets = table.buckets.data();
+      return true;
+    }
+  }
+  table.buckets.clear();
+  return false;
 }
 
 float ElementGrid::nearest(float x) const { return round_one(rounder_, x == x ? x : 0.0f); }

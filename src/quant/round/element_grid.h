@@ -49,15 +49,36 @@ struct FloatRounder {
   }
 };
 
-// At most 16 sorted values: every threshold is compared, without branches.
+// A few sorted values: every threshold is compared, without branches.
 struct ShortTableRounder {
+  static constexpr int32_t kMost = 4;
   int32_t count = 0;  // values; thresholds are one fewer
-  float values[16] = {};
-  float thresholds[16] = {};  // x > thresholds[i]: value i + 1 or above
+  float values[kMost] = {};
+  float thresholds[kMost] = {};  // x > thresholds[i]: value i + 1 or above
   Float4 operator()(Float4 x) const {
     Float4 out = splat(values[0]);
     for (int32_t i = 1; i < count; ++i) out = x > splat(thresholds[i - 1]) ? splat(values[i]) : out;
     return out;
+  }
+};
+
+// Sorted values so evenly spread that buckets of equal width hold at most one threshold each. The bucket of x rises
+// with x, so thresholds of lower buckets are below x.
+struct BucketRounder {
+  struct Bucket {
+    float threshold, below, above, unused;
+  };
+  float low = 0, high = 0, inverse_width = 0;
+  const Bucket* buckets = nullptr;
+  int32_t bucket_of(float x) const { return static_cast<int32_t>((x - low) * inverse_width); }
+  Float4 operator()(Float4 x) const {
+    const Float4 inside = max4(min4(x, splat(high)), splat(low));
+    const Int4 at = __builtin_convertvector((inside - splat(low)) * splat(inverse_width), Int4);
+    const Bucket &a = buckets[at[0]], &b = buckets[at[1]], &c = buckets[at[2]], &d = buckets[at[3]];
+    const Float4 threshold = {a.threshold, b.threshold, c.threshold, d.threshold};
+    const Float4 below = {a.below, b.below, c.below, d.below};
+    const Float4 above = {a.above, b.above, c.above, d.above};
+    return inside > threshold ? above : below;
   }
 };
 
@@ -79,7 +100,8 @@ struct LongTableRounder {
   Float4 operator()(Float4 x) const { return Float4{one(x[0]), one(x[1]), one(x[2]), one(x[3])}; }
 };
 
-using Rounder = std::variant<IdentityRounder, UniformRounder, FloatRounder, ShortTableRounder, LongTableRounder>;
+using Rounder =
+    std::variant<IdentityRounder, UniformRounder, FloatRounder, ShortTableRounder, BucketRounder, LongTableRounder>;
 
 class ElementGrid {
  public:
@@ -89,7 +111,8 @@ class ElementGrid {
   const Rounder& rounder() const { return rounder_; }
   float low() const { return low_; }
   float high() const { return high_; }
-  bool is_symmetric() const { return low_ == -high_; }
+  // Whether with each value its negative is one too.
+  bool is_symmetric() const { return symmetric_; }
   // Powers of two only (e8m0 and its kin): scales chosen by a threshold, not by nearest.
   bool is_power_of_two() const { return power_of_two_; }
   // Steps between neighbours are so wide that trying the neighbours of a scale pays.
@@ -110,14 +133,16 @@ class ElementGrid {
   struct Table {
     std::vector<float> values, thresholds;
     std::vector<uint32_t> codes;
+    std::vector<BucketRounder::Bucket> buckets;  // empty where no number of buckets will do
   };
+  static bool make_buckets(Table& table, BucketRounder& rounder);
   void make_table();
   uint32_t table_code(float value) const;
 
   formats::ElementFormat element_;
   Rounder rounder_;
   float low_ = 0, high_ = 0, top_step_ = 0;
-  bool power_of_two_ = false, coarse_ = false;
+  bool power_of_two_ = false, coarse_ = false, symmetric_ = false;
   std::shared_ptr<const Table> table_;
 };
 

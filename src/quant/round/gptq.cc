@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "kernels/gemm/gemm.h"
+#include "quant/round/descent.h"
 #include "quant/round/group_sums.h"
 #include "quant/round/row_tile.h"
 
@@ -153,9 +154,11 @@ Result<MethodOutput> solve_gptq(const MethodInput& in) {
   out.dead_columns = factor.dead_columns();
   const Isa isa = active_isa();
   const Gptq gptq(in, plan, factor, isa, out);
+  const Descent descent(in, plan, factor, isa, out);
   for_each_tile(in, out, [&](RowTile& tile) {
     Workspace work;
     gptq.solve(tile, work);
+    descent.improve(tile, in.options.descent_sweeps);
     finish_tile(in, plan, isa, tile, out);
   });
   return out;

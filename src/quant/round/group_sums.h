@@ -48,7 +48,7 @@ float weighted_error(const R& round, const GroupData& data, float scale, float m
 template <class R>
 GroupSums group_sums(const R& round, const GroupData& data, float scale, float minimum, float zero) {
   const CodeMap map(scale, minimum, zero);
-  Float4 h = splat(0), hx = splat(0), hv = splat(0), hxv = splat(0), hvv = splat(0);
+  Float4 h = splat(0), hx = splat(0), hxx = splat(0), hv = splat(0), hxv = splat(0), hvv = splat(0);
   for (int64_t i = 0; i < data.padded; i += kLanes) {
     const Float4 x = load4(data.weights + i);
     const Float4 w = load4(data.importance + i);
@@ -56,11 +56,12 @@ GroupSums group_sums(const R& round, const GroupData& data, float scale, float m
     const Float4 wv = w * v;
     h += w;
     hx += w * x;
+    hxx += w * x * x;
     hv += wv;
     hxv += wv * x;
     hvv += wv * v;
   }
-  return {sum4(h), sum4(hx), sum4(hv), sum4(hxv), sum4(hvv)};
+  return {sum4(h), sum4(hx), sum4(hxx), sum4(hv), sum4(hxv), sum4(hvv)};
 }
 
 }  // namespace lowbit::quant

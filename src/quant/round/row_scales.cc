@@ -381,6 +381,26 @@ void ScalePlan::decode(const RowScales& scales, const uint16_t* codes, float* va
   }
 }
 
+GroupScale ScalePlan::nearest_scale(const RowScales& row, int64_t group, double wanted) const {
+  OuterFactors scales, minimums;
+  outer_factors(row, group, scales, minimums);
+  GroupScale out;
+  const double product = scales.product();
+  out.raw_scale = levels_[0].scale.nearest(static_cast<float>(product != 0 ? wanted / product : 0));
+  out.scale = scales.apply(out.raw_scale);
+  return out;
+}
+
+GroupScale ScalePlan::nearest_minimum(const RowScales& row, int64_t group, double wanted) const {
+  OuterFactors scales, minimums;
+  outer_factors(row, group, scales, minimums);
+  GroupScale out;
+  const double product = minimums.product();
+  out.raw_minimum = levels_[0].minimum->nearest(static_cast<float>(product != 0 ? wanted / product : 0));
+  out.minimum = minimums.apply(out.raw_minimum);
+  return out;
+}
+
 void ScalePlan::scale_codes(const RowScales& scales, size_t level, uint32_t* out) const {
   for (const float raw : scales.raw_scales[level]) *out++ = levels_[level].scale.code(raw);
 }

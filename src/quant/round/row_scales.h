@@ -75,6 +75,9 @@ class ScalePlan {
   void nearest_codes(const RowScales& scales, Scratch& scratch, uint16_t* codes) const;
   // The values of codes under its scales, as formats/format.h defines them. [cols]
   void decode(const RowScales& scales, const uint16_t* codes, float* values) const;
+  // The scale (or minimum) of an innermost group nearest to the wanted one, its outer factors as they are in `row`.
+  GroupScale nearest_scale(const RowScales& row, int64_t group, double wanted) const;
+  GroupScale nearest_minimum(const RowScales& row, int64_t group, double wanted) const;
   // Codes of raw scales and minima (or zero points) of a level: one per group.
   void scale_codes(const RowScales& scales, size_t level, uint32_t* out) const;
   void minimum_codes(const RowScales& scales, size_t level, uint32_t* out) const;
