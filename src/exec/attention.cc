@@ -19,10 +19,10 @@ struct Task {
   const graph::Attention* a;
   const KvStore* store;
   Isa isa;
-  const float* q;   // row of the first token of the tile
+  const float* q;  // row of the first token of the tile
   float* out;
-  int64_t tokens;   // in the tile
-  int64_t position; // of the first
+  int64_t tokens;    // in the tile
+  int64_t position;  // of the first
   int64_t kv_head;
 };
 
@@ -74,7 +74,8 @@ void run_task(const Task& t) {
   for (int64_t i = 1; i < t.tokens; ++i) mix_values(t, i * group, group, common, common + i, width, s);
   for (int64_t r = 0; r < rows; ++r) {
     float* out = t.out + r / group * row_width + (t.kv_head * group + r % group) * dim;
-    for (int64_t d = 0; d < dim; ++d) out[d] = s.out[static_cast<size_t>(r * dim + d)] / s.sums[static_cast<size_t>(r)];
+    for (int64_t d = 0; d < dim; ++d)
+      out[d] = s.out[static_cast<size_t>(r * dim + d)] / s.sums[static_cast<size_t>(r)];
   }
 }
 

@@ -25,7 +25,8 @@ void assign_slots(Executor::State& s) {
   const size_t count = s.graph.values.size();
   s.last_use.assign(count, -1);
   for (size_t n = 0; n < s.graph.nodes.size(); ++n) {
-    for (const graph::ValueId id : s.graph.nodes[n].inputs) s.last_use[static_cast<size_t>(id)] = static_cast<int32_t>(n);
+    for (const graph::ValueId id : s.graph.nodes[n].inputs)
+      s.last_use[static_cast<size_t>(id)] = static_cast<int32_t>(n);
   }
   s.last_use[static_cast<size_t>(s.graph.logits)] = static_cast<int32_t>(s.graph.nodes.size());
   s.slot.assign(count, -1);
@@ -44,6 +45,21 @@ void assign_slots(Executor::State& s) {
     }
   }
   s.buffers.resize(static_cast<size_t>(slots));
+}
+
+// Which casts to integers need their values beside the codes: some part of a weight is no small integer.
+void find_decoded(Executor::State& s) {
+  s.decoded.assign(s.graph.values.size(), false);
+  for (const graph::Node& node : s.graph.nodes) {
+    if (node.op != graph::Op::linear) continue;
+    const formats::Format& input = s.value(node.inputs[0]).format;
+    for (const tensor::PackedMatrix& part : s.weights.at(node.weights[0])->parts) {
+      if (kernels::is_integer_activation(input) &&
+          kernels::arithmetic_of(part.format(), input) == kernels::Arithmetic::floating) {
+        s.decoded[static_cast<size_t>(node.inputs[0])] = true;
+      }
+    }
+  }
 }
 
 void prepare_rotary(Executor::State& s) {
@@ -74,6 +90,15 @@ Status check_weights(const Executor::State& s) {
   return {};
 }
 
+// rows[i] = rows[kept[i]] of `width` entries each; kept ascends. Empty where a value has no such entries.
+template <class T>
+void keep_rows(std::vector<T>& rows, int64_t width, const std::vector<int64_t>& kept) {
+  if (rows.empty()) return;
+  for (size_t i = 0; i < kept.size(); ++i) {
+    std::copy_n(rows.data() + kept[i] * width, width, rows.data() + static_cast<int64_t>(i) * width);
+  }
+}
+
 // Keeps only the rows whose logits are wanted, in every value that is still needed after node `n`.
 void drop_rows(Executor::State& s, size_t n) {
   std::vector<int64_t> kept;
@@ -87,11 +112,14 @@ void drop_rows(Executor::State& s, size_t n) {
   for (size_t v = 1; v < s.graph.values.size(); ++v) {
     const graph::Value& value = s.graph.values[v];
     if (value.producer >= static_cast<int32_t>(n) || s.last_use[v] < static_cast<int32_t>(n)) continue;
-    float* data = s.buffer(static_cast<graph::ValueId>(v)).values.data();
-    for (size_t i = 0; i < kept.size(); ++i) {
-      std::copy_n(data + kept[i] * value.width, value.width, data + static_cast<int64_t>(i) * value.width);
-    }
+    Buffer& buffer = s.buffer(static_cast<graph::ValueId>(v));
+    keep_rows(buffer.values, value.width, kept);
+    if (!kernels::is_integer_activation(value.format)) continue;
+    keep_rows(buffer.codes, static_cast<int64_t>(buffer.codes.size()) / s.rows, kept);
+    keep_rows(buffer.scales, static_cast<int64_t>(buffer.scales.size()) / s.rows, kept);
   }
+  keep_rows(s.tokens, 1, kept);
+  keep_rows(s.positions, 1, kept);
   s.rows = static_cast<int64_t>(kept.size());
 }
 
@@ -157,6 +185,7 @@ Result<std::unique_ptr<Executor>> Executor::create(graph::Graph graph, Weights w
     }
   }
   assign_slots(s);
+  find_decoded(s);
   prepare_rotary(s);
   return executor;
 }

@@ -1,6 +1,6 @@
-// Keys and values of one layer and one sequence. Keys lie as attention reads them: per kv head, blocks of 16 positions,
-// [dim][16]; values per kv head as [position][dim]. f16 and bf16 are kept as 16-bit words; f32, and any other format,
-// as fp32 numbers (rounded to that format: what is kept is its values, not yet its size).
+// Keys and values of one layer and one sequence. Keys lie as attention reads them: per kv head, blocks of 16
+// positions, [dim][16]; values per kv head as [position][dim]. f16 and bf16 are kept as 16-bit words; f32, and any
+// other format, as fp32 numbers (rounded to that format: what is kept is its values, not yet its size).
 #pragma once
 
 #include <cstdint>

@@ -64,6 +64,14 @@ void Ops::cast(Executor::State& s, const graph::Node& node) {
                                 return stored.bits == 32 ? v : stored.decode(formats::encode(stored, v));
                               },
                               out.codes.data() + first * stride, stride, out.scales.data() + first * groups});
+    if (!s.decoded[static_cast<size_t>(node.output)]) return;
+    for (int64_t r = first; r < first + count; ++r) {
+      for (int64_t c = 0; c < value.width; ++c) {
+        const float code = out.codes[static_cast<size_t>(r * stride + c)];
+        out.values[static_cast<size_t>(r * value.width + c)] =
+            code * out.scales[static_cast<size_t>(r * groups + c / group)];
+      }
+    }
   });
 }
 
@@ -80,6 +88,7 @@ void Ops::linear(Executor::State& s, const graph::Node& node) {
     x.code_stride = round_up(input.width, tensor::kColumnStep);
     x.scales = in.scales.data();
     x.group = group > 0 ? std::min(group, input.width) : input.width;
+    if (s.decoded[static_cast<size_t>(node.inputs[0])]) x.values = in.values.data();
   } else {
     x.values = in.values.data();
   }

@@ -16,9 +16,9 @@ struct Cache::State {
 
 // The computed rows of one value.
 struct Buffer {
-  std::vector<float> values;   // [rows][width]
-  std::vector<int8_t> codes;   // casts to integers: [rows][stride]
-  std::vector<float> scales;   // [rows][groups]
+  std::vector<float> values;  // [rows][width]
+  std::vector<int8_t> codes;  // casts to integers: [rows][stride]
+  std::vector<float> scales;  // [rows][groups]
 };
 
 // Angles of rotary positions, grown as positions are needed: [position][dim / 2] each.
@@ -39,10 +39,11 @@ struct Executor::State {
   std::vector<Buffer> buffers;                        // by slot
   std::vector<int32_t> slot;                          // value -> slot
   std::vector<int32_t> last_use;                      // value -> last node that reads it
+  std::vector<bool> decoded;                          // value -> a cast to integers that a floating product reads too
   std::map<std::string, std::vector<float>> vectors;  // norm weights as fp32
   std::map<std::string, std::vector<int32_t>> inverse_orders;
-  std::vector<RotaryTable> rotary;                    // distinct tables
-  std::vector<int32_t> rotary_of;                     // node -> table
+  std::vector<RotaryTable> rotary;  // distinct tables
+  std::vector<int32_t> rotary_of;   // node -> table
 
   // Of the running forward pass.
   std::span<const Segment> segments;

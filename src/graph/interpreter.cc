@@ -86,7 +86,7 @@ void cast(Run& run, const Node& node) {
         const float x = std::min(std::max(run.in(node, 0)[t * width + i] * inverse, -most), most);
         const float rounded = std::nearbyint(x);
         codes[t * stride + i] = static_cast<int8_t>(rounded);
-        out[t * width + i] = rounded * scale;
+        out[t * width + i] = static_cast<float>(codes[t * stride + i]) * scale;  // a code of 0 has no sign
       }
     }
   }
