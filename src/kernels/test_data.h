@@ -66,15 +66,16 @@ inline uint32_t scale_code(Rng& rng, const formats::ElementFormat& element, doub
   return element.decode(code) != 0.0f ? code : tame_code(rng, element);
 }
 
-// Random codes under scales that make the values of size 1, as far as the formats allow.
-inline tensor::Codes random_codes(const formats::Format& format, int64_t rows, int64_t cols, Rng& rng) {
+// Random codes under scales that make the values of size `gain`, as far as the formats allow.
+inline tensor::Codes random_codes(const formats::Format& format, int64_t rows, int64_t cols, Rng& rng,
+                                  double gain = 1.0) {
   tensor::Codes out;
   double greatest = 0.0;
   for (int64_t i = 0; i < rows * cols; ++i) {
     out.codes.push_back(static_cast<uint16_t>(tame_code(rng, format.element)));
     greatest = std::max(greatest, std::fabs(static_cast<double>(format.element.decode(out.codes.back()))));
   }
-  double target = 1.0 / std::max(greatest, 1e-6);
+  double target = gain / std::max(greatest, 1e-6);
   for (size_t i = 0; i < format.levels.size(); ++i) {
     const formats::ScaleLevel& level = format.levels[i];
     const bool last = i + 1 == format.levels.size();
@@ -82,7 +83,7 @@ inline tensor::Codes random_codes(const formats::Format& format, int64_t rows, i
     std::vector<uint32_t> scales, minimums;
     for (int64_t j = 0; j < tensor::oracle::entries_of(level, rows, cols); ++j) {
       scales.push_back(scale_code(rng, level.scale, last ? target : 1.0));
-      if (level.minimum) minimums.push_back(scale_code(rng, *level.minimum, last ? -0.01 : 0.3));
+      if (level.minimum) minimums.push_back(scale_code(rng, *level.minimum, last ? -0.01 * gain : 0.3));
       if (level.zero_point) minimums.push_back(tensor::oracle::random_code(rng, format.element));
     }
     out.scales.push_back(std::move(scales));
@@ -91,22 +92,28 @@ inline tensor::Codes random_codes(const formats::Format& format, int64_t rows, i
   return out;
 }
 
-inline tensor::PackedMatrix random_packed(const formats::Format& format, int64_t rows, int64_t cols, Rng& rng) {
-  if (format.element.bits == 32) return tensor::pack_plain(format, rows, cols, normals(rows * cols, rng)).value();
+inline tensor::PackedMatrix random_packed(const formats::Format& format, int64_t rows, int64_t cols, Rng& rng,
+                                          double gain = 1.0) {
+  if (format.is_plain() && format.element.bits > 8) {
+    std::vector<float> values = normals(rows * cols, rng);
+    for (float& v : values) v *= static_cast<float>(gain);
+    return tensor::pack_plain(format, rows, cols, values).value();
+  }
   tensor::PackedMatrix packed = tensor::PackedMatrix::allocate(format, rows, cols).value();
-  tensor::pack_rows(random_codes(format, rows, cols, rng), 0, rows, packed);
+  tensor::pack_rows(random_codes(format, rows, cols, rng, gain), 0, rows, packed);
   return packed;
 }
 
 // A matrix of one part per format, the rows divided evenly, in natural or shuffled order.
 inline tensor::Weight random_weight(const std::vector<formats::Format>& formats, int64_t rows, int64_t cols,
-                                    bool shuffled, Rng& rng) {
+                                    bool shuffled, Rng& rng, double gain = 1.0) {
   tensor::Weight weight;
   weight.shape = {rows, cols};
   const auto parts = static_cast<int64_t>(formats.size());
   for (int64_t i = 0; i < parts; ++i) {
     const int64_t part_rows = rows * (i + 1) / parts - rows * i / parts;
-    if (part_rows > 0) weight.parts.push_back(random_packed(formats[static_cast<size_t>(i)], part_rows, cols, rng));
+    if (part_rows > 0)
+      weight.parts.push_back(random_packed(formats[static_cast<size_t>(i)], part_rows, cols, rng, gain));
   }
   if (!shuffled) return weight;
   weight.row_order.resize(static_cast<size_t>(rows));
