@@ -9,8 +9,7 @@ set(LOWBIT_ISA_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512v
 set(LOWBIT_TEST_LINK_formats mpfr gmp)
 set(LOWBIT_LINK_text PkgConfig::PCRE2)
 set(LOWBIT_LINK_io PkgConfig::LIBZIP)
-set(LOWBIT_LINK_quant PkgConfig::TOMLPP)
-set(LOWBIT_LINK_cli PkgConfig::TOMLPP)
+
 
 function(lowbit_read_layers)
   file(STRINGS ${CMAKE_SOURCE_DIR}/LAYERS lines REGEX "^[a-z]")

@@ -13,6 +13,7 @@
 #include "cli/text_input.h"
 #include "quant/recipe.h"
 #include "report/page.h"
+#include "runtime/generate.h"
 
 namespace lowbit::cli {
 namespace {
