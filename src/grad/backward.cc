@@ -1,6 +1,6 @@
 #include "grad/backward.h"
 
-#include <algorithm>
+#include <utility>
 
 #include "grad/rules.h"
 #include "kernels/rows/rows.h"
@@ -56,8 +56,7 @@ void release_inputs(Backward::State& s, const graph::Node& node) {
 void run_backward(Backward::State& s, const GradientTap& tap) {
   for (size_t n = s.graph.nodes.size(); n-- > 0;) {
     const graph::Node& node = s.graph.nodes[n];
-    Rows gradient = std::move(s.gradients[static_cast<size_t>(node.output)]);
-    s.gradients[static_cast<size_t>(node.output)] = {};
+    Rows gradient = std::exchange(s.gradients[static_cast<size_t>(node.output)], {});
     if (!gradient.empty()) {
       if (tap) tap(node.output, s.graph.values[static_cast<size_t>(node.output)], gradient.data(), s.tokens);
       rule_of(node).backward(s, node, gradient);
