@@ -85,13 +85,14 @@ Result<Generation> Session::generate(std::span<const int32_t> prompt, const Gene
   StopFilter filter(options.stop);
   const auto emit = [&](std::string_view piece) {
     std::string out;
-    const bool stopped = filter.push(piece, out);
+    const bool found = filter.push(piece, out);
     result.text += out;
     if (on_text && !out.empty()) on_text(out);
-    return stopped;
+    return found;
   };
   const std::span<const int32_t> ends = engine_.tokenizer->end_of_turn();
   start = std::chrono::steady_clock::now();
+  bool stopped = false;  // by a stop string: no text comes after it, not even the rest of a token
   for (;;) {
     if (options.max_tokens >= 0 && static_cast<int64_t>(result.ids.size()) >= options.max_tokens) {
       result.finish_reason = "length";
@@ -109,6 +110,7 @@ Result<Generation> Session::generate(std::span<const int32_t> prompt, const Gene
     result.ids.push_back(id);
     if (emit(decoder.push(id))) {
       result.finish_reason = "stop";
+      stopped = true;
       break;
     }
     if (cache_.length() == cache_.capacity()) {
@@ -118,6 +120,7 @@ Result<Generation> Session::generate(std::span<const int32_t> prompt, const Gene
     LOWBIT_TRY(feed({&id, 1}, logits));
   }
   result.decode_seconds = seconds_since(start);
+  if (stopped) return result;
   const std::string rest = decoder.flush();
   if (!rest.empty()) emit(rest);
   const std::string held = filter.rest();
