@@ -167,6 +167,7 @@ double kl_divergence(std::span<const float> p, const LogSoftmax& p_soft, std::sp
 
 Result<std::vector<std::vector<int32_t>>> chunk_tokens(const text::Tokenizer& tokenizer, const std::string& text,
                                                        int64_t context, int64_t chunks) {
+  if (chunks == 0) return errorf("--chunks is 0; at least 1 is needed");
   std::vector<int32_t> ids = tokenizer.encode(text, {false, tokenizer.adds_bos(), nullptr});
   const auto available = static_cast<int64_t>(ids.size()) / context;
   if (available == 0) {
