@@ -28,7 +28,7 @@ struct MethodOptions {
   bool act_order = true;  // visit columns by falling diag(H); scales stay in natural order ("static groups")
   int64_t block = 128;    // columns whose updates are delayed together; does not change the result but for rounding
   // Sweeps of coordinate descent over the codes after GPTQ, each change lowering the damped error; 0: none.
-  int descent_sweeps = 4;
+  int descent_sweeps = 3;
 };
 
 struct MethodInput {

@@ -126,13 +126,6 @@ class Gptq {
   const int64_t block_;
 };
 
-// How much a column's own rounding error counts once the later columns have made good what they can.
-std::vector<float> pivot_importance(const GptqFactor& factor) {
-  std::vector<float> out(static_cast<size_t>(factor.cols()));
-  for (size_t i = 0; i < out.size(); ++i) out[static_cast<size_t>(factor.order()[i])] = factor.pivots()[i];
-  return out;
-}
-
 }  // namespace
 
 Result<MethodOutput> solve_gptq(const MethodInput& in) {
@@ -147,7 +140,7 @@ Result<MethodOutput> solve_gptq(const MethodInput& in) {
     return errorf("a factor of {} columns was given for a weight of {} columns", factor.cols(), in.cols);
   }
   LOWBIT_ASSIGN(const ScalePlan plan,
-                ScalePlan::make(*in.format, in.cols, pivot_importance(factor), in.tensor, in.options.scales));
+                ScalePlan::make(*in.format, in.cols, column_importance(in), in.tensor, in.options.scales));
   MethodOutput out = make_output(plan, in.rows);
   out.damping = factor.damping();
   out.failed_factorizations = factor.failures();
