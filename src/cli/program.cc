@@ -75,6 +75,7 @@ int run_program(const std::vector<std::string>& arguments) try {
     return kExitUsage;
   }
   const std::string& first = arguments[0];
+  if (first == "help" && arguments.size() == 2) return run_program({arguments[1], "--help"});
   if (first == "--help" || first == "-h" || first == "help") {
     fmt::print("{}", program_help());
     return finish_output();

@@ -60,8 +60,9 @@ Status pull(const PullArguments& arguments) {
 
 Action pull_command(Options& options) {
   const auto arguments = std::make_shared<PullArguments>();
-  options.positional("NAME", text(arguments->name), "a known model; without it, the list of them", false).offer =
-      Offer::models;
+  OptionRow& name =
+      options.positional("NAME", text(arguments->name), "a known model; without it, the list of them", false);
+  for (const io::KnownModel& model : io::known_models()) name.choices.emplace_back(model.name);
   add_json_option(options, arguments->json);
   return [arguments] { return pull(*arguments); };
 }
