@@ -1,0 +1,207 @@
+#include "graph/graph.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+
+#include "graph/interpreter.h"
+
+namespace lowbit::graph {
+namespace {
+
+formats::Format format_of(const char* text) { return formats::parse_format(text).value(); }
+
+Node node(Op op, const char* name, std::vector<ValueId> inputs, std::vector<std::string> weights = {}) {
+  Node n;
+  n.op = op;
+  n.name = name;
+  n.inputs = std::move(inputs);
+  n.weights = std::move(weights);
+  return n;
+}
+
+// tokens -> e -> a, b (both from e) -> attention(a, b, b) -> sum with e -> logits by the embedding again.
+struct Small {
+  Graph graph;
+  ValueId e, a, b, mixed, sum, logits;
+  Small() {
+    graph.need("table", {10, 8});
+    graph.need("wa", {8, 8});
+    graph.need("wb", {4, 8});
+    e = graph.add(node(Op::embed, "e", {0}, {"table"}));
+    a = graph.add(node(Op::linear, "a", {e}, {"wa"}));
+    b = graph.add(node(Op::linear, "b", {e}, {"wb"}));
+    Node attention = node(Op::attention, "mixed", {a, b, b});
+    attention.attention = {0, 4, 2, 2, 0.7f, {}};
+    mixed = graph.add(attention);
+    sum = graph.add(node(Op::add, "sum", {mixed, e}));
+    logits = graph.add(node(Op::linear, "logits", {sum}, {"table"}));
+    graph.logits = logits;
+  }
+};
+
+TEST(Graph, Widths) {
+  Small s;
+  ASSERT_TRUE(infer_shapes(s.graph).ok());
+  const int64_t widths[] = {1, 8, 8, 4, 8, 8, 10};
+  for (size_t i = 0; i < std::size(widths); ++i) EXPECT_EQ(s.graph.values[i].width, widths[i]) << i;
+}
+
+// Each error names the node, what was found and what was expected.
+TEST(Graph, WidthsThatDoNotFit) {
+  const auto message = [](auto change) {
+    Small s;
+    change(s);
+    const Status status = infer_shapes(s.graph);
+    return status.ok() ? std::string("no error") : status.error().message;
+  };
+  const auto has = [](const std::string& text, std::vector<std::string> parts) {
+    for (const std::string& part : parts) EXPECT_NE(text.find(part), std::string::npos) << text;
+  };
+  has(message([](Small& s) { s.graph.parameters[1].shape = {8, 9}; }), {"a", "linear", "8 wide", "expected 9"});
+  has(message([](Small& s) { s.graph.parameters[2].shape = {5, 8}; }),
+      {"mixed", "attention", "5 wide", "expected 4"});
+  has(message([](Small& s) { s.graph.parameters[1].shape = {6, 8}; }), {"mixed", "6 wide", "expected 8"});
+  has(message([](Small& s) { s.graph.nodes[1].weights[0] = "other"; }), {"a", "no parameter", "other"});
+  has(message([](Small& s) { s.graph.nodes[4].inputs[1] = s.b; }), {"sum", "add", "4 wide", "expected 8"});
+  has(message([](Small& s) {
+        s.graph.nodes[1].op = Op::rope;
+        s.graph.nodes[1].weights.clear();
+        s.graph.nodes[1].rope = {3, 2, 10000.0, 1.0, false};
+      }),
+      {"a", "rope", "8 wide", "expected 6"});
+}
+
+TEST(Graph, StructuralFacts) {
+  const Small s;
+  EXPECT_EQ(consumers(s.graph, s.e), (std::vector<int32_t>{1, 2, 4}));
+  EXPECT_EQ(consumers(s.graph, s.b), (std::vector<int32_t>{3}));
+  EXPECT_EQ(consumers(s.graph, s.logits), (std::vector<int32_t>{}));
+  EXPECT_EQ(users_of(s.graph, "table"), (std::vector<int32_t>{0, 5}));
+  EXPECT_EQ(users_of(s.graph, "none"), (std::vector<int32_t>{}));
+  EXPECT_EQ(first_free_node(s.graph), 4);
+  EXPECT_EQ(first_free_node(Graph()), 0);
+  EXPECT_EQ(op_name(Op::silu_gate), "silu_gate");
+}
+
+// One cast for each value and format; none in front of f32; the original graph is left alone.
+TEST(Graph, CastsAreInsertedOncePerValueAndFormat) {
+  Small s;
+  ASSERT_TRUE(infer_shapes(s.graph).ok());
+  const NumericPolicy policy{format_of("int8/32:f32"), format_of("bf16"), format_of("f16")};
+  const auto with = [&](std::map<std::string, std::vector<const char*>> weights, const NumericPolicy& p) {
+    return insert_casts(s.graph, p, [&](const std::string& name) {
+      std::vector<formats::Format> out;
+      for (const char* text : weights.at(name)) out.push_back(format_of(text));
+      return out;
+    });
+  };
+  const auto casts = [](const Graph& graph) {
+    std::vector<std::string> names;
+    for (const Node& n : graph.nodes) {
+      if (n.op == Op::cast) names.push_back(n.name);
+    }
+    return names;
+  };
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(casts(with({{"table", {"q4_k"}}, {"wa", {"int4/32:f16"}}, {"wb", {"q6_k"}}}, policy)),
+            (Names{"e:int8/32:f32", "sum:int8/32:f32"}));
+  EXPECT_EQ(casts(with({{"table", {"bf16"}}, {"wa", {"int4/32:f16"}}, {"wb", {"nf4/64:f32"}}}, policy)),
+            (Names{"e:int8/32:f32", "e:bf16", "sum:bf16"}));
+  // A weight is as wide as its widest part.
+  EXPECT_EQ(casts(with({{"table", {"q8_0", "f16"}}, {"wa", {"q8_0", "q4_0"}}, {"wb", {"q8_0"}}}, policy)),
+            (Names{"e:int8/32:f32", "sum:bf16"}));
+  const Graph plain = with({{"table", {"q4_k"}}, {"wa", {"q4_k"}}, {"wb", {"q4_k"}}}, NumericPolicy::reference());
+  EXPECT_EQ(casts(plain), Names{});
+
+  const Graph graph = with({{"table", {"q4_k"}}, {"wa", {"q4_k"}}, {"wb", {"q4_k"}}}, policy);
+  EXPECT_EQ(casts(s.graph), Names{});
+  for (const Node& n : graph.nodes) {
+    if (n.op == Op::attention) EXPECT_EQ(n.attention.kv, format_of("f16"));
+    if (n.op != Op::linear) continue;
+    EXPECT_EQ(graph.values[static_cast<size_t>(n.inputs[0])].format, format_of("int8/32:f32")) << n.name;
+    EXPECT_EQ(graph.values[static_cast<size_t>(uncast_input(graph, n))].name, n.name == "logits" ? "sum" : "e");
+  }
+  EXPECT_EQ(graph.values[static_cast<size_t>(graph.logits)].name, "logits");
+  EXPECT_EQ(graph.values[static_cast<size_t>(graph.logits)].width, 10);
+}
+
+// ---- the interpreter on numbers that are easily worked out ----
+
+std::shared_ptr<tensor::Weight> weight(std::vector<int64_t> shape, std::vector<float> values) {
+  auto w = std::make_shared<tensor::Weight>();
+  w->shape = std::move(shape);
+  w->parts.push_back(tensor::pack_plain(format_of("f32"), w->rows(), w->cols(), values).value());
+  return w;
+}
+
+TEST(Interpreter, ByHand) {
+  Graph graph;
+  graph.need("e", {3, 2});
+  graph.need("n", {2});
+  graph.need("w", {2, 2});
+  const ValueId e = graph.add(node(Op::embed, "e", {0}, {"e"}));
+  const ValueId n = graph.add(node(Op::rms_norm, "n", {e}, {"n"}));
+  Node turn = node(Op::rope, "turned", {n});
+  turn.rope = {1, 2, 10000.0, 1.0, false};
+  const ValueId turned = graph.add(turn);
+  const ValueId w = graph.add(node(Op::linear, "w", {e}, {"w"}));
+  Node attention = node(Op::attention, "mixed", {w, w, e});
+  attention.attention = {0, 1, 1, 2, 1.0f, format_of("f32")};
+  const ValueId mixed = graph.add(attention);
+  const ValueId gated = graph.add(node(Op::silu_gate, "gated", {e, w}));
+  const ValueId sum = graph.add(node(Op::add, "sum", {mixed, gated}));
+  graph.logits = sum;
+  ASSERT_TRUE(infer_shapes(graph).ok());
+  const std::map<std::string, std::shared_ptr<tensor::Weight>> weights = {
+      {"e", weight({3, 2}, {9, 9, 3, 4, -1, 0})}, {"n", weight({2}, {1, 10})}, {"w", weight({2, 2}, {0, 1, 2, 0})}};
+  const std::vector<int32_t> tokens = {1, 2};
+  const auto find = [&](const std::string& name) {
+    return weights.contains(name) ? weights.at(name).get() : nullptr;
+  };
+  const auto result = interpret(graph, find, tokens);
+  ASSERT_TRUE(result.ok()) << result.message();
+  const auto near = [&](ValueId id, std::vector<double> expected) {
+    const std::vector<float>& got = (*result)[static_cast<size_t>(id)];
+    ASSERT_EQ(got.size(), expected.size());
+    for (size_t i = 0; i < expected.size(); ++i) {
+      EXPECT_NEAR(got[i], expected[i], 1e-6 * std::max(1.0, std::fabs(expected[i])))
+          << graph.values[id].name << " " << i;
+    }
+  };
+  near(e, {3, 4, -1, 0});
+  const double a = std::sqrt(12.5), b = std::sqrt(0.5);  // root mean squares
+  near(n, {3 / a, 40 / a, -1 / b, 0});
+  // Position 0 is not turned, position 1 by one radian.
+  near(turned, {3 / a, 40 / a, -std::cos(1.0) / b, -std::sin(1.0) / b});
+  near(w, {4, 6, 0, -2});
+  // Token 1: scores -12 and 4.
+  const double first = std::exp(-16.0) / (1.0 + std::exp(-16.0));
+  near(mixed, {3, 4, 3 * first - (1 - first), 4 * first});
+  const auto silu = [](double x) { return x / (1.0 + std::exp(-x)); };
+  near(gated, {silu(3) * 4, silu(4) * 6, 0, 0});
+  near(sum, {3 + silu(3) * 4, 4 + silu(4) * 6, 3 * first - (1 - first), 4 * first});
+
+  graph.parameters.push_back({"missing", {1}});
+  EXPECT_FALSE(interpret(graph, find, tokens).ok());
+}
+
+// 1.0, 0.26 and -0.3 under int8 with one scale of 1/127: codes 127, 33 and -38.
+TEST(Interpreter, CastToIntegers) {
+  Graph graph;
+  graph.need("e", {1, 3});
+  const ValueId e = graph.add(node(Op::embed, "e", {0}, {"e"}));
+  const ValueId c = graph.add(node(Op::cast, "c", {e}));
+  graph.values.back().format = format_of("int8/32:f32");
+  graph.logits = c;
+  ASSERT_TRUE(infer_shapes(graph).ok());
+  const auto table = weight({1, 3}, {1.0f, 0.26f, -0.3f});
+  const auto result = interpret(graph, [&](const std::string&) { return table.get(); }, std::vector<int32_t>{0});
+  ASSERT_TRUE(result.ok());
+  const float scale = 1.0f / 127.0f;
+  EXPECT_EQ((*result)[static_cast<size_t>(c)], (std::vector<float>{127 * scale, 33 * scale, -38 * scale}));
+}
+
+}  // namespace
+}  // namespace lowbit::graph

@@ -1,0 +1,155 @@
+#include "models/model.h"
+
+#include <gtest/gtest.h>
+
+namespace lowbit::models {
+namespace {
+
+// Width 24, 3 heads of 8, 1 kv head, hidden 40, 2 layers, vocabulary 11.
+struct File {
+  nlohmann::json metadata = {{"general.architecture", "llama"},
+                             {"general.name", "small"},
+                             {"llama.embedding_length", 24},
+                             {"llama.feed_forward_length", 40},
+                             {"llama.block_count", 2},
+                             {"llama.attention.head_count", 3},
+                             {"llama.attention.head_count_kv", 1},
+                             {"llama.context_length", 100},
+                             {"llama.attention.layer_norm_rms_epsilon", 1e-6}};
+  std::vector<Source::Tensor> tensors = {{"token_embd.weight", {11, 24}}, {"output_norm.weight", {24}}};
+
+  File() {
+    for (const std::string layer : {"blk.0.", "blk.1."}) {
+      tensors.insert(tensors.end(), {{layer + "attn_norm.weight", {24}},
+                                     {layer + "attn_q.weight", {24, 24}},
+                                     {layer + "attn_k.weight", {8, 24}},
+                                     {layer + "attn_v.weight", {8, 24}},
+                                     {layer + "attn_output.weight", {24, 24}},
+                                     {layer + "ffn_norm.weight", {24}},
+                                     {layer + "ffn_gate.weight", {40, 24}},
+                                     {layer + "ffn_up.weight", {40, 24}},
+                                     {layer + "ffn_down.weight", {24, 40}}});
+    }
+  }
+  Result<Model> build() const { return models::build({"f.gguf", &metadata, tensors}); }
+  // The error, which must name the file and all parts.
+  void expect_error(const std::vector<std::string>& parts) const {
+    const auto model = build();
+    ASSERT_FALSE(model.ok()) << parts[0];
+    EXPECT_EQ(model.message().rfind("f.gguf: ", 0), 0u) << model.message();
+    for (const std::string& part : parts) EXPECT_NE(model.message().find(part), std::string::npos) << model.message();
+  }
+};
+
+const graph::Node& node_of(const graph::Graph& graph, const std::string& name) {
+  for (const graph::Node& node : graph.nodes) {
+    if (node.name == name) return node;
+  }
+  ADD_FAILURE() << "no node is called " << name;
+  return graph.nodes[0];
+}
+
+TEST(Llama, Facts) {
+  const auto model = File().build();
+  ASSERT_TRUE(model.ok()) << model.message();
+  EXPECT_EQ(model->architecture, "llama");
+  EXPECT_EQ(model->name, "small");
+  EXPECT_EQ(model->context, 100);
+  EXPECT_EQ(model->layers, 2);
+  EXPECT_EQ(model->vocabulary, 11);
+  EXPECT_EQ(model->graph.parameters.size(), 20u);
+  EXPECT_EQ(model->graph.nodes.size(), 1u + 2u * 15u + 2u);
+  EXPECT_EQ(model->graph.values[static_cast<size_t>(model->graph.logits)].width, 11);
+  const graph::Attention& a = node_of(model->graph, "blk.1.attn").attention;
+  EXPECT_EQ(a.layer, 1);
+  EXPECT_EQ(a.heads, 3);
+  EXPECT_EQ(a.kv_heads, 1);
+  EXPECT_EQ(a.dim, 8);
+  EXPECT_FLOAT_EQ(a.scale, 0.35355339f);
+  const graph::Rope& rope = node_of(model->graph, "blk.0.k_rope").rope;
+  EXPECT_EQ(rope.heads, 1);
+  EXPECT_EQ(rope.dim, 8);
+  EXPECT_EQ(rope.base, 10000.0);
+  EXPECT_FALSE(rope.halves);
+  EXPECT_FLOAT_EQ(node_of(model->graph, "output_norm").epsilon, 1e-6f);
+}
+
+TEST(Llama, TheOutputIsTheEmbeddingUnlessThereIsOne) {
+  File file;
+  EXPECT_EQ(node_of(file.build()->graph, "logits").weights[0], "token_embd.weight");
+  file.tensors.push_back({"output.weight", {11, 24}});
+  EXPECT_EQ(node_of(file.build()->graph, "logits").weights[0], "output.weight");
+  file.tensors.back().shape = {12, 24};
+  file.expect_error({"output.weight", "12, 24", "11, 24"});
+}
+
+TEST(Llama, OptionalKeys) {
+  File file;
+  file.metadata.erase("llama.attention.head_count_kv");
+  for (Source::Tensor& t : file.tensors) {
+    if (t.name.find("attn_k.") != std::string::npos || t.name.find("attn_v.") != std::string::npos)
+      t.shape = {24, 24};
+  }
+  file.metadata["llama.rope.freq_base"] = 500000.0;
+  file.metadata["llama.rope.dimension_count"] = 8;
+  file.metadata.erase("general.name");
+  const auto model = file.build();
+  ASSERT_TRUE(model.ok()) << model.message();
+  EXPECT_EQ(node_of(model->graph, "blk.0.attn").attention.kv_heads, 3);
+  EXPECT_EQ(node_of(model->graph, "blk.0.q_rope").rope.base, 500000.0);
+  EXPECT_EQ(model->name, "llama");
+}
+
+TEST(Llama, ErrorsNameTheKey) {
+  for (const char* key :
+       {"llama.embedding_length", "llama.feed_forward_length", "llama.block_count", "llama.attention.head_count",
+        "llama.context_length", "llama.attention.layer_norm_rms_epsilon"}) {
+    File file;
+    file.metadata.erase(key);
+    file.expect_error({key});
+    file.metadata[key] = "24";
+    file.expect_error({key, "string"});
+    file.metadata[key] = -1;
+    file.expect_error({key, "-1"});
+    file.metadata[key] = UINT64_MAX;
+    file.expect_error({key});
+  }
+  File file;
+  file.metadata["llama.attention.head_count_kv"] = 2;
+  file.expect_error({"head_count_kv", "2", "3"});
+  file = File();
+  file.metadata["llama.rope.dimension_count"] = 4;
+  file.expect_error({"rope.dimension_count", "4", "8"});
+  file = File();
+  file.metadata["llama.rope.scaling.type"] = "yarn";
+  file.expect_error({"rope scaling"});
+  file = File();
+  file.tensors.push_back({"rope_freqs.weight", {4}});
+  file.expect_error({"rope scaling"});
+}
+
+TEST(Llama, ErrorsNameTheTensor) {
+  const File whole;
+  for (size_t i = 0; i < whole.tensors.size(); ++i) {
+    File file;
+    file.tensors.erase(file.tensors.begin() + static_cast<std::ptrdiff_t>(i));
+    file.expect_error({whole.tensors[i].name, "missing"});
+    file = whole;
+    file.tensors[i].shape[file.tensors[i].shape.size() - 1] += 1;
+    file.expect_error({whole.tensors[i].name});
+  }
+}
+
+TEST(Models, UnknownArchitectures) {
+  File file;
+  file.metadata["general.architecture"] = "mamba";
+  file.expect_error({"mamba", "llama"});
+  file.metadata["general.architecture"] = 3;
+  file.expect_error({"general.architecture"});
+  file.metadata.erase("general.architecture");
+  file.expect_error({"general.architecture"});
+  EXPECT_EQ(architectures().front(), "llama");
+}
+
+}  // namespace
+}  // namespace lowbit::models
