@@ -43,7 +43,7 @@ inline std::string read_file(const std::string& path) {
 }
 
 struct Finished {
-  int exit = -1;     // -1: ended by a signal
+  int exit = -1;  // -1: ended by a signal
   int signal = 0;
   std::string out, err;
 };
@@ -92,7 +92,8 @@ class Program {
   pid_t pid_ = -1;
 };
 
-inline Finished run(const std::vector<std::string>& arguments, const std::map<std::string, std::string>& variables = {}) {
+inline Finished run(const std::vector<std::string>& arguments,
+                    const std::map<std::string, std::string>& variables = {}) {
   const Folder folder;
   return Program(folder, arguments, variables).wait();
 }

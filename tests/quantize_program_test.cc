@@ -78,8 +78,8 @@ TEST(QuantizeProgram, KeepsItsBudgetAndItsOutputRuns) {
     const Finished said = run({"run", out, "-p", "hello", "-n", "8", "--json"});
     ASSERT_EQ(said.exit, 0) << said.err;
     EXPECT_LE(nlohmann::json::parse(said.out).at("ids").size(), 8u);
-    const Finished scored = run({"eval", out, "--base", kModel, "--text", "share/text/evaluation.txt", "--context", "64",
-                                 "--chunks", "2", "--json"});
+    const Finished scored = run({"eval", out, "--base", kModel, "--text", "share/text/evaluation.txt", "--context",
+                                 "64", "--chunks", "2", "--json"});
     ASSERT_EQ(scored.exit, 0) << scored.err;
     EXPECT_GT(nlohmann::json::parse(scored.out).at("kl_mean").get<double>(), 0.0);
   }

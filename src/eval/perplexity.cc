@@ -136,7 +136,8 @@ Status check_same_vocabulary(const runtime::Engine& model, const runtime::Engine
 
 void keep_worst(std::vector<WorstPosition>& list, WorstPosition candidate, int64_t limit) {
   list.push_back(std::move(candidate));
-  std::stable_sort(list.begin(), list.end(), [](const WorstPosition& a, const WorstPosition& b) { return a.kl > b.kl; });
+  std::stable_sort(list.begin(), list.end(),
+                   [](const WorstPosition& a, const WorstPosition& b) { return a.kl > b.kl; });
   if (static_cast<int64_t>(list.size()) > limit) list.pop_back();
 }
 
@@ -144,7 +145,8 @@ void keep_worst(std::vector<WorstPosition>& list, WorstPosition candidate, int64
 
 LogSoftmax::LogSoftmax(std::span<const float> logits) : exponentials_(logits.size()) {
   most_ = *std::max_element(logits.begin(), logits.end());
-  kernels::exp_shifted(active_isa(), {static_cast<int64_t>(logits.size()), logits.data(), most_, exponentials_.data()});
+  kernels::exp_shifted(active_isa(),
+                       {static_cast<int64_t>(logits.size()), logits.data(), most_, exponentials_.data()});
   // Sums in 16 lanes of double keep a fixed order.
   double lane[16] = {};
   for (size_t i = 0; i < logits.size(); ++i) lane[i % 16] += static_cast<double>(exponentials_[i]);
@@ -235,13 +237,14 @@ Result<EvalResult> evaluate(const runtime::Engine& model, const runtime::Engine*
       const int64_t at = options.context - scored + i;
       const std::span<const int32_t> ids(chunks[c]);
       const int64_t from = std::max<int64_t>(0, at - 24);
-      keep_worst(worst,
-                 {static_cast<int64_t>(c), at, kl,
-                  model.tokenizer->decode(ids.subspan(static_cast<size_t>(from), static_cast<size_t>(at - from)), true),
-                  std::string(model.tokenizer->token_bytes(ids[static_cast<size_t>(at)])),
-                  guesses(*model.tokenizer, row(base_logits, i), options.top),
-                  guesses(*model.tokenizer, row(logits, i), options.top)},
-                 options.worst);
+      keep_worst(
+          worst,
+          {static_cast<int64_t>(c), at, kl,
+           model.tokenizer->decode(ids.subspan(static_cast<size_t>(from), static_cast<size_t>(at - from)), true),
+           std::string(model.tokenizer->token_bytes(ids[static_cast<size_t>(at)])),
+           guesses(*model.tokenizer, row(base_logits, i), options.top),
+           guesses(*model.tokenizer, row(logits, i), options.top)},
+          options.worst);
     }
   }
   report_progress(progress, "evaluating", static_cast<double>(chunks.size()), static_cast<double>(chunks.size()));

@@ -81,7 +81,8 @@ void Graph::need(std::string name, std::vector<int64_t> shape) {
 }
 
 const Parameter* Graph::parameter(std::string_view name) const {
-  const auto it = std::find_if(parameters.begin(), parameters.end(), [&](const Parameter& p) { return p.name == name; });
+  const auto it =
+      std::find_if(parameters.begin(), parameters.end(), [&](const Parameter& p) { return p.name == name; });
   return it == parameters.end() ? nullptr : &*it;
 }
 

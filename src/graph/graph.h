@@ -27,20 +27,20 @@ std::string_view op_name(Op op);
 struct Rope {
   int32_t heads = 0, dim = 0;  // values per head that are turned: all of the head
   double base = 10000.0;
-  double scale = 1.0;          // positions are multiplied by this (linear scaling)
-  bool halves = false;         // pairs (i, i + dim/2); else (2i, 2i + 1)
+  double scale = 1.0;   // positions are multiplied by this (linear scaling)
+  bool halves = false;  // pairs (i, i + dim/2); else (2i, 2i + 1)
 };
 
 struct Attention {
-  int32_t layer = 0;           // slot of the cache
+  int32_t layer = 0;  // slot of the cache
   int32_t heads = 0, kv_heads = 0, dim = 0;
   float scale = 1.0f;
-  formats::Format kv;          // format in which keys and values are kept
+  formats::Format kv;  // format in which keys and values are kept
 };
 
 struct Node {
   Op op = Op::add;
-  std::string name;                  // unique; the output value has the same name
+  std::string name;  // unique; the output value has the same name
   std::vector<ValueId> inputs;
   ValueId output = -1;
   std::vector<std::string> weights;  // names of parameters
@@ -51,9 +51,9 @@ struct Node {
 
 struct Value {
   std::string name;
-  int64_t width = 0;                 // 0 until infer_shapes
-  formats::Format format;            // f32 unless a cast made it
-  int32_t producer = -1;             // node; -1: the tokens, value 0
+  int64_t width = 0;       // 0 until infer_shapes
+  formats::Format format;  // f32 unless a cast made it
+  int32_t producer = -1;   // node; -1: the tokens, value 0
 };
 
 // A parameter that the graph needs: norm weights are [n], matrices [rows, cols].
@@ -63,8 +63,8 @@ struct Parameter {
 };
 
 struct Graph {
-  std::vector<Value> values;         // value 0 is the token ids
-  std::vector<Node> nodes;           // in an order in which they can run
+  std::vector<Value> values;  // value 0 is the token ids
+  std::vector<Node> nodes;    // in an order in which they can run
   std::vector<Parameter> parameters;
   ValueId logits = -1;
 

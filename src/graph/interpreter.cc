@@ -22,7 +22,9 @@ struct Run {
 
   size_t count() const { return tokens.size(); }
   size_t width(ValueId id) const { return static_cast<size_t>(graph.values[static_cast<size_t>(id)].width); }
-  const std::vector<float>& in(const Node& node, size_t i) const { return values[static_cast<size_t>(node.inputs[i])]; }
+  const std::vector<float>& in(const Node& node, size_t i) const {
+    return values[static_cast<size_t>(node.inputs[i])];
+  }
   std::vector<float>& out(const Node& node) { return values[static_cast<size_t>(node.output)]; }
 };
 
@@ -66,7 +68,8 @@ void cast(Run& run, const Node& node) {
     return;
   }
   const formats::ElementFormat& stored = format.levels[0].scale;
-  const size_t group = format.levels[0].group > 0 ? std::min(width, static_cast<size_t>(format.levels[0].group)) : width;
+  const size_t group =
+      format.levels[0].group > 0 ? std::min(width, static_cast<size_t>(format.levels[0].group)) : width;
   const size_t groups = (width + group - 1) / group, stride = (width + 31) / 32 * 32;
   const float most = static_cast<float>((1 << (format.element.bits - 1)) - 1);
   auto& codes = run.codes[static_cast<size_t>(node.output)];
@@ -130,8 +133,8 @@ void rope(Run& run, const Node& node) {
 }
 
 // One query head against all positions up to its own.
-void attend(const Attention& a, const float* q, size_t position, const std::vector<float>& k, const std::vector<float>& v,
-            size_t kv_head, float* out) {
+void attend(const Attention& a, const float* q, size_t position, const std::vector<float>& k,
+            const std::vector<float>& v, size_t kv_head, float* out) {
   const auto dim = static_cast<size_t>(a.dim), width = static_cast<size_t>(a.kv_heads) * dim;
   std::vector<float> scores(position + 1);
   float greatest = 0.0f;

@@ -34,13 +34,21 @@ struct PerIsa {
 
 // Declares NAME in the namespaces of the three ISAs and makes `constexpr PerIsa kNAME`.
 #if defined(__x86_64__)
-#define LOWBIT_PER_ISA(Name, ...)                                     \
-  namespace portable { void Name(__VA_ARGS__); }                      \
-  namespace avx2 { void Name(__VA_ARGS__); }                          \
-  namespace avx512 { void Name(__VA_ARGS__); }                        \
+#define LOWBIT_PER_ISA(Name, ...) \
+  namespace portable {            \
+  void Name(__VA_ARGS__);         \
+  }                               \
+  namespace avx2 {                \
+  void Name(__VA_ARGS__);         \
+  }                               \
+  namespace avx512 {              \
+  void Name(__VA_ARGS__);         \
+  }                               \
   constexpr PerIsa<void(__VA_ARGS__)> k_##Name = {{portable::Name, avx2::Name, avx512::Name}};
 #else
-#define LOWBIT_PER_ISA(Name, ...)                \
-  namespace portable { void Name(__VA_ARGS__); } \
+#define LOWBIT_PER_ISA(Name, ...) \
+  namespace portable {            \
+  void Name(__VA_ARGS__);         \
+  }                               \
   constexpr PerIsa<void(__VA_ARGS__)> k_##Name = {{portable::Name, nullptr, nullptr}};
 #endif

@@ -28,12 +28,12 @@ Result<Shape> read_shape(const Source& source) {
   LOWBIT_ASSIGN(s.rope_base, config.number("rope.freq_base", 1.0, 1e12, 10000.0));
   LOWBIT_ASSIGN(const int64_t turned, config.integer("rope.dimension_count", 1, 1 << 16, s.head_dim));
   if (s.heads % s.kv_heads != 0) {
-    return errorf("{}: {} is {}, which does not divide {} heads", source.path,
-                  config.full("attention.head_count_kv"), s.kv_heads, s.heads);
+    return errorf("{}: {} is {}, which does not divide {} heads", source.path, config.full("attention.head_count_kv"),
+                  s.kv_heads, s.heads);
   }
   if (s.head_dim % 2 != 0 || turned != s.head_dim) {
-    return errorf("{}: {} is {}; only rotary positions over a whole head of even width ({}) are supported", source.path,
-                  config.full("rope.dimension_count"), turned, s.head_dim);
+    return errorf("{}: {} is {}; only rotary positions over a whole head of even width ({}) are supported",
+                  source.path, config.full("rope.dimension_count"), turned, s.head_dim);
   }
   if (source.find("rope_freqs.weight") != nullptr || config.has("rope.scaling.type")) {
     return errorf("{}: rope scaling is not supported yet", source.path);
@@ -55,16 +55,19 @@ graph::ValueId layer(Builder& b, const Shape& s, int64_t index, graph::ValueId x
   graph::Rope rope{static_cast<int32_t>(s.heads), static_cast<int32_t>(s.head_dim), s.rope_base, 1.0, false};
   graph::Rope kv_rope = rope;
   kv_rope.heads = static_cast<int32_t>(s.kv_heads);
-  graph::Attention attention{static_cast<int32_t>(index), static_cast<int32_t>(s.heads),
-                             static_cast<int32_t>(s.kv_heads), static_cast<int32_t>(s.head_dim),
-                             1.0f / std::sqrt(static_cast<float>(s.head_dim)), {}};
+  graph::Attention attention{static_cast<int32_t>(index),
+                             static_cast<int32_t>(s.heads),
+                             static_cast<int32_t>(s.kv_heads),
+                             static_cast<int32_t>(s.head_dim),
+                             1.0f / std::sqrt(static_cast<float>(s.head_dim)),
+                             {}};
 
   const graph::ValueId normed = b.rms_norm(name("attn_norm"), x, weight("attn_norm"), s.width, s.epsilon);
   const graph::ValueId q = b.linear(name("attn_q"), normed, weight("attn_q"), q_width, s.width);
   const graph::ValueId k = b.linear(name("attn_k"), normed, weight("attn_k"), kv_width, s.width);
   const graph::ValueId v = b.linear(name("attn_v"), normed, weight("attn_v"), kv_width, s.width);
-  const graph::ValueId mixed = b.attention(name("attn"), b.rope(name("q_rope"), q, rope),
-                                           b.rope(name("k_rope"), k, kv_rope), v, attention);
+  const graph::ValueId mixed =
+      b.attention(name("attn"), b.rope(name("q_rope"), q, rope), b.rope(name("k_rope"), k, kv_rope), v, attention);
   const graph::ValueId out = b.linear(name("attn_output"), mixed, weight("attn_output"), s.width, q_width);
   x = b.add(name("attn_residual"), x, out);
 

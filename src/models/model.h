@@ -14,10 +14,10 @@ namespace lowbit::models {
 
 // What the rest of the house may ask of a model beyond its graph.
 struct Model {
-  std::string architecture;   // "llama"
-  std::string name;           // general.name, for people
-  graph::Graph graph;         // shapes inferred, no casts
-  int64_t context = 0;        // trained context length
+  std::string architecture;  // "llama"
+  std::string name;          // general.name, for people
+  graph::Graph graph;        // shapes inferred, no casts
+  int64_t context = 0;       // trained context length
   int32_t layers = 0;
   int64_t vocabulary = 0;
 };

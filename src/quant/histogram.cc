@@ -40,7 +40,9 @@ GridHistogram grid_histogram(const tensor::Weight& source, const tensor::Weight&
     for (int64_t c = 0; c < cols; ++c) {
       const auto g = static_cast<size_t>(c / width);
       if (scales[g] == 0.0f) continue;
-      const double x = (static_cast<double>(row[static_cast<size_t>(c)]) - static_cast<double>(minimums[g])) / static_cast<double>(scales[g]) + zeros[g];
+      const double x = (static_cast<double>(row[static_cast<size_t>(c)]) - static_cast<double>(minimums[g])) /
+                           static_cast<double>(scales[g]) +
+                       zeros[g];
       const double at = (x - h.edges.front()) / (h.edges.back() - h.edges.front()) * bins;
       h.counts[static_cast<size_t>(std::clamp(at, 0.0, static_cast<double>(bins - 1)))] += 1;
     }

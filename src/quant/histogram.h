@@ -8,8 +8,8 @@
 
 namespace lowbit::quant {
 
-// Source weights of some rows in units of their group's scale (after its zero point or minimum), where the grid is the
-// element's values; counts between equally spaced edges. Empty where the first part has no scales.
+// Source weights of some rows in units of their group's scale (after its zero point or minimum), where the grid is
+// the element's values; counts between equally spaced edges. Empty where the first part has no scales.
 struct GridHistogram {
   std::vector<double> edges;     // counts.size() + 1
   std::vector<uint64_t> counts;  // what lies beyond the ends is counted in the outermost bins

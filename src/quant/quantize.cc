@@ -12,9 +12,10 @@ std::string piece_name(const QuantizeJob& job, const TensorPlan& plan) {
   Plan one;
   one.tensors.push_back(plan);
   const MethodOptions& o = job.options;
-  const std::string text = fmt::format("{} {} {} {} {} {} {} {} {} {} {}", one.to_json().dump(), job.statistics, o.damping,
-                                       o.act_order, o.block, o.descent_sweeps, static_cast<int>(o.scales.search),
-                                       o.scales.steps, o.scales.lowest, o.scales.highest, o.scales.refits);
+  const std::string text =
+      fmt::format("{} {} {} {} {} {} {} {} {} {} {}", one.to_json().dump(), job.statistics, o.damping, o.act_order,
+                  o.block, o.descent_sweeps, static_cast<int>(o.scales.search), o.scales.steps, o.scales.lowest,
+                  o.scales.highest, o.scales.refits);
   return "tensor-" + sha256_hex(std::as_bytes(std::span(text))).substr(0, 24);
 }
 
@@ -120,8 +121,9 @@ Result<const GptqFactor*> FactorCache::get(const std::string& parameter, const P
   const bool shared = graph::users_of(graph_, parameter).size() == 1;
   const std::string key = shared ? fmt::format("{}", observed_input(graph_, parameter)) : parameter;
   if (key != key_ || factor_ == nullptr) {
-    LOWBIT_ASSIGN(GptqFactor factor, GptqFactor::make(statistics.second_moments, graph_.parameter(parameter)->shape[1],
-                                                      options_.damping, options_.act_order));
+    LOWBIT_ASSIGN(GptqFactor factor,
+                  GptqFactor::make(statistics.second_moments, graph_.parameter(parameter)->shape[1], options_.damping,
+                                   options_.act_order));
     factor_ = std::make_unique<GptqFactor>(std::move(factor));
     key_ = key;
   }

@@ -21,17 +21,17 @@ struct TensorOutcome {
 struct QuantizeOutcome {
   std::vector<TensorOutcome> tensors;
   uint64_t file_bytes = 0;
-  double loss = 0.0;   // sum of the tensors' predicted losses, nats per token; 0 without statistics
-  int reused = 0;      // tensors that were finished by an earlier, interrupted run
+  double loss = 0.0;  // sum of the tensors' predicted losses, nats per token; 0 without statistics
+  int reused = 0;     // tensors that were finished by an earlier, interrupted run
 };
 
 struct QuantizeJob {
   const models::OpenedModel* opened = nullptr;
   const Plan* plan = nullptr;
   const WorkFolder* work = nullptr;
-  bool statistics = false;      // whether the work folder holds calibration
+  bool statistics = false;  // whether the work folder holds calibration
   MethodOptions options;
-  nlohmann::json metadata;      // of the file to be written
+  nlohmann::json metadata;  // of the file to be written
   ThreadPool* pool = nullptr;
 };
 

@@ -94,7 +94,10 @@ class Reader {
 Status read_options(Reader& reader, Recipe& recipe) {
   MethodOptions& o = recipe.options;
   LOWBIT_TRY(reader.number("damping", 0.0, 10.0, [&](double v) { o.damping = v; }));
-  LOWBIT_TRY(reader.optional<bool>("act_order", "true or false", [&](bool v) -> Status { o.act_order = v; return {}; }));
+  LOWBIT_TRY(reader.optional<bool>("act_order", "true or false", [&](bool v) -> Status {
+    o.act_order = v;
+    return {};
+  }));
   LOWBIT_TRY(reader.integer("block", 1, 1 << 20, [&](int64_t v) { o.block = v; }));
   LOWBIT_TRY(reader.integer("descent_sweeps", 0, 1000, [&](int64_t v) { o.descent_sweeps = static_cast<int>(v); }));
   return reader.optional<std::string>("scales", "\"amax\" or \"error\"", [&](const std::string& v) -> Status {
@@ -113,7 +116,10 @@ Status read_rules(Reader& reader, const std::string& name, Recipe& recipe) {
     Reader rule(*table, name);
     Recipe::Rule r;
     std::optional<formats::Format> format;
-    LOWBIT_TRY(rule.optional<std::string>("match", "a regular expression", [&](const std::string& v) -> Status { r.match = v; return {}; }));
+    LOWBIT_TRY(rule.optional<std::string>("match", "a regular expression", [&](const std::string& v) -> Status {
+      r.match = v;
+      return {};
+    }));
     LOWBIT_TRY(rule.format("format", format));
     LOWBIT_TRY(rule.finish());
     if (r.match.empty() || !format) {
@@ -149,7 +155,11 @@ Result<Recipe> parse_recipe(const std::string& text, const std::string& name) {
   Recipe recipe;
   Reader reader(parsed.table(), name);
   LOWBIT_TRY(reader.format("format", recipe.format));
-  LOWBIT_TRY(reader.optional<std::string>("budget", "a string such as \"4.25bpw\"", [&](const std::string& v) -> Status { recipe.budget = v; return {}; }));
+  LOWBIT_TRY(
+      reader.optional<std::string>("budget", "a string such as \"4.25bpw\"", [&](const std::string& v) -> Status {
+        recipe.budget = v;
+        return {};
+      }));
   LOWBIT_TRY(reader.optional<std::string>("method", "a method's name", [&](const std::string& v) -> Status {
     if (find_method(v) == nullptr) return errorf("\"{}\" is no rounding method", v);
     recipe.method = v;

@@ -12,16 +12,16 @@
 namespace lowbit::quant {
 
 struct Recipe {
-  std::optional<formats::Format> format;   // of every matrix
-  std::optional<std::string> budget;       // as on the command line
+  std::optional<formats::Format> format;  // of every matrix
+  std::optional<std::string> budget;      // as on the command line
   std::string method = "gptq";
   MethodOptions options;
-  std::vector<formats::Format> candidates; // of a budget search; empty: the default list
+  std::vector<formats::Format> candidates;  // of a budget search; empty: the default list
   struct Rule {
-    std::string match;                     // regular expression on tensor names
+    std::string match;  // regular expression on tensor names
     formats::Format format;
   };
-  std::vector<Rule> rules;                 // the first that matches counts
+  std::vector<Rule> rules;  // the first that matches counts
   std::optional<int64_t> calibration_chunks, context;
 };
 

@@ -88,7 +88,8 @@ TEST(Recipe, DamagedRecipesAreRefusedOrRead) {
     std::string text = whole;
     for (uint64_t n = rng.below(4); n-- > 0;) text[rng.below(text.size())] = static_cast<char>(rng.below(256));
     if (rng.below(3) == 0) text.resize(rng.below(text.size()));
-    if (rng.below(4) == 0) text.insert(rng.below(text.size() + 1), std::string(rng.below(2000), "[{\"=."[rng.below(5)]));
+    if (rng.below(4) == 0)
+      text.insert(rng.below(text.size() + 1), std::string(rng.below(2000), "[{\"=."[rng.below(5)]));
     const auto recipe = parse_recipe(text, "r.toml");
     if (recipe.ok()) continue;
     ++refused;

@@ -14,13 +14,13 @@ namespace lowbit::runtime {
 
 struct GenerateOptions {
   SamplingOptions sampling;
-  int64_t max_tokens = -1;             // -1: until the context is full
-  std::vector<std::string> stop;       // the text ends before the first of these
+  int64_t max_tokens = -1;        // -1: until the context is full
+  std::vector<std::string> stop;  // the text ends before the first of these
   const std::atomic<bool>* cancel = nullptr;
 };
 
 struct Generation {
-  std::vector<int32_t> ids;   // generated, the end token not included
+  std::vector<int32_t> ids;  // generated, the end token not included
   std::string text;
   std::string finish_reason;  // "stop" (end token or stop string), "length", "context", "cancelled"
   int64_t prompt_tokens = 0;  // fed in this call

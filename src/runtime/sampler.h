@@ -11,10 +11,10 @@ namespace lowbit::runtime {
 
 // The order of the steps: repetition penalty, temperature, top-k, top-p, min-p, draw.
 struct SamplingOptions {
-  double temperature = 0.0;         // 0: the most likely token, lowest id on ties
-  int32_t top_k = 0;                // 0: off
-  double top_p = 1.0;               // keeps the most likely tokens until their probabilities reach this (Holtzman 2020)
-  double min_p = 0.0;               // keeps tokens with at least this share of the greatest probability
+  double temperature = 0.0;  // 0: the most likely token, lowest id on ties
+  int32_t top_k = 0;         // 0: off
+  double top_p = 1.0;        // keeps the most likely tokens until their probabilities reach this (Holtzman 2020)
+  double min_p = 0.0;        // keeps tokens with at least this share of the greatest probability
   double repetition_penalty = 1.0;  // logits of seen tokens: divided where positive, multiplied where negative
   int32_t penalty_window = 64;      // how many of the last tokens count as seen
   uint64_t seed = 0;

@@ -41,7 +41,8 @@ quant::Plan make_plan(const std::vector<FormatSite>& sites, const std::vector<ui
     const SiteChoice& choice = site.choices[chosen[i]];
     quant::TensorPlan& plan = plans[site.parameter];
     plan.name = site.parameter;
-    const bool same = !plan.parts.empty() && plan.parts.back().format == choice.format && plan.parts.back().keep == choice.keep;
+    const bool same =
+        !plan.parts.empty() && plan.parts.back().format == choice.format && plan.parts.back().keep == choice.keep;
     if (same) {
       plan.parts.back().rows += site.rows;
     } else {
@@ -102,7 +103,8 @@ Result<SearchResult> plan_for_budget(std::vector<FormatSite> sites, const std::m
     }
   }
   uint64_t limit = 0;  // for tensor data
-  if (budget.bits_per_weight) limit = static_cast<uint64_t>(*budget.bits_per_weight * static_cast<double>(parameters) / 8.0);
+  if (budget.bits_per_weight)
+    limit = static_cast<uint64_t>(*budget.bits_per_weight * static_cast<double>(parameters) / 8.0);
   // The header's size depends a little on the plan: start from a generous guess, then correct by what it is.
   uint64_t header = 0;
   for (int attempt = 0; attempt < 8; ++attempt) {
@@ -119,7 +121,8 @@ Result<SearchResult> plan_for_budget(std::vector<FormatSite> sites, const std::m
                  ? errorf("a file of {} bytes cannot be had with these candidates; the least is {} bytes ({:.1f} MB)",
                           *budget.file_bytes, least, static_cast<double>(least) / 1e6)
                  : errorf("{} bits per weight cannot be had with these candidates; the least is {:.3f}",
-                          *budget.bits_per_weight, 8.0 * static_cast<double>(least) / static_cast<double>(parameters));
+                          *budget.bits_per_weight,
+                          8.0 * static_cast<double>(least) / static_cast<double>(parameters));
     }
     result.chosen = allocation->choice;
     result.predicted_kl = allocation->loss;

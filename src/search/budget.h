@@ -13,8 +13,8 @@
 namespace lowbit::search {
 
 struct Budget {
-  std::optional<double> bits_per_weight;   // of tensor data
-  std::optional<uint64_t> file_bytes;      // of the whole file
+  std::optional<double> bits_per_weight;  // of tensor data
+  std::optional<uint64_t> file_bytes;     // of the whole file
 };
 // "4.25bpw", "80MB", "76MiB", "80000000B".
 Result<Budget> parse_budget(const std::string& text);
@@ -27,12 +27,12 @@ struct Fixed {
 
 struct SearchResult {
   quant::Plan plan;
-  double predicted_kl = 0.0;                       // nats per token
+  double predicted_kl = 0.0;  // nats per token
   uint64_t file_bytes = 0;
-  std::vector<ParetoPoint> frontier;               // file bytes and predicted KL
-  std::vector<FormatSite> sites;                   // with corrected losses
-  std::vector<uint32_t> chosen;                    // per site
-  std::map<std::string, double> corrections;       // per kind
+  std::vector<ParetoPoint> frontier;          // file bytes and predicted KL
+  std::vector<FormatSite> sites;              // with corrected losses
+  std::vector<uint32_t> chosen;               // per site
+  std::map<std::string, double> corrections;  // per kind
 };
 
 // sites: losses measured. corrections: factor per kind (1 where missing). fixed: parameters not in sites.

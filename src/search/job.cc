@@ -112,7 +112,7 @@ Status plan_budget(Job& job, const JobOptions& options, const std::vector<std::v
   LOWBIT_ASSIGN(std::vector<FormatSite> sites, measured_sites(job, options, free_names, progress));
   std::map<std::string, double> corrections;
   if (!probe_chunks.empty()) {
-    ProbeInput probe{&job.opened,  &job.weights,         &*job.work,   options.sensitivity,
+    ProbeInput probe{&job.opened,          &job.weights, &*job.work,   options.sensitivity,
                      options.probe_format, probe_chunks, options.pool, options.isa};
     LOWBIT_ASSIGN(job.probes, probe_kinds(probe, free_names, progress));
     for (const auto& [kind, p] : job.probes) corrections[kind] = p.correction();
@@ -151,8 +151,9 @@ Result<std::string> work_key(const std::string& model_path, const JobOptions& op
       {"chunks", {options.chunks, options.probe_chunks}},
       {"fisher", {options.calibration.fisher_chunks, options.calibration.fisher_tokens, options.calibration.seed}},
       {"method", options.sensitivity.method},
-      {"rounding", {o.damping, o.act_order, o.block, o.descent_sweeps, static_cast<int>(o.scales.search), o.scales.steps,
-                    o.scales.lowest, o.scales.highest, o.scales.refits}},
+      {"rounding",
+       {o.damping, o.act_order, o.block, o.descent_sweeps, static_cast<int>(o.scales.search), o.scales.steps,
+        o.scales.lowest, o.scales.highest, o.scales.refits}},
       {"trials", {options.sensitivity.trial_rows, options.sensitivity.divide_rows}},
       {"probe", formats::print(options.probe_format)},
       {"candidates", nlohmann::json::array()},

@@ -23,17 +23,17 @@ struct Override {
 };
 
 struct JobOptions {
-  std::optional<Budget> budget;            // or
-  std::optional<formats::Format> format;   // one format for all matrices
-  std::vector<Override> overrides;         // the first that matches counts
-  std::string calibration_text;            // empty: none (no second moments: scales by plain error search)
+  std::optional<Budget> budget;           // or
+  std::optional<formats::Format> format;  // one format for all matrices
+  std::vector<Override> overrides;        // the first that matches counts
+  std::string calibration_text;           // empty: none (no second moments: scales by plain error search)
   int64_t context = 512;
-  int64_t chunks = 24;                     // of calibration
-  int64_t probe_chunks = 2;                // held out of calibration, for the probes
+  int64_t chunks = 24;       // of calibration
+  int64_t probe_chunks = 2;  // held out of calibration, for the probes
   quant::CalibrationOptions calibration;
   SensitivityOptions sensitivity;
   formats::Format probe_format;
-  std::string work;                        // folder
+  std::string work;  // folder
   std::shared_ptr<ThreadPool> pool;
   Isa isa = active_isa();
 };
@@ -43,7 +43,7 @@ struct Job {
   tensor::Weights weights;
   std::optional<quant::WorkFolder> work;
   bool calibrated = false;
-  SearchResult search;                     // plan and all that led to it; sites are empty without a budget
+  SearchResult search;  // plan and all that led to it; sites are empty without a budget
   std::map<std::string, Probe> probes;
 };
 

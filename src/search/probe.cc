@@ -12,7 +12,8 @@ constexpr double kMostCorrection = 8.0;
 
 // Logits of all positions of the chunks under some weights.
 Result<std::vector<std::vector<float>>> logits_of(const ProbeInput& input, const tensor::Weights& weights) {
-  LOWBIT_ASSIGN(const auto executor, exec::Executor::create(input.opened->model.graph, weights, input.pool, input.isa));
+  LOWBIT_ASSIGN(const auto executor,
+                exec::Executor::create(input.opened->model.graph, weights, input.pool, input.isa));
   std::vector<std::vector<float>> result;
   for (const auto& chunk : input.chunks) {
     exec::Cache cache = executor->new_cache(static_cast<int64_t>(chunk.size()));
@@ -33,7 +34,8 @@ double mean_kl(const std::vector<std::vector<float>>& base, const std::vector<st
     pool.parallel_for(rows, 4, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
         const auto at = static_cast<size_t>(i * vocabulary), width = static_cast<size_t>(vocabulary);
-        const std::span<const float> p = std::span(base[c]).subspan(at, width), q = std::span(other[c]).subspan(at, width);
+        const std::span<const float> p = std::span(base[c]).subspan(at, width),
+                                     q = std::span(other[c]).subspan(at, width);
         kl[static_cast<size_t>(i)] = eval::kl_divergence(p, eval::LogSoftmax(p), q, eval::LogSoftmax(q));
       }
     });

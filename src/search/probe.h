@@ -1,4 +1,5 @@
-// Probes: what rounding all parameters of one kind really does to the output distribution, against what was predicted.
+// Probes: what rounding all parameters of one kind really does to the output distribution, against what was
+// predicted.
 #pragma once
 
 #include <map>
@@ -24,8 +25,8 @@ struct ProbeInput {
   const tensor::Weights* weights = nullptr;
   const quant::WorkFolder* work = nullptr;  // with calibration
   SensitivityOptions options;
-  formats::Format format;                   // what everything of a kind is rounded to
-  std::vector<std::vector<int32_t>> chunks; // held out of calibration
+  formats::Format format;                    // what everything of a kind is rounded to
+  std::vector<std::vector<int32_t>> chunks;  // held out of calibration
   std::shared_ptr<ThreadPool> pool;
   Isa isa = Isa::portable;
 };

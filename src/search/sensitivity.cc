@@ -94,7 +94,8 @@ Status measure_sites(std::span<FormatSite> sites, const tensor::Weight& source,
     std::vector<float> values(static_cast<size_t>(count * cols));
     std::vector<int32_t> chosen;
     double all = 0.0, tried = 0.0;
-    for (int64_t i = 0; i < site.rows; ++i) all += energy[static_cast<size_t>(order[static_cast<size_t>(site.first + i)])];
+    for (int64_t i = 0; i < site.rows; ++i)
+      all += energy[static_cast<size_t>(order[static_cast<size_t>(site.first + i)])];
     for (int64_t i = 0; i < count; ++i) {
       const int32_t r = order[static_cast<size_t>(site.first + (2 * i + 1) * site.rows / (2 * count))];
       tensor::dequantize_row(source, inverse, r, values.data() + i * cols);
@@ -109,7 +110,8 @@ Status measure_sites(std::span<FormatSite> sites, const tensor::Weight& source,
                                       options.rounding, pool));
       double loss = 0.0;
       for (size_t i = 0; i < chosen.size(); ++i) {
-        loss += 0.5 * static_cast<double>(statistics.row_weights[static_cast<size_t>(chosen[i])]) * trial.weighted_error[i];
+        loss += 0.5 * static_cast<double>(statistics.row_weights[static_cast<size_t>(chosen[i])]) *
+                trial.weighted_error[i];
       }
       choice.loss = tried > 0.0 ? loss * all / tried : 0.0;
     }

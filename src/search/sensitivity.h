@@ -16,15 +16,15 @@ namespace lowbit::search {
 // One candidate for a site.
 struct SiteChoice {
   formats::Format format;
-  bool keep = false;         // the source's own codes
-  uint64_t bytes = 0;        // as stored, padding included
-  double loss = 0.0;         // predicted nats per token
+  bool keep = false;   // the source's own codes
+  uint64_t bytes = 0;  // as stored, padding included
+  double loss = 0.0;   // predicted nats per token
 };
 
 // Rows [first, first + rows) of a parameter in order of importance; the whole parameter unless it is divided.
 struct FormatSite {
   std::string parameter;
-  std::string kind;          // the name without layer numbers: sites of a kind share a correction
+  std::string kind;  // the name without layer numbers: sites of a kind share a correction
   int64_t first = 0, rows = 0, cols = 0;
   bool divided = false;
   std::vector<SiteChoice> choices;
@@ -34,8 +34,8 @@ struct SensitivityOptions {
   std::vector<formats::Format> candidates;  // empty: the rows of candidates.inc
   std::string method = "gptq";
   quant::MethodOptions rounding;
-  int64_t trial_rows = 64;                  // rows of a site that are really rounded for each candidate
-  int64_t divide_rows = 8192;               // parameters with at least so many rows are divided by importance
+  int64_t trial_rows = 64;     // rows of a site that are really rounded for each candidate
+  int64_t divide_rows = 8192;  // parameters with at least so many rows are divided by importance
 };
 
 std::vector<formats::Format> default_candidates();

@@ -10,7 +10,7 @@ namespace lowbit::simd::portable {
 
 struct Simd {
   static constexpr const char* kName = "portable";
-  static constexpr int kTokenTile = 4;   // tokens of a register tile, 16 rows each, integer and float kernels
+  static constexpr int kTokenTile = 4;  // tokens of a register tile, 16 rows each, integer and float kernels
   static constexpr int kFloatTile = 4;
   // Largest u8 code that dot() takes exactly; above it kernels use dot_signed() on code - 128.
   static constexpr int kDotMax = 255;

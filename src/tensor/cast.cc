@@ -6,8 +6,9 @@
 namespace lowbit::tensor {
 
 Status check_castable(const formats::Format& format) {
-  const bool simple = format.is_plain() || (format.levels.size() == 1 && !format.has_minimum() &&
-                                            !format.has_zero_point() && format.levels[0].group != formats::kGroupTensor);
+  const bool simple =
+      format.is_plain() || (format.levels.size() == 1 && !format.has_minimum() && !format.has_zero_point() &&
+                            format.levels[0].group != formats::kGroupTensor);
   if (simple) return {};
   return errorf("format {} cannot be computed on the fly: it needs one level of symmetric scales at most",
                 formats::print(format));

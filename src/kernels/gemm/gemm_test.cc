@@ -13,7 +13,14 @@ namespace {
 
 TEST(Gemm, EveryIsaGivesTheBitsOfTheOracle) {
   Rng rng(1);
-  for (const auto [m, n, k] : {std::array{1, 1, 1}, {7, 33, 5}, {13, 16, 64}, {25, 48, 100}, {3, 15, 0}, {9, 150, 300}, {40, 17, 520}, {2, 40, 270}}) {
+  for (const auto [m, n, k] : {std::array{1, 1, 1},
+                               {7, 33, 5},
+                               {13, 16, 64},
+                               {25, 48, 100},
+                               {3, 15, 0},
+                               {9, 150, 300},
+                               {40, 17, 520},
+                               {2, 40, 270}}) {
     std::vector<float> a(m * k + 1), b(k * n + 1), start(m * n);
     for (float& x : a) x = static_cast<float>(rng.normal());
     for (float& x : b) x = static_cast<float>(rng.normal());

@@ -1,17 +1,17 @@
 // The fp32 product with one chain of fused multiply-adds per output, k ascending, starting from C.
 //
-// Sixteen outputs side by side in a vector, kFloatTile rows of A in a register tile. Blocks of B are copied into panels
-// of 16 columns, and rows of a transposed A into tiles, so that the inner loop reads both one after the other; a chain
-// that is cut at a block of k goes on from C, which changes no bit.
+// Sixteen outputs side by side in a vector, kFloatTile rows of A in a register tile. Blocks of B are copied into
+// panels of 16 columns, and rows of a transposed A into tiles, so that the inner loop reads both one after the other;
+// a chain that is cut at a block of k goes on from C, which changes no bit.
 #pragma once
 
 #include "kernels/gemm/args.h"
 
 namespace lowbit::kernels {
 
-constexpr int64_t kGemmDepth = 256;   // of a block of k
-constexpr int64_t kGemmPanels = 8;    // panels of 16 columns that share a packed tile of A
-constexpr int64_t kGemmLeastRows = 4; // fewer rows do not pay for packing B
+constexpr int64_t kGemmDepth = 256;    // of a block of k
+constexpr int64_t kGemmPanels = 8;     // panels of 16 columns that share a packed tile of A
+constexpr int64_t kGemmLeastRows = 4;  // fewer rows do not pay for packing B
 
 // The operands of a register tile: A as pointers to rows (stride a_step along k), B as panel (stride b_step).
 struct GemmTile {
@@ -73,9 +73,11 @@ static inline void gemm_rows(int64_t rows, const GemmTile& t) {
   if (rows == 1) gemm_tile<S, 1>(part);
 }
 
-// Columns [col, col + 16 * panels) of B, rows [first, first + depth), as panels of [depth][16]; columns beyond n are 0.
+// Columns [col, col + 16 * panels) of B, rows [first, first + depth), as panels of [depth][16]; columns beyond n are
+// 0.
 template <class S>
-static inline void pack_panels(const GemmArgs& g, int64_t first, int64_t depth, int64_t col, int64_t cols, float* out) {
+static inline void pack_panels(const GemmArgs& g, int64_t first, int64_t depth, int64_t col, int64_t cols,
+                               float* out) {
   for (int64_t j = 0; j < cols; j += 16) {
     const int64_t width = cols - j < 16 ? cols - j : 16;
     for (int64_t p = 0; p < depth; ++p, out += 16) {

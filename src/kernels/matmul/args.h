@@ -21,12 +21,12 @@ struct UnpackArgs {
 
 // Values of one row block as fp32 [cols][16]: fma(value, scale, minimum), value * scale, or (code - zero) * scale.
 struct DecodeArgs {
-  const uint8_t* panel;  // raw codes from UnpackArgs with exclusive_or and flip 0
-  int64_t cols, group;   // columns per scale
-  const float* table;    // 256 values
-  const float* scales;   // [groups][16]; null: 1
-  const float* minimums; // [groups][16] or null
-  const float* zeros;    // [groups][16] zero points as floats, or null
+  const uint8_t* panel;   // raw codes from UnpackArgs with exclusive_or and flip 0
+  int64_t cols, group;    // columns per scale
+  const float* table;     // 256 values
+  const float* scales;    // [groups][16]; null: 1
+  const float* minimums;  // [groups][16] or null
+  const float* zeros;     // [groups][16] zero points as floats, or null
   float* values;
 };
 
@@ -53,8 +53,8 @@ struct DotArgs {
   int64_t code_stride;
   const float* activation_scales;
   int64_t scale_stride;
-  const int32_t* sums;     // [tokens][stretch_count]: sum(s8) of each stretch
-  float* out;              // [tokens][out_stride], 16 written
+  const int32_t* sums;  // [tokens][stretch_count]: sum(s8) of each stretch
+  float* out;           // [tokens][out_stride], 16 written
   int64_t out_stride;
 };
 

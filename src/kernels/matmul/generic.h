@@ -67,8 +67,9 @@ static inline void unpack_panel(const UnpackArgs& g) {
 template <class S, int Bits>
 static inline void unpack_bits(const UnpackArgs& g) {
   using Fn = void (*)(const UnpackArgs&);
-  static constexpr Fn kMaps[] = {unpack_panel<S, Bits, CodeMap::exclusive_or>, unpack_panel<S, Bits, CodeMap::lookup16>,
-                                 unpack_panel<S, Bits, CodeMap::lookup64>, unpack_panel<S, Bits, CodeMap::lookup256>};
+  static constexpr Fn kMaps[] = {unpack_panel<S, Bits, CodeMap::exclusive_or>,
+                                 unpack_panel<S, Bits, CodeMap::lookup16>, unpack_panel<S, Bits, CodeMap::lookup64>,
+                                 unpack_panel<S, Bits, CodeMap::lookup256>};
   kMaps[static_cast<int>(g.map)](g);
 }
 

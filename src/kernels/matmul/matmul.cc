@@ -50,14 +50,14 @@ struct PartPlan {
   const formats::IntegerForm* form = nullptr;
   CodeMap map = CodeMap::exclusive_or;
   uint8_t flip = 0;
-  std::vector<uint8_t> map_table;   // integer: code -> integer - least
-  std::vector<float> value_table;   // floating: code -> value, 256 entries
+  std::vector<uint8_t> map_table;  // integer: code -> integer - least
+  std::vector<float> value_table;  // floating: code -> value, 256 entries
   bool signed_codes = false;
-  int64_t group = 0, groups = 0;    // of the innermost scales
+  int64_t group = 0, groups = 0;  // of the innermost scales
   std::vector<DotStretch> stretches;
-  std::vector<int64_t> bounds;      // the same in columns, for stretches that do not start at a unit
+  std::vector<int64_t> bounds;  // the same in columns, for stretches that do not start at a unit
   bool aligned = true;
-  std::vector<int32_t> sums;        // [tokens][stretches]
+  std::vector<int32_t> sums;  // [tokens][stretches]
 };
 
 void plan_code_map(const formats::ElementFormat& element, PartPlan& plan) {
@@ -100,7 +100,8 @@ void plan_sums(const Activations& x, ThreadPool& pool, PartPlan& plan) {
       const int8_t* codes = x.codes + t * x.code_stride;
       for (int64_t s = 0; s < count; ++s) {
         int32_t sum = 0;
-        for (int64_t c = plan.bounds[static_cast<size_t>(s)]; c < plan.bounds[static_cast<size_t>(s) + 1]; ++c) sum += codes[c];
+        for (int64_t c = plan.bounds[static_cast<size_t>(s)]; c < plan.bounds[static_cast<size_t>(s) + 1]; ++c)
+          sum += codes[c];
         plan.sums[static_cast<size_t>(t * count + s)] = sum;
       }
     }
@@ -143,7 +144,8 @@ const uint8_t* unpack_block(Isa isa, const PackedMatrix& w, int64_t block, CodeM
   const int64_t steps = tensor::padded_units(w.cols()) / 8;
   uint8_t* panel = sized(s.panel, steps * 512);
   const auto* packed = reinterpret_cast<const uint8_t*>(w.bytes().data());
-  k_unpack.at(isa)({packed + block * tensor::row_block_code_bytes(bits, w.cols()), steps, bits, map, flip, table, panel});
+  k_unpack.at(isa)(
+      {packed + block * tensor::row_block_code_bytes(bits, w.cols()), steps, bits, map, flip, table, panel});
   return panel;
 }
 
@@ -169,8 +171,8 @@ void dot_unaligned(const DotArgs& g, const std::vector<int64_t>& bounds, int sig
   }
 }
 
-void integer_block(Isa isa, const PackedMatrix& w, int64_t block, const PartPlan& plan, const Activations& x, float* out,
-                   int64_t out_stride) {
+void integer_block(Isa isa, const PackedMatrix& w, int64_t block, const PartPlan& plan, const Activations& x,
+                   float* out, int64_t out_stride) {
   Scratch& s = scratch();
   load_groups(w, block, plan, s);
   const int64_t count = plan.groups * kRowBlock;
@@ -184,9 +186,21 @@ void integer_block(Isa isa, const PackedMatrix& w, int64_t block, const PartPlan
   int32_t* offsets = sized(s.offsets, count);
   for (int64_t i = 0; i < count; ++i) offsets[i] = base - (zeros ? s.zero_points[static_cast<size_t>(i)] : 0);
   const uint8_t* panel = unpack_block(isa, w, block, plan.map, plan.flip, plan.map_table.data(), s);
-  DotArgs args{panel, plan.signed_codes, plan.stretches.data(), static_cast<int64_t>(plan.stretches.size()),
-               s.scales.data(), offset ? offsets : nullptr, w.format().has_minimum() ? s.minimums.data() : nullptr,
-               x.tokens, x.codes, x.code_stride, x.scales, x.groups(), plan.sums.data(), out, out_stride};
+  DotArgs args{panel,
+               plan.signed_codes,
+               plan.stretches.data(),
+               static_cast<int64_t>(plan.stretches.size()),
+               s.scales.data(),
+               offset ? offsets : nullptr,
+               w.format().has_minimum() ? s.minimums.data() : nullptr,
+               x.tokens,
+               x.codes,
+               x.code_stride,
+               x.scales,
+               x.groups(),
+               plan.sums.data(),
+               out,
+               out_stride};
   if (plan.aligned) {
     k_dot.at(isa)(args);
   } else {
@@ -233,11 +247,13 @@ void floating_block(Isa isa, const PackedMatrix& w, int64_t block, const PartPla
     const bool zeros = w.format().has_zero_point();
     if (zeros) {
       float* z = sized(s.zeros, plan.groups * kRowBlock);
-      for (int64_t i = 0; i < plan.groups * kRowBlock; ++i) z[i] = static_cast<float>(s.zero_points[static_cast<size_t>(i)]);
+      for (int64_t i = 0; i < plan.groups * kRowBlock; ++i)
+        z[i] = static_cast<float>(s.zero_points[static_cast<size_t>(i)]);
     }
     const uint8_t* panel = unpack_block(isa, w, block, CodeMap::exclusive_or, 0, nullptr, s);
     k_decode.at(isa)({panel, w.cols(), plan.group, plan.value_table.data(), plain ? nullptr : s.scales.data(),
-                      w.format().has_minimum() ? s.minimums.data() : nullptr, zeros ? s.zeros.data() : nullptr, values});
+                      w.format().has_minimum() ? s.minimums.data() : nullptr, zeros ? s.zeros.data() : nullptr,
+                      values});
   }
   for (int64_t t = 0; t < x.tokens; ++t) std::fill_n(out + t * out_stride, kRowBlock, 0.0f);
   gemm(isa, {x.tokens, kRowBlock, w.cols(), x.values, x.cols, 1, values, kRowBlock, out, out_stride});
@@ -252,7 +268,8 @@ bool is_integer_activation(const formats::Format& activation) {
 }
 
 Arithmetic arithmetic_of(const formats::Format& weight, const formats::Format& activation) {
-  return is_integer_activation(activation) && weight.element.bits <= 8 && formats::integer_form(weight.element) != nullptr
+  return is_integer_activation(activation) && weight.element.bits <= 8 &&
+                 formats::integer_form(weight.element) != nullptr
              ? Arithmetic::integer
              : Arithmetic::floating;
 }
@@ -265,22 +282,26 @@ void matmul(Isa isa, const tensor::Weight& weight, const Activations& x, ThreadP
     const PartPlan plan = plan_part(isa, part, x, pool);
     LOWBIT_CHECK(plan.arithmetic == Arithmetic::integer || x.values != nullptr);
     const int64_t blocks = ceil_div(part.rows(), kRowBlock);
-    pool.parallel_for(blocks, std::max<int64_t>(1, std::min<int64_t>(8, blocks / 16)), [&](int64_t begin, int64_t end, int) {
-      for (int64_t block = begin; block < end; ++block) {
-        const int64_t row = block * kRowBlock;
-        const int64_t rows = std::min(kRowBlock, part.rows() - row);
-        const bool direct = rows == kRowBlock && weight.row_order.empty();
-        float* target = direct ? out + first_row + row : sized(scratch().out, x.tokens * kRowBlock);
-        const int64_t stride = direct ? out_stride : kRowBlock;
-        (plan.arithmetic == Arithmetic::integer ? integer_block : floating_block)(isa, part, block, plan, x, target, stride);
-        if (direct) continue;
-        for (int64_t r = 0; r < rows; ++r) {
-          const int64_t packed = first_row + row + r;
-          const int64_t natural = weight.row_order.empty() ? packed : weight.row_order[static_cast<size_t>(packed)];
-          for (int64_t t = 0; t < x.tokens; ++t) out[t * out_stride + natural] = target[t * kRowBlock + r];
-        }
-      }
-    });
+    pool.parallel_for(blocks, std::max<int64_t>(1, std::min<int64_t>(8, blocks / 16)),
+                      [&](int64_t begin, int64_t end, int) {
+                        for (int64_t block = begin; block < end; ++block) {
+                          const int64_t row = block * kRowBlock;
+                          const int64_t rows = std::min(kRowBlock, part.rows() - row);
+                          const bool direct = rows == kRowBlock && weight.row_order.empty();
+                          float* target = direct ? out + first_row + row : sized(scratch().out, x.tokens * kRowBlock);
+                          const int64_t stride = direct ? out_stride : kRowBlock;
+                          (plan.arithmetic == Arithmetic::integer ? integer_block : floating_block)(
+                              isa, part, block, plan, x, target, stride);
+                          if (direct) continue;
+                          for (int64_t r = 0; r < rows; ++r) {
+                            const int64_t packed = first_row + row + r;
+                            const int64_t natural =
+                                weight.row_order.empty() ? packed : weight.row_order[static_cast<size_t>(packed)];
+                            for (int64_t t = 0; t < x.tokens; ++t)
+                              out[t * out_stride + natural] = target[t * kRowBlock + r];
+                          }
+                        }
+                      });
     first_row += part.rows();
   }
 }

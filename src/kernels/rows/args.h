@@ -30,8 +30,8 @@ struct AddArgs {
   float* y;
 };
 
-// In one row of `heads` heads of `dim` values: pairs (2i, 2i+1) (interleaved) or (i, i + dim/2) (halves) turned by the
-// angle whose cosine and sine are given for i < dim/2.
+// In one row of `heads` heads of `dim` values: pairs (2i, 2i+1) (interleaved) or (i, i + dim/2) (halves) turned by
+// the angle whose cosine and sine are given for i < dim/2.
 struct RopeArgs {
   int64_t heads, dim;
   bool halves;
@@ -51,17 +51,17 @@ struct SoftmaxArgs {
 };
 
 // Symmetric integer codes in groups along the row: scale = amax / most, code = nearest even of x * (1 / scale),
-// clamped to [-most, most]. A group whose amax is below 2^-100 has scale 0 and codes 0. `stored` rounds a scale to the
-// format that scale_format points at.
+// clamped to [-most, most]. A group whose amax is below 2^-100 has scale 0 and codes 0. `stored` rounds a scale to
+// the format that scale_format points at.
 struct QuantizeArgs {
   int64_t rows, cols, group;
   const float* x;
   int32_t most;
   const void* scale_format;
   float (*stored)(const void* scale_format, float scale);
-  int8_t* codes;   // [rows][code_stride], columns beyond cols are set to 0 up to code_stride
+  int8_t* codes;  // [rows][code_stride], columns beyond cols are set to 0 up to code_stride
   int64_t code_stride;
-  float* scales;   // [rows][groups]
+  float* scales;  // [rows][groups]
 };
 
 // y = exp(x - shift).
