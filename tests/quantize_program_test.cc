@@ -1,6 +1,7 @@
 // `lowbit quantize` as a user runs it: the same bytes for any threads, instruction set and number of kills; budgets
 // that hold; results that run; wrong commands that say what is wrong.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <chrono>
 #include <nlohmann/json.hpp>
@@ -96,6 +97,24 @@ TEST(QuantizeProgram, MoreBitsLoseLess) {
     const double loss = nlohmann::json::parse(finished.out).at("predicted_kl").get<double>();
     EXPECT_LT(loss, last) << format;
     last = loss;
+  }
+}
+
+// A limit on the size of files stands for a full disk: write() fails in the middle.
+TEST(QuantizeProgram, AFullDiskIsSaidAndLeavesNothing) {
+  const Folder folder;
+  const std::string out = folder.file("out.safetensors");
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before), 0);
+  const rlimit little{200000, before.rlim_max};
+  ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &little), 0);
+  const Finished finished = run({"quantize", kModel, "-o", out, "--format", "bf16", "--work", folder.file("work")});
+  ::setrlimit(RLIMIT_FSIZE, &before);
+  EXPECT_EQ(finished.exit, 1) << finished.err;
+  EXPECT_NE(finished.err.find("out.safetensors: cannot write"), std::string::npos) << finished.err;
+  EXPECT_FALSE(std::filesystem::exists(out));
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(out).parent_path())) {
+    EXPECT_EQ(entry.path().filename().string().find(".tmp"), std::string::npos) << entry.path();
   }
 }
 

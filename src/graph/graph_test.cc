@@ -118,7 +118,9 @@ TEST(Graph, CastsAreInsertedOncePerValueAndFormat) {
   const Graph graph = with({{"table", {"q4_k"}}, {"wa", {"q4_k"}}, {"wb", {"q4_k"}}}, policy);
   EXPECT_EQ(casts(s.graph), Names{});
   for (const Node& n : graph.nodes) {
-    if (n.op == Op::attention) EXPECT_EQ(n.attention.kv, format_of("f16"));
+    if (n.op == Op::attention) {
+      EXPECT_EQ(n.attention.kv, format_of("f16"));
+    }
     if (n.op != Op::linear) continue;
     EXPECT_EQ(graph.values[static_cast<size_t>(n.inputs[0])].format, format_of("int8/32:f32")) << n.name;
     EXPECT_EQ(graph.values[static_cast<size_t>(uncast_input(graph, n))].name, n.name == "logits" ? "sum" : "e");
