@@ -32,7 +32,6 @@ struct QuantizeArguments {
   std::vector<std::string> overrides;
   int64_t threads = 0, chunks = 0, context = 0;
   bool dry_run = false, json = false;
-  std::string command;
 };
 
 Status check_arguments(const QuantizeArguments& a) {
@@ -152,7 +151,19 @@ Status measure_for_report(const QuantizeArguments& a, const std::string& model_p
   }
   QuantizeFindings with_engine = f;
   with_engine.result = result.get();
+  with_engine.base = base.get();
   return write_text_file(a.report, report::render_page(quantize_report(with_engine)));
+}
+
+// The command as a person would write it, for the page.
+std::string command_line(const QuantizeArguments& a) {
+  std::string line = fmt::format("lowbit quantize {} -o {}", a.model, a.out);
+  if (a.format) line += " --format " + formats::print(*a.format);
+  if (!a.budget.empty()) line += " --budget " + a.budget;
+  if (!a.recipe.empty()) line += " --recipe " + a.recipe;
+  for (const std::string& rule : a.overrides) line += fmt::format(" --tensor '{}'", rule);
+  if (!a.calibration.empty()) line += " --text " + a.calibration;
+  return line;
 }
 
 Status quantize(const QuantizeArguments& a) {
@@ -167,7 +178,7 @@ Status quantize(const QuantizeArguments& a) {
   LOWBIT_ASSIGN(const auto job, search::make_plan(path, options, bar.callback()));
   f.model_name = a.model;
   f.out = a.out;
-  f.command = a.command;
+  f.command = command_line(a);
   f.job = job.get();
   quant::QuantizeOutcome outcome;
   if (!a.dry_run) {

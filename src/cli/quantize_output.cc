@@ -168,8 +168,8 @@ std::string quantize_text(const QuantizeFindings& f) {
 Json quantize_report(const QuantizeFindings& f) {
   // The measured part is that of `eval --report`.
   Json page = Json::object();
-  if (f.measured && f.result != nullptr) {
-    page = eval_report(*f.measured, {f.out, f.model_name, f.evaluation_name, f.result, nullptr, f.seconds});
+  if (f.measured && f.result != nullptr && f.base != nullptr) {
+    page = eval_report(*f.measured, {f.out, f.model_name, f.evaluation_name, f.result, f.base, f.seconds});
   }
   const std::vector<io::TensorInfo> tensors = planned_tensors(f.job->search.plan);
   page["title"] = "lowbit quantize";

@@ -20,6 +20,7 @@ struct QuantizeFindings {
   double seconds = 0.0;
   // For the page.
   const runtime::Engine* result = nullptr;
+  const runtime::Engine* base = nullptr;
   std::optional<eval::EvalResult> measured;
   std::string prompt, answer_before, answer_after;
   struct Histogram {

@@ -13,9 +13,9 @@ std::string piece_name(const QuantizeJob& job, const TensorPlan& plan) {
   one.tensors.push_back(plan);
   const MethodOptions& o = job.options;
   const std::string text =
-      fmt::format("{} {} {} {} {} {} {} {} {} {} {}", one.to_json().dump(), job.statistics, o.damping, o.act_order,
+      fmt::format("{} {} {} {} {} {} {} {} {} {} {} {}", one.to_json().dump(), job.statistics, o.damping, o.act_order,
                   o.block, o.descent_sweeps, static_cast<int>(o.scales.search), o.scales.steps, o.scales.lowest,
-                  o.scales.highest, o.scales.refits);
+                  o.scales.highest, o.scales.refits, o.scales.power_of_two_threshold.value_or(0.0));
   return "tensor-" + sha256_hex(std::as_bytes(std::span(text))).substr(0, 24);
 }
 

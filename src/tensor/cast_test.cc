@@ -1,0 +1,68 @@
+#include "tensor/cast.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <vector>
+
+#include "base/rng.h"
+
+namespace lowbit::tensor {
+namespace {
+
+formats::Format format(const char* text) { return formats::parse_format(text).value(); }
+
+std::vector<float> cast(const char* text, const std::vector<float>& x) {
+  std::vector<float> out(x.size());
+  cast_row(format(text), static_cast<int64_t>(x.size()), x.data(), out.data());
+  return out;
+}
+
+TEST(Cast, PlainValuesAreRoundedOneByOne) {
+  EXPECT_EQ(cast("bf16", {1.0f, 1.00390625f, 1.01171875f, -3.1415926f}),
+            (std::vector<float>{1.0f, 1.0f, 1.015625f, -3.140625f}));
+  EXPECT_EQ(cast("e4m3fn", {500.0f, -1e9f, 0.0f, 17.0f}), (std::vector<float>{448.0f, -448.0f, 0.0f, 16.0f}));
+  EXPECT_EQ(cast("f32", {1e-40f, 3.0f}), (std::vector<float>{1e-40f, 3.0f}));
+}
+
+// Worked by hand: amax 6 over the largest value 7 (int4: 7) rounded to the scale's format, then nearest even.
+TEST(Cast, GroupsHaveScalesOfTheirOwn) {
+  const std::vector<float> got = cast("int4/4:f32", {7.0f, 3.4f, -7.0f, 0.5f, 14.0f, 1.0f, 3.0f, -2.9f});
+  EXPECT_EQ(got, (std::vector<float>{7.0f, 3.0f, -7.0f, 0.0f, 14.0f, 0.0f, 4.0f, -2.0f}));
+}
+
+TEST(Cast, PowerOfTwoScalesNeverSaturate) {
+  Rng rng(3);
+  for (int i = 0; i < 200; ++i) {
+    std::vector<float> x(32);
+    for (float& v : x) v = static_cast<float>(rng.normal() * 10.0);
+    const std::vector<float> got = cast("e2m1/32:e8m0", x);
+    float amax = 0.0f;
+    for (const float v : x) amax = std::max(amax, std::fabs(v));
+    const float scale = std::exp2(std::ceil(std::log2(amax / 6.0f)));
+    for (size_t j = 0; j < x.size(); ++j) {
+      // The nearest of the grid: no other value is nearer.
+      for (const float g : {0.0f, 0.5f, 1.0f, 1.5f, 2.0f, 3.0f, 4.0f, 6.0f}) {
+        EXPECT_LE(std::fabs(got[j] - x[j]), std::fabs(std::copysign(g * scale, x[j]) - x[j]) + 1e-6f);
+      }
+    }
+  }
+}
+
+TEST(Cast, EmptyAndTinyGroupsBecomeZero) {
+  for (const char* text : {"int8/32:f32", "e4m3fn/32:e8m0", "int8/row:f16"}) {
+    EXPECT_EQ(cast(text, std::vector<float>(40, 0.0f)), std::vector<float>(40, 0.0f)) << text;
+  }
+  EXPECT_EQ(cast("int8/32:f32", {1e-38f, -1e-38f}), (std::vector<float>{0.0f, 0.0f}));
+}
+
+TEST(Cast, WhatNeedsASearchIsRefused) {
+  EXPECT_TRUE(check_castable(format("int8/32:f32")).ok());
+  EXPECT_TRUE(check_castable(format("bf16")).ok());
+  for (const char* text : {"q4_1", "int4/128:f16+zp", "q4_k", "nvfp4"}) {
+    EXPECT_FALSE(check_castable(format(text)).ok()) << text;
+  }
+}
+
+}  // namespace
+}  // namespace lowbit::tensor
