@@ -1,16 +1,19 @@
-// The list of kernels: for each operation the instantiations per ISA, with their numeric class (kernels.inc).
+// The list of kernels: for each operation of kernels.inc its instantiations per ISA, with their numeric class.
 #pragma once
 
 #include <span>
 #include <string_view>
 
 #include "base/cpu.h"
+#include "kernels/gemm/args.h"
+#include "kernels/matmul/args.h"
+#include "kernels/rows/args.h"
 
 namespace lowbit::kernels {
 
 enum class NumericClass { exact, consistent, tolerance };
 
-// One row of kernels.inc, for tests, benchmarks and docs.
+// One instantiation, for tests, benchmarks and docs.
 struct KernelRow {
   std::string_view op;
   Isa isa;
@@ -19,10 +22,10 @@ struct KernelRow {
 std::span<const KernelRow> kernel_rows();
 
 // A function per ISA, portable first; empty slots fall back to the next lower one.
-template <class Fn>
+template <class Args>
 struct PerIsa {
-  Fn* functions[3] = {};
-  Fn* at(Isa isa) const {
+  void (*functions[3])(const Args&) = {};
+  constexpr auto at(Isa isa) const {
     for (int i = static_cast<int>(isa); i > 0; --i) {
       if (functions[i] != nullptr) return functions[i];
     }
@@ -30,25 +33,27 @@ struct PerIsa {
   }
 };
 
-}  // namespace lowbit::kernels
-
-// Declares NAME in the namespaces of the three ISAs and makes `constexpr PerIsa kNAME`.
+// Declarations, and for each op a `constexpr PerIsa k_<op>`.
 #if defined(__x86_64__)
-#define LOWBIT_PER_ISA(Name, ...) \
-  namespace portable {            \
-  void Name(__VA_ARGS__);         \
-  }                               \
-  namespace avx2 {                \
-  void Name(__VA_ARGS__);         \
-  }                               \
-  namespace avx512 {              \
-  void Name(__VA_ARGS__);         \
-  }                               \
-  constexpr PerIsa<void(__VA_ARGS__)> k_##Name = {{portable::Name, avx2::Name, avx512::Name}};
+#define LOWBIT_KERNEL(op, Args, numeric_class) \
+  namespace portable {                         \
+  void op(const Args&);                        \
+  }                                            \
+  namespace avx2 {                             \
+  void op(const Args&);                        \
+  }                                            \
+  namespace avx512 {                           \
+  void op(const Args&);                        \
+  }                                            \
+  inline constexpr PerIsa<Args> k_##op = {{portable::op, avx2::op, avx512::op}};
 #else
-#define LOWBIT_PER_ISA(Name, ...) \
-  namespace portable {            \
-  void Name(__VA_ARGS__);         \
-  }                               \
-  constexpr PerIsa<void(__VA_ARGS__)> k_##Name = {{portable::Name, nullptr, nullptr}};
+#define LOWBIT_KERNEL(op, Args, numeric_class) \
+  namespace portable {                         \
+  void op(const Args&);                        \
+  }                                            \
+  inline constexpr PerIsa<Args> k_##op = {{portable::op, nullptr, nullptr}};
 #endif
+#include "kernels/kernels.inc"
+#undef LOWBIT_KERNEL
+
+}  // namespace lowbit::kernels

@@ -4,8 +4,6 @@
 
 namespace lowbit::kernels {
 
-LOWBIT_PER_ISA(gemm, const GemmArgs&)
-
 void gemm(Isa isa, const GemmArgs& args) { k_gemm.at(isa)(args); }
 
 }  // namespace lowbit::kernels

@@ -13,10 +13,6 @@
 
 namespace lowbit::kernels {
 
-LOWBIT_PER_ISA(unpack, const UnpackArgs&)
-LOWBIT_PER_ISA(decode, const DecodeArgs&)
-LOWBIT_PER_ISA(dot, const DotArgs&)
-
 namespace {
 
 using tensor::kRowBlock;

@@ -8,9 +8,6 @@
 
 namespace lowbit::kernels {
 
-LOWBIT_PER_ISA(unpack, const UnpackArgs&)
-LOWBIT_PER_ISA(dot, const DotArgs&)
-
 namespace {
 
 using test::isas;

@@ -4,15 +4,6 @@
 
 namespace lowbit::kernels {
 
-LOWBIT_PER_ISA(rms_norm, const RmsNormArgs&)
-LOWBIT_PER_ISA(silu_gate, const SiluGateArgs&)
-LOWBIT_PER_ISA(add, const AddArgs&)
-LOWBIT_PER_ISA(exp_shifted, const ExpArgs&)
-LOWBIT_PER_ISA(widen, const WidenArgs&)
-LOWBIT_PER_ISA(rope, const RopeArgs&)
-LOWBIT_PER_ISA(softmax, const SoftmaxArgs&)
-LOWBIT_PER_ISA(quantize, const QuantizeArgs&)
-
 void rms_norm(Isa isa, const RmsNormArgs& args) { k_rms_norm.at(isa)(args); }
 void silu_gate(Isa isa, const SiluGateArgs& args) { k_silu_gate.at(isa)(args); }
 void add(Isa isa, const AddArgs& args) { k_add.at(isa)(args); }

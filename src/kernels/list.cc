@@ -1,0 +1,20 @@
+#include "kernels/list.h"
+
+namespace lowbit::kernels {
+
+std::span<const KernelRow> kernel_rows() {
+#if defined(__x86_64__)
+#define LOWBIT_KERNEL(op, Args, numeric_class)                                                      \
+  {#op, Isa::portable, NumericClass::numeric_class}, {#op, Isa::avx2, NumericClass::numeric_class}, \
+      {#op, Isa::avx512, NumericClass::numeric_class},
+#else
+#define LOWBIT_KERNEL(op, Args, numeric_class) {#op, Isa::portable, NumericClass::numeric_class},
+#endif
+  static constexpr KernelRow kRows[] = {
+#include "kernels/kernels.inc"
+  };
+#undef LOWBIT_KERNEL
+  return kRows;
+}
+
+}  // namespace lowbit::kernels
