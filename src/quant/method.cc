@@ -2,10 +2,12 @@
 
 #include <cmath>
 
-#include "quant/round/gptq.h"
-#include "quant/round/nearest.h"
-
 namespace lowbit::quant {
+
+#define LOWBIT_METHOD(name, needs, summary, paper, solve) Result<MethodOutput> solve(const MethodInput& input);
+#include "quant/methods.inc"
+#undef LOWBIT_METHOD
+
 namespace {
 
 constexpr Method kMethods[] = {
