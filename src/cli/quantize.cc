@@ -34,6 +34,21 @@ struct QuantizeArguments {
   bool dry_run = false, json = false;
 };
 
+std::string method_names() {
+  std::string names;
+  for (const quant::Method& m : quant::methods()) names += fmt::format("{}{}", names.empty() ? "" : ", ", m.name);
+  return names;
+}
+
+Setter method(std::string& target) {
+  return [&target](const std::string& value) -> Status {
+    if (quant::find_method(value) == nullptr)
+      return errorf("\"{}\" is no method; there are {}", value, method_names());
+    target = value;
+    return {};
+  };
+}
+
 Status check_arguments(const QuantizeArguments& a) {
   const int ways = (a.format ? 1 : 0) + (a.budget.empty() ? 0 : 1) + (a.recipe.empty() ? 0 : 1);
   if (ways == 0) return errorf("say what to make: --format F, --budget B or --recipe FILE");
@@ -219,7 +234,7 @@ Action quantize_command(Options& options) {
       true;
   options.option("--text", "CALIB", text(a->calibration), "calibration text (the one that ships with lowbit)").offer =
       Offer::files;
-  options.option("--method", "NAME", text(a->method), "rounding method: gptq or nearest");
+  options.option("--method", "NAME", method(a->method), "rounding method (gptq): " + method_names());
   options.option("--calibration-chunks", "N", integer(a->chunks, 1, 1 << 20),
                  "chunks of the text to calibrate on (24)");
   options.option("--context", "N", integer(a->context, 4, 1 << 20), "tokens of a chunk (512)");
