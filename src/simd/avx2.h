@@ -82,6 +82,16 @@ struct Simd {
     return {_mm256_i32gather_ps(table, index.lo, 4), _mm256_i32gather_ps(table, index.hi, 4)};
   }
 
+  static Float gather16(const float* table, Int index) {
+    const __m256 low = _mm256_loadu_ps(table), high = _mm256_loadu_ps(table + 8);
+    const auto part = [&](__m256i i) {
+      // Bit 3 of the index, moved to the sign, chooses the half.
+      const __m256 half = _mm256_castsi256_ps(_mm256_slli_epi32(i, 28));
+      return _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, i), _mm256_permutevar8x32_ps(high, i), half);
+    };
+    return {part(index.lo), part(index.hi)};
+  }
+
   static Bytes bytes_load(const void* p) {
     const auto* q = static_cast<const __m256i*>(p);
     return {_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};

@@ -64,6 +64,10 @@ struct Simd {
   }
   static Float gather(const float* table, Int index) { return {_mm512_i32gather_ps(index.v, table, 4)}; }
 
+  static Float gather16(const float* table, Int index) {
+    return {_mm512_permutexvar_ps(index.v, _mm512_loadu_ps(table))};
+  }
+
   static Bytes bytes_load(const void* p) { return {_mm512_loadu_si512(p)}; }
   static void bytes_store(void* p, Bytes a) { _mm512_storeu_si512(p, a.v); }
   static Bytes bytes_broadcast4(const int8_t* p) {

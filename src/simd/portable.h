@@ -89,6 +89,8 @@ struct Simd {
   static void store_bytes(int8_t* p, Int a) { for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.lane[i]); }
   // table[index], index in [0, 255].
   static Float gather(const float* table, Int index) { LOWBIT_EACH(Float, 16, table[index.lane[i]]); }
+  // The same for a table of 16 entries, index in [0, 15].
+  static Float gather16(const float* table, Int index) { LOWBIT_EACH(Float, 16, table[index.lane[i]]); }
 
   static Bytes bytes_load(const void* p) { Bytes r; std::memcpy(r.lane, p, 64); return r; }
   static void bytes_store(void* p, Bytes a) { std::memcpy(p, a.lane, 64); }

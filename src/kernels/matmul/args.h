@@ -24,6 +24,7 @@ struct DecodeArgs {
   const uint8_t* panel;   // raw codes from UnpackArgs with exclusive_or and flip 0
   int64_t cols, group;    // columns per scale
   const float* table;     // 256 values
+  bool small_table;       // codes are below 16
   const float* scales;    // [groups][16]; null: 1
   const float* minimums;  // [groups][16] or null
   const float* zeros;     // [groups][16] zero points as floats, or null

@@ -83,10 +83,11 @@ static inline void unpack(const UnpackArgs& g) {
 
 // ---- decode to fp32 ----
 
-template <class S, int Column>
+template <class S, int Column, bool Small>
 static inline void decode_column(const DecodeArgs& g, typename S::Bytes codes, int64_t col) {
   if (col >= g.cols) return;
-  typename S::Float v = S::gather(g.table, S::template column<Column>(codes));
+  const typename S::Int index = S::template column<Column>(codes);
+  typename S::Float v = Small ? S::gather16(g.table, index) : S::gather(g.table, index);
   const int64_t at = col / g.group * 16;
   if (g.zeros != nullptr) v = S::sub(v, S::load(g.zeros + at));
   if (g.minimums != nullptr) {
@@ -97,14 +98,23 @@ static inline void decode_column(const DecodeArgs& g, typename S::Bytes codes, i
   S::store(g.values + col * 16, v);
 }
 
-template <class S>
-static inline void decode(const DecodeArgs& g) {
+template <class S, bool Small>
+static inline void decode_columns(const DecodeArgs& g) {
   for (int64_t col = 0; col < g.cols; col += 4) {
     const typename S::Bytes codes = S::bytes_load(g.panel + col * 16);
-    decode_column<S, 0>(g, codes, col);
-    decode_column<S, 1>(g, codes, col + 1);
-    decode_column<S, 2>(g, codes, col + 2);
-    decode_column<S, 3>(g, codes, col + 3);
+    decode_column<S, 0, Small>(g, codes, col);
+    decode_column<S, 1, Small>(g, codes, col + 1);
+    decode_column<S, 2, Small>(g, codes, col + 2);
+    decode_column<S, 3, Small>(g, codes, col + 3);
+  }
+}
+
+template <class S>
+static inline void decode(const DecodeArgs& g) {
+  if (g.small_table) {
+    decode_columns<S, true>(g);
+  } else {
+    decode_columns<S, false>(g);
   }
 }
 

@@ -247,9 +247,9 @@ void floating_block(Isa isa, const PackedMatrix& w, int64_t block, const PartPla
         z[i] = static_cast<float>(s.zero_points[static_cast<size_t>(i)]);
     }
     const uint8_t* panel = unpack_block(isa, w, block, CodeMap::exclusive_or, 0, nullptr, s);
-    k_decode.at(isa)({panel, w.cols(), plan.group, plan.value_table.data(), plain ? nullptr : s.scales.data(),
-                      w.format().has_minimum() ? s.minimums.data() : nullptr, zeros ? s.zeros.data() : nullptr,
-                      values});
+    k_decode.at(isa)({panel, w.cols(), plan.group, plan.value_table.data(), w.format().element.bits <= 4,
+                      plain ? nullptr : s.scales.data(), w.format().has_minimum() ? s.minimums.data() : nullptr,
+                      zeros ? s.zeros.data() : nullptr, values});
   }
   for (int64_t t = 0; t < x.tokens; ++t) std::fill_n(out + t * out_stride, kRowBlock, 0.0f);
   gemm(isa, {x.tokens, kRowBlock, w.cols(), x.values, x.cols, 1, values, kRowBlock, out, out_stride});
