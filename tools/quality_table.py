@@ -18,7 +18,7 @@ FAMILIES = {
     "integers, symmetric, groups of 32": ["int3/32", "q4_0", "int5/32", "int6/32", "q8_0"],
     "floats, OCP MX": ["mxfp4", "mxfp6", "mxfp8"],
 }
-BUDGETS = ["61MB", "66MB", "72MB", "77.6MB", "82.9MB", "86.0MB", "91.9MB"]
+BUDGETS = ["3.5bpw", "77.6MB", "82.9MB", "86.0MB"]
 
 
 def run(*arguments):
@@ -67,10 +67,11 @@ def main():
     parser.add_argument("--work", default="out/quality")
     parser.add_argument("--program", default="build/release/lowbit")
     parser.add_argument("--out", default="docs/quality.md")
+    parser.add_argument("--family", default="", help="only the families whose name has this in it")
     bench = Bench(parser.parse_args())
     o = bench.options
     budgets = [bench.measure("--budget", b) for b in BUDGETS]
-    families = {name: [bench.measure("--format", f) for f in formats] for name, formats in FAMILIES.items()}
+    families = {name: [bench.measure("--format", f) for f in formats] for name, formats in FAMILIES.items() if o.family in name}
     sections = [
         "# Quality by bytes",
         f"Made by `tools/quality_table.py`: `{pathlib.Path(o.model).name}`, `{pathlib.Path(o.text).name}`, the first {o.chunks} chunks of "
