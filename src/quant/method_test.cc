@@ -148,6 +148,8 @@ TEST(Methods, RandomFormatsStayNearTheBestRealValuedScales) {
       ASSERT_TRUE(out.ok()) << out.message();
       const double error = total(out->squared_error);
       EXPECT_TRUE(std::isfinite(error));
+      // The baseline that does not search for scales has no such bound: what it loses on odd formats is its point.
+      if (method.name == "rtn") continue;
       EXPECT_LE(error, 4 * ideal + 1e-9) << formats::print(format) << " by " << method.name << ", nothing: " << zero;
     }
   }
