@@ -12,7 +12,7 @@ build = cmake --preset $(1) >/dev/null && ninja -C build/$(1) -j $(JOBS) $(2)
 # $(call run_tests,preset): all tests; their count is the closing line. No test at all is a failure.
 run_tests = ctest --test-dir build/$(1) --output-on-failure --no-tests=error -j $(JOBS)
 
-.PHONY: help bootstrap build demo test test-exhaustive asan ubsan gcc fuzz bench check format install clean
+.PHONY: help bootstrap build demo test test-exhaustive asan ubsan gcc fuzz check format install clean
 
 help:  ## this list
 	@echo "make TARGET, on Debian 12; what is missing is installed first (tools/packages.txt)"
@@ -53,11 +53,6 @@ gcc: bootstrap  ## all tests, built by GCC
 fuzz: bootstrap  ## every libFuzzer target for FUZZ_SECONDS (60) each
 	@$(call build,fuzz,fuzzers)
 	@tools/fuzz build/fuzz/fuzz_programs $(FUZZ_SECONDS)
-
-bench: bootstrap  ## the micro-benchmarks, then `lowbit bench kernels`
-	@$(call build,release,lowbit benchmarks)
-	@for program in build/release/bench_programs/*_bench; do [ ! -x "$$program" ] || "$$program"; done
-	@build/release/lowbit bench kernels
 
 check: bootstrap  ## layout of the code, layers, sizes, type ladders, words (tools/check)
 	@tools/check

@@ -17,7 +17,7 @@ using test::Values;
 constexpr int kThreads[] = {1, 2};
 
 NumericPolicy policy_of(const char* integer, const char* other, const char* kv) {
-  return {test::format_of(integer), test::format_of(other), test::format_of(kv)};
+  return {test::format_of(integer), test::format_of(other), test::format_of(integer), test::format_of(kv)};
 }
 
 // A mixture: integers, codebooks, floats, parts with an order of rows, super-blocks.
@@ -92,6 +92,7 @@ TEST_F(Contract, EveryPolicy) {
       {"bf16 activations", policy_of("bf16", "bf16", "bf16")},
       {"f16 activations", policy_of("f16", "f16", "f16")},
       {"int8 rows", policy_of("int8/row:f32", "f32", "f32")},
+      {"wide activations", policy_of("int14/32:f32", "int12/row:f32", "f16")},
       {"int8/64:f16", policy_of("int8/64:f16", "bf16", "f16")},
       {"int6", policy_of("int6/32:f32", "f32", "e4m3fn")},
       {"int8/10", policy_of("int8/10:f32", "f32", "int8/32")},

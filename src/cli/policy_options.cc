@@ -13,7 +13,7 @@ void PolicyOptions::add_to(Options& options) {
   options
       .option("--activations", "FORMAT", format(activations),
               "format of activations in front of every matrix product (int8/32:f32 where the weight has small "
-              "integers, else f32)")
+              "integers, int14/32:f32 in front of the logits, else f32)")
       .offer = Offer::formats;
   options.option("--kv", "FORMAT", format(kv), "format of the keys and values that attention keeps (f16)").offer =
       Offer::formats;
@@ -28,7 +28,9 @@ void PolicyOptions::add_to(Options& options) {
 graph::NumericPolicy PolicyOptions::policy() const {
   if (reference) return graph::NumericPolicy::reference();
   graph::NumericPolicy policy = graph::NumericPolicy::standard();
-  if (activations) policy.integer_activations = policy.other_activations = *activations;
+  if (activations) {
+    policy.integer_activations = policy.other_activations = policy.head_activations = *activations;
+  }
   if (kv) policy.kv = *kv;
   return policy;
 }

@@ -53,21 +53,22 @@ void Ops::cast(Executor::State& s, const graph::Node& node) {
   }
   const formats::ScaleLevel& level = value.format.levels[0];
   const int64_t group = level.group > 0 ? std::min(level.group, value.width) : value.width;
-  const int64_t groups = ceil_div(value.width, group), stride = round_up(value.width, tensor::kColumnStep);
+  const int64_t groups = ceil_div(value.width, group), width = round_up(value.width, tensor::kColumnStep);
+  const int64_t stride = width * kernels::code_planes(value.format), plane = stride > width ? width : 0;
   out.codes.resize(static_cast<size_t>(s.rows * stride));
   out.scales.resize(static_cast<size_t>(s.rows * groups));
   over_rows(s, [&](int64_t first, int64_t count) {
-    kernels::quantize(s.isa, {count, value.width, group, x + first * value.width,
-                              (1 << (value.format.element.bits - 1)) - 1, &level.scale,
-                              [](const void* scale, float v) {
-                                const auto& stored = *static_cast<const formats::ElementFormat*>(scale);
-                                return stored.bits == 32 ? v : stored.decode(formats::encode(stored, v));
-                              },
-                              out.codes.data() + first * stride, stride, out.scales.data() + first * groups});
+    kernels::quantize(
+        s.isa, {count, value.width, group, x + first * value.width, kernels::largest_code(value.format), &level.scale,
+                [](const void* scale, float v) {
+                  return tensor::stored_scale(*static_cast<const formats::ElementFormat*>(scale), v);
+                },
+                out.codes.data() + first * stride, stride, out.scales.data() + first * groups, plane});
     if (!s.decoded[static_cast<size_t>(node.output)]) return;
     for (int64_t r = first; r < first + count; ++r) {
       for (int64_t c = 0; c < value.width; ++c) {
-        const float code = out.codes[static_cast<size_t>(r * stride + c)];
+        const int8_t* at = out.codes.data() + r * stride + c;
+        const auto code = static_cast<float>(plane == 0 ? *at : 128 * at[plane] + *at);
         out.values[static_cast<size_t>(r * value.width + c)] =
             code * out.scales[static_cast<size_t>(r * groups + c / group)];
       }
@@ -85,7 +86,9 @@ void Ops::linear(Executor::State& s, const graph::Node& node) {
   if (kernels::is_integer_activation(input.format)) {
     const int64_t group = input.format.levels[0].group;
     x.codes = in.codes.data();
-    x.code_stride = round_up(input.width, tensor::kColumnStep);
+    const int64_t width = round_up(input.width, tensor::kColumnStep);
+    x.code_stride = width * kernels::code_planes(input.format);
+    x.plane = x.code_stride > width ? width : 0;
     x.scales = in.scales.data();
     x.group = group > 0 ? std::min(group, input.width) : input.width;
     if (s.decoded[static_cast<size_t>(node.inputs[0])]) x.values = in.values.data();

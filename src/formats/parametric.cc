@@ -125,7 +125,7 @@ ElementParse parse_integer(std::string_view text, bool is_signed) {
   const size_t bits_at = scan.at();
   const auto bits = scan.number();
   if (!bits || !scan.done()) return unknown();
-  if (*bits < 1 || *bits > 8) return wrong(bits_at, "an integer of 1 to 8 bits");
+  if (*bits < 1 || *bits > 16) return wrong(bits_at, "an integer of 1 to 16 bits");
   return found(whole_number(ElementKind::integer, is_signed, *bits));
 }
 

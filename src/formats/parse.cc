@@ -129,7 +129,8 @@ class Parser {
     if (word() == "zp") {
       at_ += 2;
       if (!so_far.levels.empty()) return fail(start, "\"zp\"", "a zero point at the innermost level only");
-      if (!so_far.element.is_integer()) return fail(start, "\"zp\"", "a zero point with an integer element only");
+      if (!so_far.element.is_integer() || so_far.element.bits > 8)
+        return fail(start, "\"zp\"", "a zero point with an integer element of at most 8 bits only");
       out.zero_point = true;
       return out;
     }

@@ -177,7 +177,7 @@ const Wrong kWrong[] = {
     {"fp17", 1, "fp16"},
     {"in4/32", 1, "int4"},
     {"completelydifferent", 1, "such as int4"},
-    {"int9", 4, "1 to 8 bits"},
+    {"int17", 4, "1 to 16 bits"},
     {"int0", 4, "1 to 8 bits"},
     {"uint12/32", 5, "1 to 8 bits"},
     {"int04", 1, "int4"},

@@ -130,12 +130,12 @@ int32_t first_free_node(const Graph& graph) {
 
 NumericPolicy NumericPolicy::standard() {
   return {formats::parse_format("int8/32:f32").value(), formats::parse_format("f32").value(),
-          formats::parse_format("f16").value()};
+          formats::parse_format("int14/32:f32").value(), formats::parse_format("f16").value()};
 }
 
 NumericPolicy NumericPolicy::reference() {
   const formats::Format f32 = formats::parse_format("f32").value();
-  return {f32, f32, f32};
+  return {f32, f32, f32, f32};
 }
 
 Graph insert_casts(const Graph& graph, const NumericPolicy& policy,
@@ -155,7 +155,10 @@ Graph insert_casts(const Graph& graph, const NumericPolicy& policy,
       for (const formats::Format& format : weight_formats(node.weights[0])) {
         integer = integer && format.element.bits <= 8 && formats::integer_form(format.element) != nullptr;
       }
-      const formats::Format& format = integer ? policy.integer_activations : policy.other_activations;
+      const bool head = old_output == graph.logits;
+      const formats::Format& format = !integer ? policy.other_activations
+                                      : head   ? policy.head_activations
+                                               : policy.integer_activations;
       if (format != f32) {
         const auto key = std::pair(node.inputs[0], formats::print(format));
         if (!casts.contains(key)) {

@@ -96,9 +96,11 @@ struct NumericPolicy {
   // Activations in front of a linear whose weight has small integers; others get `other`.
   formats::Format integer_activations;
   formats::Format other_activations;
+  // In front of the linear that gives the logits, where its weight has small integers.
+  formats::Format head_activations;
   formats::Format kv;
 
-  // int8/32:f32 where the weight is integer, else f32; cache f16.
+  // int8/32:f32 where the weight is integer, int14/32:f32 in front of the logits, else f32; cache f16.
   static NumericPolicy standard();
   // fp32 everywhere: the yardstick.
   static NumericPolicy reference();

@@ -70,8 +70,9 @@ void cast(Run& run, const Node& node) {
   const formats::ElementFormat& stored = format.levels[0].scale;
   const size_t group =
       format.levels[0].group > 0 ? std::min(width, static_cast<size_t>(format.levels[0].group)) : width;
-  const size_t groups = (width + group - 1) / group, stride = (width + 31) / 32 * 32;
-  const float most = static_cast<float>((1 << (format.element.bits - 1)) - 1);
+  const size_t groups = (width + group - 1) / group, plane = (width + 31) / 32 * 32;
+  const size_t stride = plane * static_cast<size_t>(kernels::code_planes(format));
+  const auto most = static_cast<float>(kernels::largest_code(format));
   auto& codes = run.codes[static_cast<size_t>(node.output)];
   auto& scales = run.scales[static_cast<size_t>(node.output)];
   codes.assign(run.count() * stride, 0);
@@ -81,15 +82,16 @@ void cast(Run& run, const Node& node) {
       const size_t begin = g * group, end = std::min(begin + group, width);
       float amax = 0.0f;
       for (size_t i = begin; i < end; ++i) amax = std::max(amax, std::fabs(run.in(node, 0)[t * width + i]));
-      float scale = amax < 0x1p-100f ? 0.0f : amax / most;
-      if (stored.bits != 32) scale = stored.decode(formats::encode(stored, scale));
+      const float scale = tensor::stored_scale(stored, amax < 0x1p-100f ? 0.0f : amax / most);
       scales[t * groups + g] = scale;
       const float inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
       for (size_t i = begin; i < end; ++i) {
         const float x = std::min(std::max(run.in(node, 0)[t * width + i] * inverse, -most), most);
-        const float rounded = std::nearbyint(x);
-        codes[t * stride + i] = static_cast<int8_t>(rounded);
-        out[t * width + i] = static_cast<float>(codes[t * stride + i]) * scale;  // a code of 0 has no sign
+        const int code = static_cast<int>(std::nearbyint(x));
+        const int high = stride > plane ? (code + 64) >> 7 : 0;
+        if (stride > plane) codes[t * stride + plane + i] = static_cast<int8_t>(high);
+        codes[t * stride + i] = static_cast<int8_t>(code - 128 * high);
+        out[t * width + i] = static_cast<float>(code) * scale;  // a code of 0 has no sign
       }
     }
   }
@@ -105,7 +107,9 @@ void linear(Run& run, const Node& node) {
   x.values = run.in(node, 0).data();
   if (kernels::is_integer_activation(format)) {
     x.codes = run.codes[static_cast<size_t>(input)].data();
-    x.code_stride = (x.cols + 31) / 32 * 32;
+    const int64_t plane = (x.cols + 31) / 32 * 32;
+    x.code_stride = plane * kernels::code_planes(format);
+    x.plane = x.code_stride > plane ? plane : 0;
     x.scales = run.scales[static_cast<size_t>(input)].data();
     x.group = format.levels[0].group > 0 ? std::min(format.levels[0].group, x.cols) : x.cols;
   }

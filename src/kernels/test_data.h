@@ -147,28 +147,30 @@ inline std::unique_ptr<TestActivations> activations(const formats::Format& forma
   }
   const formats::ScaleLevel& level = format.levels[0];
   const int64_t group = level.group > 0 ? std::min(level.group, cols) : cols, groups = (cols + group - 1) / group;
-  const int64_t stride = (cols + 31) / 32 * 32;
-  const float most = static_cast<float>((1 << (format.element.bits - 1)) - 1);
+  const int64_t plane = (cols + 31) / 32 * 32, stride = plane * code_planes(format);
+  const auto most = static_cast<float>(largest_code(format));
   out->codes.assign(static_cast<size_t>(tokens * stride), 0);
   for (int64_t t = 0; t < tokens; ++t) {
     for (int64_t g = 0; g < groups; ++g) {
       const int64_t begin = g * group, end = std::min(cols, begin + group);
       float amax = 0.0f;
       for (int64_t c = begin; c < end; ++c) amax = std::max(amax, std::fabs(x[static_cast<size_t>(t * cols + c)]));
-      float scale = amax < 0x1p-100f ? 0.0f : amax / most;
-      if (level.scale.bits != 32) scale = level.scale.decode(formats::encode(level.scale, scale));
+      const float scale = tensor::stored_scale(level.scale, amax < 0x1p-100f ? 0.0f : amax / most);
       out->scales.push_back(scale);
       const float inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
       for (int64_t c = begin; c < end; ++c) {
         const float scaled = std::clamp(x[static_cast<size_t>(t * cols + c)] * inverse, -most, most);
-        const auto code = static_cast<int8_t>(std::nearbyint(scaled));
-        out->codes[static_cast<size_t>(t * stride + c)] = code;
+        const int code = static_cast<int>(std::nearbyint(scaled));
+        const int high = stride > plane ? static_cast<int>(std::nearbyint(static_cast<float>(code) / 128.0f)) : 0;
+        if (stride > plane) out->codes[static_cast<size_t>(t * stride + plane + c)] = static_cast<int8_t>(high);
+        out->codes[static_cast<size_t>(t * stride + c)] = static_cast<int8_t>(code - 128 * high);
         out->values[static_cast<size_t>(t * cols + c)] = static_cast<float>(code) * scale;
       }
     }
   }
   out->view.codes = out->codes.data();
   out->view.code_stride = stride;
+  out->view.plane = stride > plane ? plane : 0;
   out->view.scales = out->scales.data();
   out->view.group = group;
   return out;

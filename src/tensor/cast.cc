@@ -14,6 +14,11 @@ Status check_castable(const formats::Format& format) {
                 formats::print(format));
 }
 
+float stored_scale(const formats::ElementFormat& stored, float ideal) {
+  const formats::CastPolicy policy{stored.has_zero ? formats::Rounding::nearest_even : formats::Rounding::up, {}};
+  return stored.bits == 32 ? ideal : stored.decode(formats::encode(stored, ideal, policy));
+}
+
 void cast_row(const formats::Format& format, int64_t cols, const float* x, float* out) {
   const formats::ElementFormat& element = format.element;
   if (element.bits == 32) {
@@ -27,10 +32,7 @@ void cast_row(const formats::Format& format, int64_t cols, const float* x, float
     if (!format.is_plain()) {
       float amax = 0.0f;
       for (int64_t i = begin; i < end; ++i) amax = std::max(amax, std::fabs(x[i]));
-      const formats::ElementFormat& stored = format.levels[0].scale;
-      const float ideal = amax < 0x1p-100f ? 0.0f : amax / element.max_value();
-      const formats::CastPolicy policy{stored.has_zero ? formats::Rounding::nearest_even : formats::Rounding::up, {}};
-      scale = stored.bits == 32 ? ideal : stored.decode(formats::encode(stored, ideal, policy));
+      scale = stored_scale(format.levels[0].scale, amax < 0x1p-100f ? 0.0f : amax / element.max_value());
     }
     for (int64_t i = begin; i < end; ++i) {
       // In double the quotient needs no second rounding that matters: it is rounded to at most 16 bits next.

@@ -12,8 +12,11 @@ namespace lowbit::tensor {
 // along the row (minima, zero points, and scales of scales need a search: see quant). The error says why not.
 Status check_castable(const formats::Format& format);
 
-// out[i] = the value of x[i] in the format, nearest even, saturating. Scale of a group: amax / largest value, rounded
-// to the scale's own format (e8m0: up to the next power of two, so that nothing saturates); a group whose amax is
+// A scale as its format stores it: nearest even, but e8m0 up to the next power of two, so that nothing saturates.
+float stored_scale(const formats::ElementFormat& stored, float ideal);
+
+// out[i] = the value of x[i] in the format, nearest even, saturating. Scale of a group: stored_scale of
+// amax / largest value; a group whose amax is
 // below 2^-100 becomes zero. x and out may be the same.
 void cast_row(const formats::Format& format, int64_t cols, const float* x, float* out);
 

@@ -57,6 +57,7 @@ struct DotArgs {
   const int32_t* sums;  // [tokens][stretch_count]: sum(s8) of each stretch
   float* out;           // [tokens][out_stride], 16 written
   int64_t out_stride;
+  int64_t plane = 0;  // 0: a code of an activation is one byte; else 128 * (the byte `plane` behind) + byte
 };
 
 }  // namespace lowbit::kernels

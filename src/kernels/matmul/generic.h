@@ -120,7 +120,7 @@ static inline void decode(const DecodeArgs& g) {
 
 // ---- integer dot products ----
 
-template <class S, int Tokens, bool Signed>
+template <class S, int Tokens, bool Signed, bool Wide>
 static inline void dot_tile(const DotArgs& g, int64_t token) {
   typename S::Float acc[Tokens];
   const int8_t* a[Tokens];
@@ -130,17 +130,27 @@ static inline void dot_tile(const DotArgs& g, int64_t token) {
   }
   for (int64_t s = 0; s < g.stretch_count; ++s) {
     const DotStretch stretch = g.stretches[s];
-    typename S::Int sum[Tokens];
+    typename S::Int sum[Tokens], high[Wide ? Tokens : 1];
     for (int t = 0; t < Tokens; ++t) sum[t] = S::int_zero();
+    if constexpr (Wide) {
+      for (int t = 0; t < Tokens; ++t) high[t] = S::int_zero();
+    }
     for (int64_t unit = stretch.begin_unit; unit < stretch.end_unit; ++unit) {
       const typename S::Bytes w = S::bytes_load(g.panel + unit * 64);
       for (int t = 0; t < Tokens; ++t) {
         const typename S::Bytes x = S::bytes_broadcast4(a[t] + unit * 4);
         sum[t] = Signed ? S::dot_signed(sum[t], w, x) : S::dot(sum[t], w, x);
+        if constexpr (Wide) {
+          const typename S::Bytes y = S::bytes_broadcast4(a[t] + g.plane + unit * 4);
+          high[t] = Signed ? S::dot_signed(high[t], w, y) : S::dot(high[t], w, y);
+        }
       }
     }
     const int64_t at = int64_t{16} * stretch.weight_group;
     const typename S::Float scale = S::load(g.scales + at);
+    if constexpr (Wide) {
+      for (int t = 0; t < Tokens; ++t) sum[t] = S::int_add(sum[t], S::int_mul(high[t], S::int_broadcast(128)));
+    }
     for (int t = 0; t < Tokens; ++t) {
       const int32_t total = g.sums[(token + t) * g.stretch_count + s];
       const float activation = g.activation_scales[(token + t) * g.scale_stride + stretch.activation_group];
@@ -157,19 +167,20 @@ static inline void dot_tile(const DotArgs& g, int64_t token) {
   for (int t = 0; t < Tokens; ++t) S::store(g.out + (token + t) * g.out_stride, acc[t]);
 }
 
-template <class S, bool Signed>
+template <class S, bool Signed, bool Wide>
 static inline void dot_tokens(const DotArgs& g) {
+  constexpr int kTile = Wide ? S::kTokenTile / 2 : S::kTokenTile;
   int64_t token = 0;
-  for (; token + S::kTokenTile <= g.tokens; token += S::kTokenTile) dot_tile<S, S::kTokenTile, Signed>(g, token);
-  for (; token < g.tokens; ++token) dot_tile<S, 1, Signed>(g, token);
+  for (; token + kTile <= g.tokens; token += kTile) dot_tile<S, kTile, Signed, Wide>(g, token);
+  for (; token < g.tokens; ++token) dot_tile<S, 1, Signed, Wide>(g, token);
 }
 
 template <class S>
 static inline void dot(const DotArgs& g) {
-  if (g.signed_codes) {
-    dot_tokens<S, true>(g);
+  if (g.plane != 0) {
+    g.signed_codes ? dot_tokens<S, true, true>(g) : dot_tokens<S, false, true>(g);
   } else {
-    dot_tokens<S, false>(g);
+    g.signed_codes ? dot_tokens<S, true, false>(g) : dot_tokens<S, false, false>(g);
   }
 }
 

@@ -79,7 +79,8 @@ void plan_stretches(const PackedMatrix& w, const Activations& x, PartPlan& plan)
   const int64_t cols = w.cols();
   plan.bounds.push_back(0);
   for (int64_t begin = 0; begin < cols;) {
-    const int64_t end = std::min({(begin / plan.group + 1) * plan.group, (begin / x.group + 1) * x.group, cols});
+    const int64_t end = std::min({(begin / plan.group + 1) * plan.group, (begin / x.group + 1) * x.group,
+                                  begin + longest_stretch(x.format), cols});
     plan.aligned = plan.aligned && begin % 4 == 0;
     plan.stretches.push_back({static_cast<int32_t>(begin / 4), static_cast<int32_t>(ceil_div(end, 4)),
                               static_cast<int32_t>(begin / plan.group), static_cast<int32_t>(begin / x.group)});
@@ -93,11 +94,10 @@ void plan_sums(const Activations& x, ThreadPool& pool, PartPlan& plan) {
   plan.sums.resize(static_cast<size_t>(x.tokens * count));
   pool.parallel_for(x.tokens, 32, [&](int64_t begin, int64_t end, int) {
     for (int64_t t = begin; t < end; ++t) {
-      const int8_t* codes = x.codes + t * x.code_stride;
       for (int64_t s = 0; s < count; ++s) {
         int32_t sum = 0;
         for (int64_t c = plan.bounds[static_cast<size_t>(s)]; c < plan.bounds[static_cast<size_t>(s) + 1]; ++c)
-          sum += codes[c];
+          sum += x.code(t, c);
         plan.sums[static_cast<size_t>(t * count + s)] = sum;
       }
     }
@@ -149,6 +149,7 @@ const uint8_t* unpack_block(Isa isa, const PackedMatrix& w, int64_t block, CodeM
 void dot_unaligned(const DotArgs& g, const std::vector<int64_t>& bounds, int signed_bias) {
   for (int64_t t = 0; t < g.tokens; ++t) {
     const int8_t* a = g.codes + t * g.code_stride;
+    const auto code = [&](int64_t c) { return g.plane == 0 ? a[c] : 128 * a[g.plane + c] + a[c]; };
     for (int64_t r = 0; r < kRowBlock; ++r) {
       float acc = 0.0f;
       for (int64_t s = 0; s < g.stretch_count; ++s) {
@@ -156,7 +157,7 @@ void dot_unaligned(const DotArgs& g, const std::vector<int64_t>& bounds, int sig
         const int32_t total = g.sums[t * g.stretch_count + s];
         int32_t sum = g.offsets == nullptr ? 0 : g.offsets[at] * total;
         for (int64_t c = bounds[static_cast<size_t>(s)]; c < bounds[static_cast<size_t>(s) + 1]; ++c) {
-          sum += (g.panel[c / 4 * 64 + r * 4 + c % 4] - signed_bias) * a[c];
+          sum += (g.panel[c / 4 * 64 + r * 4 + c % 4] - signed_bias) * code(c);
         }
         const float activation = g.activation_scales[t * g.scale_stride + g.stretches[s].activation_group];
         acc = std::fma(static_cast<float>(sum), g.scales[at] * activation, acc);
@@ -196,7 +197,8 @@ void integer_block(Isa isa, const PackedMatrix& w, int64_t block, const PartPlan
                x.groups(),
                plan.sums.data(),
                out,
-               out_stride};
+               out_stride,
+               x.plane};
   if (plan.aligned) {
     k_dot.at(isa)(args);
   } else {
@@ -259,8 +261,16 @@ void floating_block(Isa isa, const PackedMatrix& w, int64_t block, const PartPla
 
 bool is_integer_activation(const formats::Format& activation) {
   return activation.levels.size() == 1 && activation.element.is_integer() && activation.element.is_signed &&
-         activation.element.bits >= 2 && !activation.levels[0].minimum && !activation.levels[0].zero_point &&
-         activation.levels[0].group != formats::kGroupTensor;
+         activation.element.bits >= 2 && activation.element.bits <= 14 && !activation.levels[0].minimum &&
+         !activation.levels[0].zero_point && activation.levels[0].group != formats::kGroupTensor;
+}
+
+int32_t largest_code(const formats::Format& activation) { return (1 << (activation.element.bits - 1)) - 1; }
+
+int code_planes(const formats::Format& activation) { return activation.element.bits > 8 ? 2 : 1; }
+
+int64_t longest_stretch(const formats::Format& activation) {
+  return code_planes(activation) == 1 ? int64_t{1} << 16 : int64_t{1} << 10;
 }
 
 Arithmetic arithmetic_of(const formats::Format& weight, const formats::Format& activation) {

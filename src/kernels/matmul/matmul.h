@@ -2,7 +2,8 @@
 //
 // out[t][r] for token t and row r of the weight, by one of two arithmetics:
 // integer   both sides are small integers (formats::integer_form; activations intN/G with a symmetric scale).
-//           A group is a stretch of columns in which neither scale changes. Groups ascending:
+//           A group is a stretch of columns in which neither scale changes, cut every 2^16 columns (2^10 where
+//           activations have more than 8 bits), so that its sum fits 32 bits. Groups ascending:
 //             sum = exact integer sum of (code - zero point) * activation code
 //             acc = fma(float(sum), float(weight scale * activation scale), acc)
 //             acc = fma(float(sum of activation codes), float(minimum * activation scale), acc)   with a minimum
@@ -26,8 +27,14 @@ enum class Arithmetic { integer, floating };
 // What the contract prescribes for this pair of formats.
 Arithmetic arithmetic_of(const formats::Format& weight, const formats::Format& activation);
 
-// True where an activation format gives integer codes: intN with one level of scales.
+// True where an activation format gives integer codes: int2 to int14 with one level of scales.
 bool is_integer_activation(const formats::Format& activation);
+// The largest code of an integer activation; the least is its negative.
+int32_t largest_code(const formats::Format& activation);
+// Planes of bytes that a code takes: 1, or 2 beyond 8 bits.
+int code_planes(const formats::Format& activation);
+// Columns of a stretch at most (see above).
+int64_t longest_stretch(const formats::Format& activation);
 
 // Activations of some tokens after their cast to a format. values are always there (decoded: code * scale); codes
 // and scales only for integer formats.
@@ -35,12 +42,17 @@ struct Activations {
   formats::Format format;
   int64_t tokens = 0, cols = 0;
   const float* values = nullptr;  // [tokens][cols]; may be null where every consumer is integer
-  const int8_t* codes = nullptr;  // [tokens][code_stride], zero beyond cols
-  int64_t code_stride = 0;        // a multiple of 32
+  const int8_t* codes = nullptr;  // [tokens][planes][a multiple of 32], zero beyond cols
+  int64_t code_stride = 0;        // of a token: all its planes
+  int64_t plane = 0;              // 0: one plane; else code = 128 * codes[plane + i] + codes[i]
   const float* scales = nullptr;  // [tokens][groups]
   int64_t group = 0;              // columns of a group
 
   int64_t groups() const { return group == 0 ? 0 : (cols + group - 1) / group; }
+  int32_t code(int64_t token, int64_t col) const {
+    const int8_t* at = codes + token * code_stride + col;
+    return plane == 0 ? *at : 128 * at[plane] + *at;
+  }
 };
 
 // out[token][out_stride]; all rows of the weight in natural order.

@@ -34,8 +34,9 @@ constexpr const char* kWeights[] = {
     "ternary/tensor:f32", "int5/12:uint4/60:f16", "int4/16:uint8/row:f16/tensor:f32",
     "uint3/10:uint5+int5/20:f16/row:f32+f32"};
 
-constexpr const char* kActivations[] = {"f32",         "bf16",       "int8/32:f32",  "int8/64:f16",   "int8/row:f32",
-                                        "int6/32:f32", "int8/5:f32", "int4/24:bf16", "e4m3fn/32:e8m0"};
+constexpr const char* kActivations[] = {
+    "f32",          "bf16",           "int8/32:f32",  "int8/64:f16",  "int8/row:f32", "int6/32:f32", "int8/5:f32",
+    "int4/24:bf16", "e4m3fn/32:e8m0", "int14/32:f32", "int9/row:f16", "int12/10:f32", "int8/32:e8m0"};
 
 ThreadPool& pool(int threads) {
   static ThreadPool one(1), two(2);
@@ -131,14 +132,13 @@ TEST(Matmul, SeveralPartsAndARowOrder) {
   }
 }
 
-// Codes and activations all at the ends of their ranges, over 1024 columns: where a sum is narrower than it should
-// be, it shows here.
-TEST(Matmul, ExtremeCodes) {
+// Codes and activations all at the ends of their ranges: where a sum is narrower than it should be, it shows here.
+void check_extremes(const char* activation, int64_t cols) {
   Rng rng(14);
   for (const char* name : {"int8/row:f32", "uint8/row:f32", "uint7/row:f32", "e2m1/row:f32", "uint8/row:f32+zp",
                            "int8/row:f32+zp", "uint8/row:f32+f32", "fix8.6/row:f32"}) {
     const Format format = format_of(name);
-    const int64_t rows = 16, cols = 1024;
+    const int64_t rows = 16;
     for (const bool highest : {false, true}) {
       tensor::Codes codes = test::random_codes(format, rows, cols, rng);
       const std::span<const float> values = formats::decode_table(format.element);
@@ -152,16 +152,22 @@ TEST(Matmul, ExtremeCodes) {
       weight.parts.push_back(tensor::PackedMatrix::allocate(format, rows, cols).value());
       tensor::pack_rows(codes, 0, rows, weight.parts[0]);
       for (const float sign : {1.0f, -1.0f}) {
-        const auto x = test::activations(format_of("int8/row:f32"), 3, cols, std::vector<float>(3 * cols, sign));
+        const auto x = test::activations(format_of(activation), 3, cols, std::vector<float>(3 * cols, sign));
         std::vector<float> expected(3 * rows), got(3 * rows);
         matmul_oracle(weight, x->view, expected.data(), rows);
         for (const Isa isa : test::isas()) {
           matmul(isa, weight, x->view, pool(1), got.data(), rows);
-          EXPECT_EQ(test::first_difference(got, expected), -1) << name << ", " << isa_name(isa);
+          EXPECT_EQ(test::first_difference(got, expected), -1) << name << ", " << activation << ", " << isa_name(isa);
         }
       }
     }
   }
+}
+
+TEST(Matmul, ExtremeCodes) {
+  check_extremes("int8/row:f32", 1024);
+  check_extremes("int8/row:f32", 70000);  // beyond one stretch
+  check_extremes("int14/row:f32", 2100);
 }
 
 // The oracle itself against sums in double of the values that the formats define.

@@ -45,11 +45,12 @@ float integer_output(const formats::Format& format, const tensor::Codes& codes, 
   const int64_t weight_group = format.is_plain() ? cols : columns_of(format.levels[0].group, cols);
   float acc = 0.0f;
   for (int64_t begin = 0; begin < cols;) {
-    const int64_t end = std::min({(begin / weight_group + 1) * weight_group, (begin / x.group + 1) * x.group, cols});
+    const int64_t end = std::min({(begin / weight_group + 1) * weight_group, (begin / x.group + 1) * x.group,
+                                  begin + longest_stretch(x.format), cols});
     const Group g = group_of(format, codes, row, begin, cols);
     int64_t sum = 0, total = 0;
     for (int64_t c = begin; c < end; ++c) {
-      const int64_t a = x.codes[token * x.code_stride + c];
+      const int64_t a = x.code(token, c);
       sum += (form.integers[codes.codes[static_cast<size_t>(row * cols + c)]] - g.zero) * a;
       total += a;
     }

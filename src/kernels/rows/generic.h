@@ -142,19 +142,31 @@ static inline float group_amax(const float* x, int64_t count) {
 }
 
 template <class S>
-static inline void quantize_group(const float* x, int64_t count, float inverse, float most, int8_t* codes) {
+static inline void store_codes(int8_t* codes, typename S::Float v, int64_t left) {
+  if (left >= 16) {
+    S::store_bytes(codes, S::to_int(v));
+    return;
+  }
+  int8_t part[16];
+  S::store_bytes(part, S::to_int(v));
+  for (int64_t j = 0; j < left; ++j) codes[j] = part[j];
+}
+
+// plane 0: one byte per code; else the code as 128 * high + low, |low| <= 64, high `plane` bytes behind.
+template <class S>
+static inline void quantize_group(const float* x, int64_t count, float inverse, float most, int64_t plane,
+                                  int8_t* codes) {
   const typename S::Float magic = S::broadcast(12582912.0f);
   for (int64_t i = 0; i < count; i += 16) {
     typename S::Float v = S::mul(load_part<S>(x + i, count - i), S::broadcast(inverse));
     v = S::min(S::max(v, S::broadcast(-most)), S::broadcast(most));
     v = S::sub(S::add(v, magic), magic);
-    if (count - i >= 16) {
-      S::store_bytes(codes + i, S::to_int(v));
-    } else {
-      int8_t part[16];
-      S::store_bytes(part, S::to_int(v));
-      for (int64_t j = 0; j < count - i; ++j) codes[i + j] = part[j];
+    if (plane != 0) {
+      const typename S::Float high = S::sub(S::fma(v, S::broadcast(0x1p-7f), magic), magic);
+      store_codes<S>(codes + plane + i, high, count - i);
+      v = S::fma(high, S::broadcast(-128.0f), v);
     }
+    store_codes<S>(codes + i, v, count - i);
   }
 }
 
@@ -164,7 +176,10 @@ static inline void quantize(const QuantizeArgs& g) {
   for (int64_t row = 0; row < g.rows; ++row) {
     const float* x = g.x + row * g.cols;
     int8_t* codes = g.codes + row * g.code_stride;
-    for (int64_t i = g.cols; i < g.code_stride; ++i) codes[i] = 0;
+    const int64_t width = g.plane == 0 ? g.code_stride : g.plane;
+    for (int64_t begin = 0; begin < g.code_stride; begin += width) {
+      for (int64_t i = g.cols; i < width; ++i) codes[begin + i] = 0;
+    }
     for (int64_t group = 0; group < groups; ++group) {
       const int64_t begin = group * g.group;
       const int64_t count = begin + g.group < g.cols ? g.group : g.cols - begin;
@@ -173,7 +188,7 @@ static inline void quantize(const QuantizeArgs& g) {
       scale = g.stored(g.scale_format, scale);
       const float inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
       g.scales[row * groups + group] = scale;
-      quantize_group<S>(x + begin, count, inverse, static_cast<float>(g.most), codes + begin);
+      quantize_group<S>(x + begin, count, inverse, static_cast<float>(g.most), g.plane, codes + begin);
     }
   }
 }

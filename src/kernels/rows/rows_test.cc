@@ -173,20 +173,21 @@ struct Quantized {
 Quantized run_quantize(Isa isa, const formats::Format& format, int64_t rows, int64_t cols,
                        const std::vector<float>& x) {
   const formats::ScaleLevel& level = format.levels[0];
-  const int64_t group = level.group > 0 ? level.group : cols, stride = (cols + 31) / 32 * 32;
+  const int64_t group = level.group > 0 ? level.group : cols, plane = (cols + 31) / 32 * 32;
+  const int64_t stride = plane * code_planes(format);
   Quantized out{std::vector<int8_t>(static_cast<size_t>(rows * stride), 99),
                 std::vector<float>(static_cast<size_t>(rows * ((cols + group - 1) / group)))};
-  quantize(isa, {rows, cols, group, x.data(), (1 << (format.element.bits - 1)) - 1, &level.scale,
+  quantize(isa, {rows, cols, group, x.data(), largest_code(format), &level.scale,
                  [](const void* scale, float v) {
-                   const auto& stored = *static_cast<const formats::ElementFormat*>(scale);
-                   return stored.bits == 32 ? v : stored.decode(formats::encode(stored, v));
+                   return tensor::stored_scale(*static_cast<const formats::ElementFormat*>(scale), v);
                  },
-                 out.codes.data(), stride, out.scales.data()});
+                 out.codes.data(), stride, out.scales.data(), stride > plane ? plane : 0});
   return out;
 }
 
 constexpr const char* kIntegerFormats[] = {"int8/32:f32",  "int8/64:f16", "int8/row:f32", "int6/32:f32",
-                                           "int8/16:bf16", "int4/7:f32",  "int2/3:f16",   "int8/128:e8m0"};
+                                           "int8/16:bf16", "int4/7:f32",  "int2/3:f16",   "int8/128:e8m0",
+                                           "int14/32:f32", "int9/row:f16"};
 
 TEST(Rows, QuantizeGivesTheCodesOfTheDefinition) {
   Rng rng(5);
