@@ -41,7 +41,7 @@ def inner_loops(assembly):
             block.append(line)
             jump = JUMP.match(line)
             if jump and jump.group(1) == label:
-                yield function, block
+                yield function, list(block)
 
 
 def judge(name, assembly):
@@ -73,7 +73,9 @@ def check(root):
 
 
 def self_test():
-    loop = "_Zkernel:\n.LBB0_1:\n\tvpdpbusd\t%zmm1, %zmm2, %zmm3\n{}\tjne\t.LBB0_1\n\tretq\n"
+    # What follows a loop is not in it.
+    after = "\tvmovups\t%zmm3, 64(%rsp)\n"
+    loop = "_Zkernel:\n.LBB0_1:\n\tvpdpbusd\t%zmm1, %zmm2, %zmm3\n{}\tjne\t.LBB0_1\n" + after
     if judge("a.cc", loop.format("")):
         raise SystemExit("self-test: a clean loop fails")
     for text in (loop.format("\tvmovups\t%zmm3, 64(%rsp)\n"), "_Zkernel:\n\tretq\n"):

@@ -231,7 +231,7 @@ const Wrong kWrong[] = {
     {"q4_0/256:f16", 1, "block format"},
     {"int4/1/1/1/1/1/1/1/1/1", 21, "at most 8 levels"},
     {"int4\n/32", 5, "found \"?\""},
-    {"INT9/32", 4, "found \"INT9\""},
+    {"INT17/32", 4, "found \"INT17\""},
 };
 
 TEST(Parse, WrongStringsNameTheColumn) {
