@@ -4,6 +4,15 @@
 #include <span>
 
 namespace lowbit::text {
+namespace {
+
+// Bytes from `at` to the first range of `plain` that does not end before it: 0 inside a range.
+size_t free_bytes(std::span<const TextRange> plain, size_t at) {
+  const auto next = std::ranges::partition_point(plain, [&](const TextRange& r) { return r.end <= at; });
+  return next == plain.end() ? std::string_view::npos : next->begin > at ? next->begin - at : 0;
+}
+
+}  // namespace
 
 void SpecialTokens::Names::sort() {
   std::ranges::sort(entries_, [](const Entry& a, const Entry& b) {
@@ -46,12 +55,14 @@ SpecialTokens::SpecialTokens(const Vocabulary& vocabulary) {
   control_.sort();
 }
 
-SpecialTokens::Found SpecialTokens::find(std::string_view text, size_t from, bool parse_control) const {
+SpecialTokens::Found SpecialTokens::find(std::string_view text, size_t from, bool parse_control,
+                                         std::span<const TextRange> plain) const {
   for (size_t at = from; at < text.size(); ++at) {
     const std::string_view rest = text.substr(at);
     const Entry* best = user_defined_.longest(rest);
-    if (parse_control) {
-      const Entry* control = control_.longest(rest);
+    const std::string_view open = parse_control ? rest.substr(0, free_bytes(plain, at)) : std::string_view();
+    if (!open.empty()) {
+      const Entry* control = control_.longest(open);
       const auto before = [](const Entry& a, const Entry& b) {
         return a.name.size() != b.name.size() ? a.name.size() > b.name.size() : a.id < b.id;
       };

@@ -3,10 +3,12 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "text/tokenizer.h"
 #include "text/vocabulary.h"
 
 namespace lowbit::text {
@@ -20,8 +22,8 @@ class SpecialTokens {
     int32_t id;
   };
   // The first name at or after `from`; at one place the longest, of equal names the lowest id. Control and unknown
-  // tokens only with parse_control.
-  Found find(std::string_view text, size_t from, bool parse_control) const;
+  // tokens only with parse_control, and none that overlaps a range of `plain` (ascending, disjoint).
+  Found find(std::string_view text, size_t from, bool parse_control, std::span<const TextRange> plain = {}) const;
 
  private:
   struct Entry {
