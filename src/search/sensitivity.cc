@@ -167,19 +167,29 @@ Status measure_sites(ParameterSites& sites, const tensor::Weight& source,
       chosen.push_back(r);
       tried += trials.energy[static_cast<size_t>(r)];
     }
-    for (SiteChoice& choice : site.choices) {
-      if (choice.keep) continue;
-      const quant::TensorScales scales = quant::prepare(choice.format, trials.range, options.rounding.scales);
-      LOWBIT_ASSIGN(const quant::TrialResult trial,
-                    quant::try_format(values, count, cols, choice.format, scales, options.method, statistics, factor,
-                                      options.rounding, pool));
-      double loss = 0.0;
-      for (size_t i = 0; i < chosen.size(); ++i) {
-        loss += 0.5 * static_cast<double>(statistics.row_weights[static_cast<size_t>(chosen[i])]) *
-                trial.weighted_error[i];
+    // Trial rows are a single tile of a method's work: threads share the candidates instead.
+    std::vector<Status> done(site.choices.size());
+    pool.parallel_for(static_cast<int64_t>(site.choices.size()), 1, [&](int64_t begin, int64_t end, int) {
+      ThreadPool alone(1);
+      for (int64_t c = begin; c < end; ++c) {
+        SiteChoice& choice = site.choices[static_cast<size_t>(c)];
+        if (choice.keep) continue;
+        const quant::TensorScales scales = quant::prepare(choice.format, trials.range, options.rounding.scales);
+        const auto trial = quant::try_format(values, count, cols, choice.format, scales, options.method, statistics,
+                                             factor, options.rounding, alone);
+        if (!trial.ok()) {
+          done[static_cast<size_t>(c)] = trial.error();
+          continue;
+        }
+        double loss = 0.0;
+        for (size_t i = 0; i < chosen.size(); ++i) {
+          loss += 0.5 * static_cast<double>(statistics.row_weights[static_cast<size_t>(chosen[i])]) *
+                  trial->weighted_error[i];
+        }
+        choice.loss = tried > 0.0 ? loss * all / tried : 0.0;
       }
-      choice.loss = tried > 0.0 ? loss * all / tried : 0.0;
-    }
+    });
+    for (const Status& status : done) LOWBIT_TRY(status);
   }
   sum_divisions(sites);
   return {};
