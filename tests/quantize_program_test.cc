@@ -276,6 +276,41 @@ TEST(QuantizeProgram, AFullDiskIsSaidAndLeavesNothing) {
   }
 }
 
+// One bit of every piece turned over: all is computed again, to the same bytes.
+TEST(QuantizeProgram, DamagedPiecesAreMadeAgain) {
+  const Folder folder;
+  const std::string out = folder.file("o.safetensors"), work = folder.file("w");
+  const std::vector<std::string> command = with(divided(folder, out, "5bpw"), {"--work", work, "--json"});
+  ASSERT_EQ(run(command).exit, 0);
+  const std::string expected = read_file(out);
+  for (const std::string& name : names_in(work)) {
+    if (!name.ends_with(".piece")) continue;
+    std::string bytes = read_file(work + "/" + name);
+    bytes[bytes.size() / 2] = static_cast<char>(bytes[bytes.size() / 2] ^ 4);
+    std::ofstream(work + "/" + name, std::ios::binary) << bytes;
+  }
+  const Finished again = run(command);
+  ASSERT_EQ(again.exit, 0) << again.err;
+  EXPECT_EQ(nlohmann::json::parse(again.out).at("reused_tensors").get<int>(), 0);
+  EXPECT_TRUE(read_file(out) == expected);
+  const Finished third = run(command);
+  EXPECT_GT(nlohmann::json::parse(third.out).at("reused_tensors").get<int>(), 0);
+}
+
+// The page says with which command it was made, all options in it.
+TEST(QuantizeProgram, ThePageNamesTheWholeCommand) {
+  const Folder folder;
+  const std::string page = folder.file("p.html");
+  const Finished f = run(with(quantize(folder.file("o.safetensors"), "--format", "int4/32"),
+                              {"--method", "rtn", "--report", page, "--prompt", "hello", "--threads", "2"}));
+  ASSERT_EQ(f.exit, 0) << f.err;
+  const std::string html = read_file(page);
+  EXPECT_NE(
+      html.find("--method rtn --calibration-chunks 4 --context 64 --report " + page + " --prompt hello --threads 2"),
+      std::string::npos);
+  EXPECT_FALSE(std::filesystem::exists(folder.file("o.safetensors.work")));
+}
+
 struct WrongCase {
   std::vector<std::string> arguments;
   int exit;
@@ -312,6 +347,7 @@ TEST(QuantizeProgram, WrongCommandsSayWhatIsWrong) {
       {with(to, {"--budget", "4.5bits"}), 2, "expected bits per weight or a size, as in 4.25bpw"},
       {{"quantize", "no-such-file.gguf", "-o", out, "--format", "q8_0"}, 1, "smollm2"},
       {with(to, {"--budget", "0.5bpw", "--text", kText, "--context", "64"}), 1, "the least is 2."},
+      {with(to, {"--budget", "0.5bpw", "--text", kText, "--context", "64"}), 1, "(what is finished stays in "},
       {with(to, {"--budget", "4bpw", "--text", short_text}), 1, "512"},
       {with(to, {"--budget", "4bpw", "--text", folder.file("none.txt")}), 1, "No such file"},
       {with(to, {"--budget", "4bpw", "--text", empty}), 1, "is empty, expected a text"},
