@@ -8,6 +8,7 @@
 #include "cli/reply.h"
 #include "cli/sampling_options.h"
 #include "cli/text_input.h"
+#include "text/chat_prompt.h"
 
 namespace lowbit::cli {
 namespace {
@@ -36,7 +37,7 @@ Result<std::vector<int32_t>> prompt_ids(const RunArguments& arguments, const run
     std::vector<text::Message> messages;
     if (!arguments.system.empty()) messages.push_back({"system", arguments.system});
     messages.push_back({"user", prompt});
-    ids = tokenizer.encode(chat_template.apply(messages, true), {true, false, &lost});
+    ids = text::write_chat(chat_template, tokenizer, messages, true).encode(tokenizer, 0, &lost);
   } else {
     ids = tokenizer.encode(prompt, {false, tokenizer.adds_bos(), &lost});
   }
@@ -60,9 +61,12 @@ Status run(const RunArguments& arguments) {
   const Interrupt interrupt;
   options.cancel = interrupt.flag();
   const bool stream = !arguments.json;
-  LOWBIT_ASSIGN(const auto generation, session.generate(ids, options, [&](std::string_view piece) {
+  options.progress = prompt_progress(bar);
+  auto generated = session.generate(ids, options, [&](std::string_view piece) {
     if (stream) write_piece(piece);
-  }));
+  });
+  bar.clear();
+  LOWBIT_ASSIGN(const auto generation, std::move(generated));
   if (arguments.json) {
     print_json(generation_json(generation, context));
     return {};
