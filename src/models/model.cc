@@ -24,6 +24,19 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
+namespace {
+
+// Ids of the tokenizer are rows of the embedding, and what the model predicts are ids of the tokenizer.
+Status check_vocabulary(const Source& source, const Model& model) {
+  const auto tokens = source.metadata->find("tokenizer.ggml.tokens");
+  if (tokens == source.metadata->end() || !tokens->is_array()) return {};  // no tokenizer, or a broken one
+  if (tokens->size() == static_cast<uint64_t>(model.vocabulary)) return {};
+  return errorf("{}: metadata key tokenizer.ggml.tokens has {} tokens, but the model has an embedding of {}",
+                source.path, tokens->size(), model.vocabulary);
+}
+
+}  // namespace
+
 const Source::Tensor* Source::find(std::string_view name) const {
   for (const Tensor& tensor : tensors) {
     if (tensor.name == name) return &tensor;
@@ -52,6 +65,7 @@ Result<Model> build(const Source& source) {
     model.name = name != source.metadata->end() && name->is_string() ? name->get<std::string>() : architecture;
     LOWBIT_TRY(graph::infer_shapes(model.graph));
     LOWBIT_TRY(check_parameters(source, model));
+    LOWBIT_TRY(check_vocabulary(source, model));
     return model;
   }
   return errorf("{}: architecture {} is not supported; this version runs: {}", source.path, describe(*it),

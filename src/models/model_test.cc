@@ -171,6 +171,19 @@ TEST(Llama, ErrorsNameTheTensor) {
   }
 }
 
+// Otherwise the model predicts ids that the tokenizer does not have, or is given ids that it has no row for.
+TEST(Models, VocabularyAndEmbeddingAgree) {
+  File file;
+  for (const size_t tokens : {10, 11, 12}) {
+    file.metadata["tokenizer.ggml.tokens"] = std::vector<std::string>(tokens, "t");
+    if (tokens == 11) {
+      EXPECT_TRUE(file.build().ok()) << file.build().message();
+    } else {
+      file.expect_error({"tokenizer.ggml.tokens has " + std::to_string(tokens), "of 11"});
+    }
+  }
+}
+
 TEST(Models, UnknownArchitectures) {
   File file;
   file.metadata["general.architecture"] = "mamba";
