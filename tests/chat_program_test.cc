@@ -75,8 +75,8 @@ TEST_F(ChatProgram, CtrlCWhileThePromptIsRead) {
 }
 
 TEST_F(ChatProgram, CtrlCWhileTheModelSpeaks) {
-  const Program program(folder_, {"run", folder_.file("m.safetensors"), "-p", "a", "-n", "-1", "--ctx", "1000000",
-                                  "--threads", "1"});
+  const Program program(
+      folder_, {"run", folder_.file("m.safetensors"), "-p", "a", "-n", "-1", "--ctx", "1000000", "--threads", "1"});
   ASSERT_TRUE(program.has_output());
   program.interrupt();
   const Finished done = program.wait();

@@ -52,7 +52,8 @@ TEST_F(ConversationTest, LaterTurnsHoldWhatAFreshFeedWould) {
   Conversation talk = conversation(1000, "sit");
   EXPECT_EQ(reply(talk, "tea"), "ho");
   EXPECT_EQ(reply(talk, "rain"), "ho");
-  const std::string first = "<|im_start|>system\nsit<|im_end|>\n<|im_start|>user\ntea<|im_end|>\n<|im_start|>assistant\nho";
+  const std::string first =
+      "<|im_start|>system\nsit<|im_end|>\n<|im_start|>user\ntea<|im_end|>\n<|im_start|>assistant\nho";
   const std::string second = "<|im_end|>\n<|im_start|>user\nrain<|im_end|>\n<|im_start|>assistant\nho";
   EXPECT_EQ(held(talk), encode(first + second));
   EXPECT_EQ(fed_, static_cast<int64_t>(encode(second).size()) - 2) << "only what is new is fed";

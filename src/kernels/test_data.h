@@ -160,7 +160,9 @@ inline std::unique_ptr<TestActivations> activations(const formats::Format& forma
       out->scales.push_back(scale);
       const float inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
       for (int64_t c = begin; c < end; ++c) {
-        const float scaled = std::clamp(x[static_cast<size_t>(t * cols + c)] * inverse, -most, most);
+        float scaled = x[static_cast<size_t>(t * cols + c)] * inverse;
+        scaled = scaled > -most ? scaled : -most;  // NaN too
+        scaled = scaled < most ? scaled : most;
         const auto code = static_cast<int8_t>(std::nearbyint(scaled));
         out->codes[static_cast<size_t>(t * stride + c)] = code;
         out->values[static_cast<size_t>(t * cols + c)] = static_cast<float>(code) * scale;
