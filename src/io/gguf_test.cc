@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <chrono>
 #include <cmath>
 #include <limits>
 
@@ -194,9 +193,7 @@ TEST(Gguf, many_tensors_are_found_by_name) {
   for (int i = 0; i < kTensors; ++i) file.str(name(i)).u32(1).u64(1).u32(0).u64(uint64_t{32} * i);
   const auto opened = open_text(file.pad(32).raw(std::string(size_t{32} * kTensors, '\0')).text());
   ASSERT_TRUE(opened.ok()) << opened.message();
-  const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < kTensors; ++i) ASSERT_EQ((*opened)->find(name(i)), i);
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
 }
 
 TEST(Gguf, tensor_list) {
