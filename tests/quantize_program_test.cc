@@ -134,7 +134,7 @@ TEST(QuantizeProgram, WrongCommandsSayWhatIsWrong) {
       {{"quantize", kModel, "-o", out, "--format", "mxfp44"}, 2, "mxfp4"},
       {{"quantize", kModel, "-o", out}, 2, "--budget"},
       {{"quantize", kModel, "-o", out, "--format", "q8_0", "--method", "gtpq"}, 2, "gptq"},
-      {{"quantize", kModel, "-o", out, "--format", "q8_0", "--tensor", "([=q4_0"}, 1, "regular expression"},
+      {{"quantize", kModel, "-o", out, "--format", "q8_0", "--tensor", "([=q4_0"}, 2, "regular expression"},
       {{"quantize", kModel, "--format", "q8_0"}, 2, "-o OUT"},
       {{"quantize", kModel, "-o", out, "--budget", "4.5bits"}, 2, "4.25bpw"},
       {{"quantize", "no-such-file.gguf", "-o", out, "--format", "q8_0"}, 1, "no-such-file.gguf"},

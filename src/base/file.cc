@@ -2,34 +2,56 @@
 
 #include <fcntl.h>
 #include <openssl/evp.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
 
-#include "base/bits.h"
+#include "base/truncation.h"
 
 namespace lowbit {
 namespace {
 
-constexpr size_t kBufferBytes = 1 << 20;
+// How long to wait for somebody to write into a named pipe.
+constexpr int kPatienceMs = 2000;
 
 Error system_error(std::string_view action, const std::string& path) {
   return errorf("{}: cannot {}: {}", path, action, std::strerror(errno));
 }
 
+// Opens without waiting for the other end of a pipe; then reads wait again.
+Result<int> open_text(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (fd < 0) return system_error("open", path);
+  struct stat info{};
+  if (::fstat(fd, &info) == 0 && S_ISFIFO(info.st_mode)) {
+    pollfd ready{fd, POLLIN, 0};
+    char first;
+    // Nothing came, so read() consumes nothing: it finds the end where there is no writer, and fails where one is
+    // slow.
+    if (::poll(&ready, 1, kPatienceMs) == 0 && ::read(fd, &first, 1) == 0) {
+      ::close(fd);
+      return errorf("{}: a pipe that nothing writes into", path);
+    }
+  }
+  ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) & ~O_NONBLOCK);
+  return fd;
+}
+
 }  // namespace
 
 MappedFile::Map::~Map() {
-  if (data != nullptr) ::munmap(const_cast<std::byte*>(data), size);
+  if (data == nullptr) return;
+  forget_map(data);
+  ::munmap(const_cast<std::byte*>(data), size);
 }
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);  // a pipe must not make it wait
   if (fd < 0) return system_error("open", path);
   struct stat info{};
   if (::fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
@@ -49,6 +71,7 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
       return error;
     }
     file.map_->data = static_cast<const std::byte*>(data);
+    remember_map(file.map_->data, file.map_->size, file.map_->path.c_str());
   }
   ::close(fd);
   return file;
@@ -63,8 +86,7 @@ void MappedFile::release(std::span<const std::byte> part) const {
 }
 
 Result<std::string> read_text_file(const std::string& path, uint64_t max_bytes) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) return system_error("open", path);
+  LOWBIT_ASSIGN(const int fd, open_text(path));
   std::string text;
   std::array<char, 1 << 16> block;
   for (;;) {
@@ -84,91 +106,6 @@ Result<std::string> read_text_file(const std::string& path, uint64_t max_bytes) 
   }
   ::close(fd);
   return text;
-}
-
-Result<FileWriter> FileWriter::create(const std::string& path) {
-  FileWriter writer;
-  writer.path_ = path;
-  writer.temporary_ = fmt::format("{}.tmp-{}", path, ::getpid());
-  writer.fd_ = ::open(writer.temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  if (writer.fd_ < 0) return system_error("create", writer.temporary_);
-  writer.buffer_.reserve(kBufferBytes);
-  return writer;
-}
-
-FileWriter::FileWriter(FileWriter&& other) noexcept { *this = std::move(other); }
-
-FileWriter& FileWriter::operator=(FileWriter&& other) noexcept {
-  if (this != &other) {
-    abandon();
-    path_ = std::move(other.path_);
-    temporary_ = std::move(other.temporary_);
-    buffer_ = std::move(other.buffer_);
-    offset_ = other.offset_;
-    fd_ = std::exchange(other.fd_, -1);
-  }
-  return *this;
-}
-
-FileWriter::~FileWriter() { abandon(); }
-
-void FileWriter::abandon() {
-  if (fd_ < 0) return;
-  ::close(fd_);
-  ::unlink(temporary_.c_str());
-  fd_ = -1;
-}
-
-Status FileWriter::flush() {
-  const char* data = buffer_.data();
-  size_t left = buffer_.size();
-  while (left > 0) {
-    const ssize_t put = ::write(fd_, data, left);
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) return system_error("write", path_);
-    data += put;
-    left -= static_cast<size_t>(put);
-  }
-  buffer_.clear();
-  return {};
-}
-
-Status FileWriter::write(std::span<const std::byte> bytes) {
-  return write(std::string_view(reinterpret_cast<const char*>(bytes.data()), bytes.size()));
-}
-
-Status FileWriter::write(std::string_view text) {
-  LOWBIT_CHECK(fd_ >= 0);
-  offset_ += text.size();
-  while (!text.empty()) {
-    const size_t part = std::min(text.size(), kBufferBytes - buffer_.size());
-    buffer_.append(text.substr(0, part));
-    text.remove_prefix(part);
-    if (buffer_.size() == kBufferBytes) LOWBIT_TRY(flush());
-  }
-  return {};
-}
-
-Status FileWriter::pad_to(uint64_t alignment) {
-  const uint64_t missing = (alignment - offset_ % alignment) % alignment;
-  return write(std::string(missing, '\0'));
-}
-
-Status FileWriter::commit() {
-  LOWBIT_TRY(flush());
-  if (::fsync(fd_) != 0) return system_error("write", path_);
-  if (::close(std::exchange(fd_, -1)) != 0 || ::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    const Error error = system_error("write", path_);
-    ::unlink(temporary_.c_str());
-    return error;
-  }
-  return {};
-}
-
-Status write_text_file(const std::string& path, std::string_view text) {
-  LOWBIT_ASSIGN(FileWriter writer, FileWriter::create(path));
-  LOWBIT_TRY(writer.write(text));
-  return writer.commit();
 }
 
 std::string sha256_hex(std::span<const std::byte> bytes) {

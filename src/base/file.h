@@ -33,11 +33,14 @@ class MappedFile {
   std::shared_ptr<Map> map_;
 };
 
-// The whole file as text; an error where it is larger than max_bytes.
+// The whole file (a device or a pipe too) as text; an error where it is larger than max_bytes, and where nothing
+// writes into the pipe.
 Result<std::string> read_text_file(const std::string& path, uint64_t max_bytes);
 
-// Writes to PATH.tmp-PID beside the target and renames on commit(); an uncommitted writer leaves nothing behind.
-// Every failure (a full disk among them) is an error that names the file.
+// Writes to PATH.tmp-PID beside the target and renames on commit(); an uncommitted writer leaves nothing behind, and
+// what a killed one left is removed by the next. A link is followed, so that its target is replaced; what exists and
+// is no regular file (a device, a pipe) is written into as it is. Every failure (a full disk among them) is an error
+// that names the file.
 class FileWriter {
  public:
   static Result<FileWriter> create(const std::string& path);
@@ -55,7 +58,8 @@ class FileWriter {
 
  private:
   FileWriter() = default;
-  std::string path_, temporary_;
+  std::string path_, target_;  // as given; with links followed
+  std::string temporary_;      // empty: written into the target as it is
   int fd_ = -1;
   uint64_t offset_ = 0;
   std::string buffer_;

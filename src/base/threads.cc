@@ -3,11 +3,24 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <mutex>
+#include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace lowbit {
+namespace {
+
+// Tells the processor that a loop only waits.
+inline void pause() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#endif
+}
+
+}  // namespace
 
 struct ThreadPool::State {
   std::mutex mutex;
@@ -18,6 +31,7 @@ struct ThreadPool::State {
   std::atomic<int64_t> next{0};
   std::atomic<uint64_t> generation{0};
   std::atomic<int> running{0};
+  std::exception_ptr thrown;  // by a body; the first
   bool stop = false;
   int size = 1;
 
@@ -25,7 +39,13 @@ struct ThreadPool::State {
     for (;;) {
       const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
       if (begin >= count) return;
-      (*body)(begin, std::min(begin + grain, count), thread);
+      try {
+        (*body)(begin, std::min(begin + grain, count), thread);
+      } catch (...) {
+        next.store(count, std::memory_order_relaxed);  // nobody takes any more
+        const std::lock_guard lock(mutex);
+        if (!thrown) thrown = std::current_exception();
+      }
     }
   }
 
@@ -34,7 +54,7 @@ struct ThreadPool::State {
     for (;;) {
       // Spin a little first: between two operations of one token the pause is a few microseconds.
       for (int spin = 0; spin < 4000 && generation.load(std::memory_order_acquire) == seen; ++spin) {
-        __builtin_ia32_pause();
+        pause();
       }
       if (generation.load(std::memory_order_acquire) == seen) {
         std::unique_lock lock(mutex);
@@ -53,10 +73,14 @@ struct ThreadPool::State {
 
 ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
   if (threads <= 0) threads = std::max(1u, std::thread::hardware_concurrency());
-  state_->size = std::min(threads, 256);
-  for (int i = 1; i < state_->size; ++i) {
-    state_->threads.emplace_back([this, i] { state_->loop(i); });
+  threads = std::min(threads, 256);
+  state_->threads.reserve(static_cast<size_t>(threads));
+  try {
+    for (int i = 1; i < threads; ++i) state_->threads.emplace_back([s = state_.get(), i] { s->loop(i); });
+  } catch (const std::system_error&) {
+    // The system gives no more: those that there are do the work.
   }
+  state_->size = 1 + static_cast<int>(state_->threads.size());
 }
 
 ThreadPool::~ThreadPool() {
@@ -89,9 +113,10 @@ void ThreadPool::parallel_for(int64_t count, int64_t grain, const std::function<
   }
   s.wake.notify_all();
   s.work(0);
-  for (int spin = 0; spin < 4000 && s.running.load(std::memory_order_acquire) != 0; ++spin) __builtin_ia32_pause();
+  for (int spin = 0; spin < 4000 && s.running.load(std::memory_order_acquire) != 0; ++spin) pause();
   std::unique_lock lock(s.mutex);
   s.done.wait(lock, [&] { return s.running.load(std::memory_order_acquire) == 0; });
+  if (s.thrown) std::rethrow_exception(std::exchange(s.thrown, nullptr));
 }
 
 }  // namespace lowbit

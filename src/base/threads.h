@@ -10,7 +10,7 @@ namespace lowbit {
 
 class ThreadPool {
  public:
-  // threads <= 0: as many as the machine has processors.
+  // threads <= 0: as many as the machine has processors. At most 256, and fewer where the system gives no more.
   explicit ThreadPool(int threads = 0);
   ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
@@ -19,7 +19,8 @@ class ThreadPool {
   int size() const;
 
   // Calls body(begin, end, thread) over [0, count) in chunks of `grain` taken dynamically; blocks until done.
-  // thread is in [0, size()): index for per-thread scratch. Not reentrant from inside a body.
+  // thread is in [0, size()): index for per-thread scratch. Not reentrant from inside a body. What a body throws is
+  // thrown here, the first of several; which other indices were done is then open.
   void parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t, int)>& body);
 
  private:

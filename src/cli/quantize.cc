@@ -1,7 +1,8 @@
 // lowbit quantize MODEL -o OUT (--format F | --recipe R.toml | --budget B)
+#include <algorithm>
+#include <cctype>
 #include <chrono>
 #include <cstdio>
-#include <filesystem>
 #include <limits>
 
 #include "base/file.h"
@@ -9,8 +10,10 @@
 #include "cli/open_model.h"
 #include "cli/policy_options.h"
 #include "cli/quantize_output.h"
+#include "cli/quantize_paths.h"
 #include "cli/shared_texts.h"
 #include "cli/text_input.h"
+#include "cli/version.h"
 #include "quant/recipe.h"
 #include "report/page.h"
 #include "runtime/generate.h"
@@ -25,11 +28,14 @@ constexpr int64_t kHistogramRows = 256;
 constexpr int kHistogramBins = 96;
 constexpr size_t kMostHistograms = 6;
 
+constexpr const char* kPrompt = "The capital of France is";
+
 struct QuantizeArguments {
   std::string model, out, budget, recipe, calibration, evaluation, report, work, method;
-  std::string prompt = "The capital of France is";
+  std::optional<std::string> prompt;
   std::optional<formats::Format> format;
-  std::vector<std::string> overrides;
+  std::vector<std::string> rule_texts;
+  std::vector<quant::FormatRule> rules;
   int64_t threads = 0, chunks = 0, context = 0;
   bool dry_run = false, json = false;
 };
@@ -49,6 +55,26 @@ Setter method(std::string& target) {
   };
 }
 
+// REGEX=FORMAT; the expression may hold an equals sign, a format cannot.
+Setter rule(QuantizeArguments& a) {
+  return [&a](const std::string& value) -> Status {
+    const size_t equals = value.rfind('=');
+    if (equals == std::string::npos || equals == 0) return errorf("\"{}\": expected REGEX=FORMAT", value);
+    LOWBIT_ASSIGN(quant::NamePattern pattern, quant::NamePattern::compile(value.substr(0, equals)));
+    LOWBIT_ASSIGN(formats::Format format, formats::parse_format(value.substr(equals + 1)));
+    a.rules.push_back({std::move(pattern), std::move(format)});
+    a.rule_texts.push_back(value);
+    return {};
+  };
+}
+
+Setter prompt(std::optional<std::string>& target) {
+  return [&target](const std::string& value) -> Status {
+    target = value;
+    return {};
+  };
+}
+
 Status check_arguments(const QuantizeArguments& a) {
   const int ways = (a.format ? 1 : 0) + (a.budget.empty() ? 0 : 1) + (a.recipe.empty() ? 0 : 1);
   if (ways == 0) return errorf("say what to make: --format F, --budget B or --recipe FILE");
@@ -57,22 +83,14 @@ Status check_arguments(const QuantizeArguments& a) {
   if (!a.out.empty() && !a.out.ends_with(".safetensors")) {
     return errorf("-o {}: this version writes .safetensors files", a.out);
   }
-  if (!a.budget.empty())
-    LOWBIT_TRY([&]() -> Status {
-      LOWBIT_ASSIGN(auto b, search::parse_budget(a.budget));
-      (void)b;
-      return {};
-    }());
-  return {};
-}
-
-Status add_override(search::JobOptions& options, const std::string& pattern, const formats::Format& format) {
-  try {
-    options.overrides.push_back({pattern, std::regex(pattern), format});
-  } catch (const std::regex_error&) {
-    return errorf("\"{}\" is no regular expression", pattern);
+  if (a.dry_run && !a.report.empty()) return errorf("--dry-run makes nothing that --report could measure");
+  if (a.report.empty() && a.prompt) return errorf("--prompt is for the report: give --report OUT.html too");
+  if (a.report.empty() && !a.evaluation.empty()) {
+    return errorf("--eval-text is for the report: give --report OUT.html too");
   }
-  return {};
+  if (a.budget.empty()) return {};
+  const auto budget = search::parse_budget(a.budget);
+  return budget.ok() ? Status() : Status(budget.error());
 }
 
 Status apply_recipe(const QuantizeArguments& a, search::JobOptions& options, std::string& budget) {
@@ -87,135 +105,205 @@ Status apply_recipe(const QuantizeArguments& a, search::JobOptions& options, std
   options.sensitivity.method = recipe.method;
   options.sensitivity.rounding = recipe.options;
   options.sensitivity.candidates = recipe.candidates;
+  if (recipe.divide_rows) options.sensitivity.divide_rows = *recipe.divide_rows;
   if (recipe.calibration_chunks) options.chunks = *recipe.calibration_chunks;
   if (recipe.context) options.context = *recipe.context;
-  for (const auto& rule : recipe.rules) LOWBIT_TRY(add_override(options, rule.match, rule.format));
+  options.rules.insert(options.rules.end(), recipe.rules.begin(), recipe.rules.end());
   return {};
+}
+
+// A text that something depends on.
+Result<std::string> read_whole_text(const std::string& path) {
+  LOWBIT_ASSIGN(std::string text, read_input(path));
+  if (text.empty()) return errorf("{}: is empty, expected a text", path == "-" ? "standard input" : path);
+  return text;
 }
 
 Result<search::JobOptions> job_options(const QuantizeArguments& a, std::string& calibration_name) {
   search::JobOptions options;
   options.format = a.format;
+  options.rules = a.rules;  // what stands on the command line comes before the rules of a recipe
   std::string budget = a.budget;
-  // What stands on the command line comes before the rules of a recipe.
-  for (const std::string& text : a.overrides) {
-    const size_t equals = text.rfind('=');
-    if (equals == std::string::npos || equals == 0) return errorf("--tensor {}: expected REGEX=FORMAT", text);
-    LOWBIT_ASSIGN(const formats::Format format, formats::parse_format(text.substr(equals + 1)));
-    LOWBIT_TRY(add_override(options, text.substr(0, equals), format));
-  }
   LOWBIT_TRY(apply_recipe(a, options, budget));
   if (!budget.empty()) {
-    LOWBIT_ASSIGN(options.budget, search::parse_budget(budget));
+    auto parsed = search::parse_budget(budget);
+    if (!parsed.ok()) return a.budget.empty() ? errorf("{}: {}", a.recipe, parsed.message()) : parsed.error();
+    options.budget = *parsed;
     options.format.reset();
   }
   if (!a.method.empty()) options.sensitivity.method = a.method;
   if (a.chunks > 0) options.chunks = a.chunks;
   if (a.context > 0) options.context = a.context;
-  calibration_name = a.calibration;
-  const bool plain = options.format && options.format->is_plain();
-  if (calibration_name.empty() && !plain) calibration_name = shared_text("calibration.txt");
+  calibration_name = a.calibration.empty() ? shared_text("calibration.txt") : a.calibration;
   if (!calibration_name.empty()) {
-    LOWBIT_ASSIGN(options.calibration_text, read_input(calibration_name));
+    LOWBIT_ASSIGN(options.calibration_text, read_whole_text(calibration_name));
   }
   options.probe_format = formats::parse_format(kProbeFormat).value();
-  options.work = !a.work.empty() ? a.work : (a.out.empty() ? "lowbit-dry-run" : a.out) + ".work";
+  options.work = a.work.empty() ? a.out + ".work" : a.work;
+  options.dry_run = a.dry_run;
+  options.program = kVersion;
   options.pool = std::make_shared<ThreadPool>(static_cast<int>(a.threads));
   return options;
 }
 
-Result<std::string> answer(runtime::Engine& engine, const std::string& prompt) {
+Result<std::string> answer(runtime::Engine& engine, const std::string& prompt, ProgressBar& bar) {
   const auto ids = engine.tokenizer->encode(prompt, {false, engine.tokenizer->adds_bos(), nullptr});
   runtime::Session session(engine, static_cast<int64_t>(ids.size()) + kAnswerTokens);
   runtime::GenerateOptions options;
   options.max_tokens = kAnswerTokens;
-  LOWBIT_ASSIGN(const runtime::Generation generation, session.generate(ids, options));
+  const ProgressFn progress = bar.callback();
+  double pieces = 0.0;
+  const auto count = [&](std::string_view) {
+    report_progress(progress, "answering", ++pieces, static_cast<double>(kAnswerTokens));
+  };
+  report_progress(progress, "answering", 0.0, static_cast<double>(kAnswerTokens));
+  LOWBIT_ASSIGN(const runtime::Generation generation, session.generate(ids, options, count));
   return generation.text;
 }
 
+// Weights of the first tensors of each format on its grid.
+void add_histograms(const runtime::Engine& base, const runtime::Engine& result, QuantizeFindings& f) {
+  std::map<std::string, bool> seen;
+  for (const quant::TensorPlan& tensor : f.job->search.plan.tensors) {
+    const quant::PartPlan& part = tensor.parts[0];
+    const std::string format = formats::print(part.format);
+    if (tensor.shape.size() != 2 || part.keep || seen[format] || f.histograms.size() >= kMostHistograms) continue;
+    auto histogram = quant::grid_histogram(*base.weights.at(tensor.name), *result.weights.at(tensor.name),
+                                           kHistogramRows, kHistogramBins);
+    if (histogram.counts.empty()) continue;
+    seen[format] = true;
+    f.histograms.push_back({tensor.name, format, std::move(histogram)});
+  }
+}
+
 // Everything that the page shows beyond the plan: measured quality, answers, histograms.
-Status measure_for_report(const QuantizeArguments& a, const std::string& model_path, QuantizeFindings& f,
-                          std::shared_ptr<ThreadPool> pool, ProgressBar& bar) {
+Status measure_for_report(const QuantizeArguments& a, const std::string& model_path, const std::string& text,
+                          QuantizeFindings& f, std::shared_ptr<ThreadPool> pool, ProgressBar& bar) {
   runtime::EngineOptions options;
   options.pool = std::move(pool);
   LOWBIT_ASSIGN(const auto result, runtime::Engine::open(a.out, options));
   options.policy = graph::NumericPolicy::reference();
   LOWBIT_ASSIGN(const auto base, runtime::Engine::open(model_path, options));
-  f.evaluation_name = a.evaluation.empty() ? shared_text("evaluation.txt") : a.evaluation;
-  if (!f.evaluation_name.empty()) {
-    LOWBIT_ASSIGN(const std::string text, read_input(f.evaluation_name));
+  if (!text.empty()) {
     eval::EvalOptions eval;
     eval.chunks = kReportChunks;
     eval.context = std::min<int64_t>(512, result->opened.model.context);
     LOWBIT_ASSIGN(f.measured,
                   eval::evaluate(*result, base.get(), text, eval, graph::NumericPolicy::standard(), bar.callback()));
   }
-  f.prompt = a.prompt;
-  LOWBIT_ASSIGN(f.answer_after, answer(*result, a.prompt));
-  LOWBIT_ASSIGN(f.answer_before, answer(*base, a.prompt));
-  std::map<std::string, bool> seen;
-  for (const quant::TensorPlan& tensor : f.job->search.plan.tensors) {
-    const quant::PartPlan& part = tensor.parts[0];
-    const std::string format = formats::print(part.format);
-    if (tensor.shape.size() != 2 || part.keep || seen[format] || f.histograms.size() >= kMostHistograms) continue;
-    auto histogram = quant::grid_histogram(*f.job->weights.at(tensor.name), *result->weights.at(tensor.name),
-                                           kHistogramRows, kHistogramBins);
-    if (histogram.counts.empty()) continue;
-    seen[format] = true;
-    f.histograms.push_back({tensor.name, format, std::move(histogram)});
-  }
+  f.prompt = a.prompt.value_or(kPrompt);
+  LOWBIT_ASSIGN(f.answer_after, answer(*result, f.prompt, bar));
+  LOWBIT_ASSIGN(f.answer_before, answer(*base, f.prompt, bar));
+  add_histograms(*base, *result, f);
   QuantizeFindings with_engine = f;
   with_engine.result = result.get();
   with_engine.base = base.get();
   return write_text_file(a.report, report::render_page(quantize_report(with_engine)));
 }
 
+// As a shell wants it: in quotes where it holds anything but plain characters.
+std::string quoted(const std::string& word) {
+  const auto plain = [](char c) {
+    return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+           std::string_view("._-/=:+,%@").find(c) != std::string_view::npos;
+  };
+  if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
+  std::string text = "'";
+  for (const char c : word) text += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return text + "'";
+}
+
 // The command as a person would write it, for the page.
 std::string command_line(const QuantizeArguments& a) {
-  std::string line = fmt::format("lowbit quantize {} -o {}", a.model, a.out);
-  if (a.format) line += " --format " + formats::print(*a.format);
-  if (!a.budget.empty()) line += " --budget " + a.budget;
-  if (!a.recipe.empty()) line += " --recipe " + a.recipe;
-  for (const std::string& rule : a.overrides) line += fmt::format(" --tensor '{}'", rule);
-  if (!a.calibration.empty()) line += " --text " + a.calibration;
+  std::string line = "lowbit quantize " + quoted(a.model);
+  const auto add = [&](std::string_view name, const std::string& value) {
+    if (!value.empty()) line += fmt::format(" {} {}", name, quoted(value));
+  };
+  const auto number = [](int64_t n) { return n > 0 ? fmt::format("{}", n) : std::string(); };
+  add("-o", a.out);
+  add("--format", a.format ? formats::print(*a.format) : "");
+  add("--budget", a.budget);
+  add("--recipe", a.recipe);
+  for (const std::string& text : a.rule_texts) add("--tensor", text);
+  add("--text", a.calibration);
+  add("--method", a.method);
+  add("--calibration-chunks", number(a.chunks));
+  add("--context", number(a.context));
+  add("--report", a.report);
+  add("--eval-text", a.evaluation);
+  if (a.prompt) line += " --prompt " + quoted(*a.prompt);
+  add("--work", a.work);
+  add("--threads", number(a.threads));
+  if (a.dry_run) line += " --dry-run";
+  if (a.json) line += " --json";
   return line;
+}
+
+// What comes after the plan.
+Status carry_out(const QuantizeArguments& a, const std::string& path, const std::string& evaluation,
+                 const search::JobOptions& options, search::Job& job, quant::QuantizeOutcome& outcome,
+                 QuantizeFindings& f, ProgressBar& bar) {
+  const auto start = std::chrono::steady_clock::now();
+  const double before = f.seconds;
+  quant::QuantizeJob run{&job.opened,
+                         &job.search.plan,
+                         &*job.work,
+                         job.calibrated,
+                         options.sensitivity.rounding,
+                         job.opened.file->metadata(),
+                         options.pool.get()};
+  LOWBIT_ASSIGN(outcome, quant::quantize(run, a.out, bar.callback()));
+  f.outcome = &outcome;
+  f.seconds = before + std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (!a.report.empty()) LOWBIT_TRY(measure_for_report(a, path, evaluation, f, options.pool, bar));
+  return a.work.empty() ? job.work->remove() : Status();
 }
 
 Status quantize(const QuantizeArguments& a) {
   const auto start = std::chrono::steady_clock::now();
-  const auto seconds = [&] {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  };
   ProgressBar bar;
-  LOWBIT_ASSIGN(const std::string path, find_model(a.model, bar));
   QuantizeFindings f;
   LOWBIT_ASSIGN(search::JobOptions options, job_options(a, f.calibration_name));
+  std::string evaluation;
+  if (!a.report.empty()) {
+    f.evaluation_name = a.evaluation.empty() ? shared_text("evaluation.txt") : a.evaluation;
+    if (!f.evaluation_name.empty()) {
+      LOWBIT_ASSIGN(evaluation, read_whole_text(f.evaluation_name));
+    }
+  }
+  LOWBIT_ASSIGN(const std::string path, find_model(a.model, bar));
+  LOWBIT_TRY(check_paths({a.dry_run ? "" : a.out,
+                          a.report,
+                          {{"the model that is read", path},
+                           {"the calibration text", f.calibration_name},
+                           {"the evaluation text", f.evaluation_name},
+                           {"the recipe", a.recipe}}}));
+  std::optional<TemporaryFolder> temporary;
+  if (a.dry_run && a.work.empty()) {
+    LOWBIT_ASSIGN(TemporaryFolder folder, TemporaryFolder::make());
+    temporary.emplace(std::move(folder));
+    options.work = temporary->path();
+    options.work_is_temporary = true;
+  }
   LOWBIT_ASSIGN(const auto job, search::make_plan(path, options, bar.callback()));
   f.model_name = a.model;
   f.out = a.out;
   f.command = command_line(a);
   f.job = job.get();
+  if (!job->calibrated) f.calibration_name.clear();  // was not needed
+  f.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   quant::QuantizeOutcome outcome;
   if (!a.dry_run) {
-    quant::QuantizeJob run{&job->opened,
-                           &job->search.plan,
-                           &*job->work,
-                           job->calibrated,
-                           options.sensitivity.rounding,
-                           job->opened.file->metadata(),
-                           options.pool.get()};
-    LOWBIT_ASSIGN(outcome, quant::quantize(run, a.out, bar.callback()));
-    f.outcome = &outcome;
-    if (a.work.empty()) job->work->remove();
+    delete_leftovers(a.out);
+    const Status done = carry_out(a, path, evaluation, options, *job, outcome, f, bar);
+    if (!done.ok()) return search::leave_work(job->work, options, done.error());
   }
-  f.seconds = seconds();
-  if (!a.report.empty() && !a.dry_run) LOWBIT_TRY(measure_for_report(a, path, f, options.pool, bar));
   bar.clear();
   if (a.json) {
     print_json(quantize_json(f));
   } else {
     fmt::print("{}", quantize_text(f));
-    if (!a.report.empty() && !a.dry_run) fmt::print("report: {}\n", a.report);
+    if (!a.report.empty()) fmt::print("report: {}\n", a.report);
   }
   return {};
 }
@@ -230,8 +318,7 @@ Action quantize_command(Options& options) {
   options.option("--budget", "B", text(a->budget), "the best mix of formats for 4.25bpw, 80MB or 76MiB");
   options.option("--recipe", "R.toml", text(a->recipe), "formats, method and options from a file").offer =
       Offer::files;
-  options.option("--tensor", "REGEX=F", append(a->overrides), "a format for the tensors whose names match").repeated =
-      true;
+  options.option("--tensor", "REGEX=F", rule(*a), "a format for the matrices whose names match").repeated = true;
   options.option("--text", "CALIB", text(a->calibration), "calibration text (the one that ships with lowbit)").offer =
       Offer::files;
   options.option("--method", "NAME", method(a->method), "rounding method (gptq): " + method_names());
@@ -240,10 +327,10 @@ Action quantize_command(Options& options) {
   options.option("--context", "N", integer(a->context, 4, 1 << 20), "tokens of a chunk (512)");
   options.option("--report", "OUT.html", text(a->report), "the result as one page").offer = Offer::files;
   options.option("--eval-text", "FILE", text(a->evaluation), "what the report measures on").offer = Offer::files;
-  options.option("--prompt", "TEXT", text(a->prompt), "what the report asks both models");
+  options.option("--prompt", "TEXT", prompt(a->prompt), "what the report asks both models");
   options.option("--work", "DIR", text(a->work), "keep intermediate results here, for several budgets of one model")
       .offer = Offer::files;
-  options.option("--threads", "T", integer(a->threads, 1, 256), "threads (all processors)");
+  options.option("--threads", "T", integer(a->threads, 0, 256), "threads; 0 means all processors (0)");
   options.flag("--dry-run", a->dry_run, "only say what would be done");
   add_json_option(options, a->json);
   options.check([a] { return check_arguments(*a); });

@@ -67,22 +67,16 @@ std::vector<std::vector<std::string>> kind_rows(const quant::Plan& plan) {
 // What one format everywhere would do, from the measured choices of the search.
 Json uniform_alternatives(const search::SearchResult& result) {
   Json list = Json::array();
-  if (result.sites.empty()) return list;
-  uint64_t chosen_bytes = 0;
-  for (size_t i = 0; i < result.sites.size(); ++i) chosen_bytes += result.sites[i].choices[result.chosen[i]].bytes;
-  for (size_t c = 0; c < result.sites[0].choices.size(); ++c) {
-    if (result.sites[0].choices[c].keep) continue;
-    uint64_t bytes = 0;
-    double loss = 0.0;
-    for (const search::FormatSite& site : result.sites) {
-      bytes += site.choices[c].bytes;
-      loss += site.choices[c].loss;
-    }
-    list.push_back({{"name", formats::print(result.sites[0].choices[c].format)},
-                    {"bytes", bytes + (result.file_bytes - chosen_bytes)},
-                    {"loss", loss}});
+  for (const auto& uniform : result.uniform) {
+    list.push_back({{"name", formats::print(uniform.format)}, {"bytes", uniform.bytes}, {"loss", uniform.loss}});
   }
   return list;
+}
+
+// Factor between what the rounding of a tensor should lose and what probes of its kind really lost.
+double correction_of(const search::SearchResult& result, const std::string& name) {
+  const auto it = result.corrections.find(search::kind_of(name));
+  return it == result.corrections.end() ? 1.0 : it->second;
 }
 
 Json report_tensors(const QuantizeFindings& f) {
@@ -104,11 +98,12 @@ Json report_tensors(const QuantizeFindings& f) {
                                 {"bits_per_weight", 8.0 * static_cast<double>(bytes) /
                                                         static_cast<double>(part.rows * info.shape.back())}});
     }
-    const tensor::Weight& source = *f.job->weights.at(info.name);
-    entry["source_format"] = formats::print(source.parts[0].format());
+    const int64_t source = f.job->opened.file->find(info.name);
+    const io::TensorInfo& before = f.job->opened.file->tensors()[static_cast<size_t>(source)];
+    entry["source_format"] = formats::print(before.parts[0].format);
     if (f.outcome != nullptr) {
       entry["error"] = f.outcome->tensors[i].report.relative_error;
-      entry["loss"] = f.outcome->tensors[i].report.loss;
+      entry["loss"] = f.outcome->tensors[i].report.loss * correction_of(f.job->search, info.name);
     }
     list.push_back(std::move(entry));
   }

@@ -21,24 +21,33 @@ int32_t argmax(std::span<const float> row) {
 struct Position {
   double nll = 0.0, nll_base = 0.0, kl = 0.0;
   bool agree = false;
+  bool finite = true, base_finite = true;  // else the others mean nothing
 };
 
-// Everything about one chunk, computed by the two executors.
-class ChunkRun {
- public:
-  ChunkRun(exec::Executor& executor, int64_t context) : executor_(executor), cache_(executor.new_cache(context)) {}
+// A model that reads chunks piece by piece.
+struct Reader {
+  Reader(const runtime::Engine& e, std::unique_ptr<exec::Executor> x, int64_t context)
+      : engine(&e), executor(std::move(x)), cache(executor->new_cache(context)) {}
 
-  // Logits of the scored predictions: rows for positions first .. context - 2.
-  Status run(std::span<const int32_t> tokens, int64_t scored, std::vector<float>& logits) {
-    cache_.truncate(0);
-    const exec::Segment segment{tokens, &cache_, scored + 1};
-    return executor_.forward({&segment, 1}, logits);
+  Status feed(std::span<const int32_t> tokens, bool scored) {
+    const exec::Segment segment{tokens, &cache, scored ? static_cast<int64_t>(tokens.size()) : 0};
+    return executor->forward({&segment, 1}, logits);
+  }
+  // Logits after token i of the last piece.
+  std::span<const float> row(int64_t i) const {
+    const auto vocabulary = static_cast<size_t>(executor->vocabulary());
+    return std::span(logits).subspan(static_cast<size_t>(i) * vocabulary, vocabulary);
   }
 
- private:
-  exec::Executor& executor_;
-  exec::Cache cache_;
+  const runtime::Engine* engine;
+  std::unique_ptr<exec::Executor> executor;
+  exec::Cache cache;
+  std::vector<float> logits;
 };
+
+bool finite(std::span<const float> row) {
+  return std::all_of(row.begin(), row.end(), [](float v) { return std::isfinite(v); });
+}
 
 std::vector<WorstPosition::Guess> guesses(const text::Tokenizer& tokenizer, std::span<const float> row, int64_t top) {
   std::vector<int32_t> ids(row.size());
@@ -141,6 +150,103 @@ void keep_worst(std::vector<WorstPosition>& list, WorstPosition candidate, int64
   if (static_cast<int64_t>(list.size()) > limit) list.pop_back();
 }
 
+// The context that was asked for, checked.
+Result<int64_t> chunk_length(int64_t asked, const runtime::Engine& model, const runtime::Engine* base) {
+  constexpr int64_t kUsual = 512, kLeast = 4;
+  if (asked != 0 && asked < kLeast) return errorf("--context is {}; at least {} tokens are needed", asked, kLeast);
+  int64_t length = asked != 0 ? asked : kUsual;
+  for (const runtime::Engine* engine : {&model, base}) {
+    if (engine == nullptr || length <= engine->opened.model.context) continue;
+    if (asked != 0 || engine->opened.model.context < kLeast) {
+      return errorf("{}: --context {} is more than the {} tokens that the model was trained for",
+                    engine->opened.file->path(), length, engine->opened.model.context);
+    }
+    length = engine->opened.model.context;
+  }
+  return length;
+}
+
+// One chunk after the other, read by the model and the base; only the logits of one piece are held.
+struct ChunkRun {
+  const EvalOptions& options;
+  Reader& model;
+  Reader* base;
+  std::vector<WorstPosition>& worst;
+  std::vector<Position> positions;  // of the last chunk
+
+  // on_progress: the share of the chunk that is done.
+  Status run(std::span<const int32_t> ids, int64_t chunk, const std::function<void(double)>& on_progress) {
+    const auto context = static_cast<int64_t>(ids.size()), scored = context - 1 - context / 2;
+    positions.clear();
+    model.cache.truncate(0);
+    if (base != nullptr) base->cache.truncate(0);
+    // The last token is never fed: nothing is asked after it.
+    for (int64_t begin = 0; begin + 1 < context;) {
+      on_progress(static_cast<double>(begin) / static_cast<double>(context));
+      const int64_t first = context - 1 - scored;
+      const int64_t end =
+          begin < first ? std::min(begin + runtime::kChunk, first) : std::min(begin + kPiece, context - 1);
+      const auto piece = ids.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+      LOWBIT_TRY(model.feed(piece, begin >= first));
+      if (base != nullptr) LOWBIT_TRY(base->feed(piece, begin >= first));
+      if (begin >= first) LOWBIT_TRY(score(ids, chunk, begin, end));
+      begin = end;
+    }
+    return {};
+  }
+
+ private:
+  // Predictions after the tokens [begin, end), whose logits are held.
+  Status score(std::span<const int32_t> ids, int64_t chunk, int64_t begin, int64_t end) {
+    const size_t known = positions.size();
+    positions.resize(known + static_cast<size_t>(end - begin));
+    model.engine->pool->parallel_for(end - begin, 4, [&](int64_t from, int64_t to, int) {
+      for (int64_t i = from; i < to; ++i) {
+        positions[known + static_cast<size_t>(i)] =
+            position(i, static_cast<size_t>(ids[static_cast<size_t>(begin + i + 1)]));
+      }
+    });
+    for (int64_t i = 0; i < end - begin; ++i) {
+      const Position& p = positions[known + static_cast<size_t>(i)];
+      if (!p.finite || !p.base_finite) {
+        return errorf(
+            "{}: after {} tokens of chunk {} the model's logits are no finite numbers, so its weights are damaged",
+            (p.finite ? base : &model)->engine->opened.file->path(), begin + i + 1, chunk + 1);
+      }
+      if (base != nullptr) keep_if_worst(ids, chunk, begin + i + 1, i, p.kl);
+    }
+    return {};
+  }
+
+  Position position(int64_t i, size_t next) const {
+    Position p;
+    const std::span<const float> row = model.row(i);
+    p.finite = finite(row);
+    if (base != nullptr) p.base_finite = finite(base->row(i));
+    if (!p.finite || !p.base_finite) return p;
+    const LogSoftmax soft(row);
+    p.nll = soft.norm() - static_cast<double>(row[next]);
+    if (base == nullptr) return p;
+    const std::span<const float> base_row = base->row(i);
+    const LogSoftmax base_soft(base_row);
+    p.nll_base = base_soft.norm() - static_cast<double>(base_row[next]);
+    p.kl = kl_divergence(base_row, base_soft, row, soft);
+    p.agree = argmax(base_row) == argmax(row);
+    return p;
+  }
+
+  void keep_if_worst(std::span<const int32_t> ids, int64_t chunk, int64_t at, int64_t row, double kl) {
+    if (static_cast<int64_t>(worst.size()) >= options.worst && (worst.empty() || kl <= worst.back().kl)) return;
+    const text::Tokenizer& tokenizer = *model.engine->tokenizer;
+    const auto from = static_cast<size_t>(std::max<int64_t>(0, at - 24)), place = static_cast<size_t>(at);
+    keep_worst(worst,
+               {chunk, at, kl, tokenizer.decode(ids.subspan(from, place - from), true),
+                std::string(tokenizer.token_bytes(ids[place])), guesses(tokenizer, base->row(row), options.top),
+                guesses(tokenizer, model.row(row), options.top)},
+               options.worst);
+  }
+};
+
 }  // namespace
 
 LogSoftmax::LogSoftmax(std::span<const float> logits) : exponentials_(logits.size()) {
@@ -188,66 +294,29 @@ Result<std::vector<std::vector<int32_t>>> chunk_tokens(const text::Tokenizer& to
 Result<EvalResult> evaluate(const runtime::Engine& model, const runtime::Engine* base, const std::string& text,
                             const EvalOptions& options, const graph::NumericPolicy& policy,
                             const ProgressFn& progress) {
-  if (options.context < 4) return errorf("--context is {}; at least 4 tokens are needed", options.context);
+  LOWBIT_ASSIGN(const int64_t context, chunk_length(options.context, model, base));
   if (base != nullptr) LOWBIT_TRY(check_same_vocabulary(model, *base));
-  LOWBIT_ASSIGN(const auto chunks, chunk_tokens(*model.tokenizer, text, options.context, options.chunks));
-  LOWBIT_ASSIGN(auto executor,
-                model.executor_for(options.reference ? graph::NumericPolicy::reference() : policy, active_isa()));
-  std::unique_ptr<exec::Executor> base_executor;
+  LOWBIT_ASSIGN(const auto chunks, chunk_tokens(*model.tokenizer, text, context, options.chunks));
+  const graph::NumericPolicy reference = graph::NumericPolicy::reference();
+  LOWBIT_ASSIGN(auto executor, model.executor_for(options.reference ? reference : policy, active_isa()));
+  Reader reader(model, std::move(executor), context);
+  std::optional<Reader> base_reader;
   if (base != nullptr) {
-    LOWBIT_ASSIGN(base_executor, base->executor_for(graph::NumericPolicy::reference(), active_isa()));
+    LOWBIT_ASSIGN(auto base_executor, base->executor_for(reference, active_isa()));
+    base_reader.emplace(*base, std::move(base_executor), context);
   }
-  ChunkRun run(*executor, options.context);
-  std::optional<ChunkRun> base_run;
-  if (base != nullptr) base_run.emplace(*base_executor, options.context);
-
   Collector collector;
-  collector.result.context = options.context;
+  collector.result.context = context;
   collector.result.has_base = base != nullptr;
-  const int64_t scored = options.context - 1 - options.context / 2;
-  const auto vocabulary = static_cast<size_t>(executor->vocabulary());
-  std::vector<float> logits, base_logits;
-  std::vector<Position> positions(static_cast<size_t>(scored));
+  const auto total = static_cast<double>(chunks.size());
+  ChunkRun run{options, reader, base_reader ? &*base_reader : nullptr, collector.result.worst, {}};
   for (size_t c = 0; c < chunks.size(); ++c) {
-    report_progress(progress, "evaluating", static_cast<double>(c), static_cast<double>(chunks.size()));
-    LOWBIT_TRY(run.run(chunks[c], scored, logits));
-    if (base != nullptr) LOWBIT_TRY(base_run->run(chunks[c], scored, base_logits));
-    const auto row = [&](const std::vector<float>& all, int64_t i) {
-      return std::span(all).subspan(static_cast<size_t>(i) * vocabulary, vocabulary);
-    };
-    model.pool->parallel_for(scored, 4, [&](int64_t begin, int64_t end, int) {
-      for (int64_t i = begin; i < end; ++i) {
-        Position& p = positions[static_cast<size_t>(i)];
-        const auto next = static_cast<size_t>(chunks[c][static_cast<size_t>(options.context - scored + i)]);
-        const LogSoftmax soft(row(logits, i));
-        p.nll = soft.norm() - row(logits, i)[next];
-        if (base == nullptr) continue;
-        const LogSoftmax base_soft(row(base_logits, i));
-        p.nll_base = base_soft.norm() - row(base_logits, i)[next];
-        p.kl = kl_divergence(row(base_logits, i), base_soft, row(logits, i), soft);
-        p.agree = argmax(row(base_logits, i)) == argmax(row(logits, i));
-      }
-    });
-    collector.add_chunk(positions);
-    if (base == nullptr) continue;
-    for (int64_t i = 0; i < scored; ++i) {
-      const double kl = positions[static_cast<size_t>(i)].kl;
-      auto& worst = collector.result.worst;
-      if (static_cast<int64_t>(worst.size()) >= options.worst && (worst.empty() || kl <= worst.back().kl)) continue;
-      const int64_t at = options.context - scored + i;
-      const std::span<const int32_t> ids(chunks[c]);
-      const int64_t from = std::max<int64_t>(0, at - 24);
-      keep_worst(
-          worst,
-          {static_cast<int64_t>(c), at, kl,
-           model.tokenizer->decode(ids.subspan(static_cast<size_t>(from), static_cast<size_t>(at - from)), true),
-           std::string(model.tokenizer->token_bytes(ids[static_cast<size_t>(at)])),
-           guesses(*model.tokenizer, row(base_logits, i), options.top),
-           guesses(*model.tokenizer, row(logits, i), options.top)},
-          options.worst);
-    }
+    LOWBIT_TRY(run.run(chunks[c], static_cast<int64_t>(c), [&](double share) {
+      report_progress(progress, "evaluating", static_cast<double>(c) + share, total);
+    }));
+    collector.add_chunk(run.positions);
   }
-  report_progress(progress, "evaluating", static_cast<double>(chunks.size()), static_cast<double>(chunks.size()));
+  report_progress(progress, "evaluating", total, total);
   return collector.finish();
 }
 

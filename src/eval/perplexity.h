@@ -15,7 +15,7 @@
 namespace lowbit::eval {
 
 struct EvalOptions {
-  int64_t context = 512;
+  int64_t context = 0;     // tokens of a chunk; 0: 512, or what the models were trained for where that is less
   int64_t chunks = -1;     // -1: all that the text has
   bool reference = false;  // fp32 activations and cache for the model itself (a base always runs so)
   int64_t worst = 12;      // how many of the worst positions to keep
@@ -52,7 +52,10 @@ struct EvalResult {
   std::vector<WorstPosition> worst;
 };
 
-// base may be null. Both must have the same vocabulary; an error says what differs, or that the text is too short.
+// base may be null. Both must have the same vocabulary; an error says what differs, or that the text is too short, the
+// context longer than what a model was trained for, or a model's logits no finite numbers.
+// Memory: the logits of kPiece tokens of each model.
+constexpr int64_t kPiece = 64;
 Result<EvalResult> evaluate(const runtime::Engine& model, const runtime::Engine* base, const std::string& text,
                             const EvalOptions& options, const graph::NumericPolicy& policy,
                             const ProgressFn& progress = {});

@@ -133,7 +133,7 @@ TEST_F(Perplexity, SoManyChunks) {
   EXPECT_EQ(two->tokens, 8);
   EXPECT_EQ(two->perplexity, same->perplexity);
   EXPECT_EQ(run(*engine, nullptr, text, context_of(10, 99))->chunks, 10);
-  EXPECT_EQ(run(*engine, nullptr, text, context_of(100))->chunks, 1);
+  EXPECT_EQ(run(*engine, nullptr, text, context_of(64))->chunks, 1);
 }
 
 TEST_F(Perplexity, ShortTextsAndContextsAreErrors) {
@@ -144,8 +144,94 @@ TEST_F(Perplexity, ShortTextsAndContextsAreErrors) {
   EXPECT_NE(result.message().find("10"), std::string::npos) << result.message();
   EXPECT_FALSE(run(*engine, nullptr, "", context_of(10)).ok());
   EXPECT_FALSE(run(*engine, nullptr, random_text(50, 8), context_of(3)).ok());
-  EXPECT_FALSE(run(*engine, nullptr, random_text(50, 8), context_of(0)).ok());
+  EXPECT_FALSE(run(*engine, nullptr, random_text(50, 8), {}).ok());
   EXPECT_FALSE(run(*engine, nullptr, random_text(50, 8), context_of(-8)).ok());
+}
+
+// The model was trained for 64 tokens.
+TEST_F(Perplexity, TheContextIsAtMostThatOfTheModel) {
+  const auto engine = open("m", random_model(7));
+  const std::string text = random_text(200, 8);
+  const auto result = run(*engine, nullptr, text, context_of(65));
+  ASSERT_FALSE(result.ok());
+  EXPECT_NE(result.message().find("--context 65 is more than the 64 tokens"), std::string::npos) << result.message();
+  const auto usual = run(*engine, nullptr, text, {}), same = run(*engine, nullptr, text, context_of(64));
+  ASSERT_TRUE(usual.ok() && same.ok()) << usual.message();
+  EXPECT_EQ(usual->context, 64);
+  EXPECT_EQ(usual->perplexity, same->perplexity);
+  TableModel small = random_model(9);
+  small.context = 16;
+  const auto base = open("b", small);
+  EXPECT_EQ(run(*engine, base.get(), text, {})->context, 16);
+  EXPECT_FALSE(run(*engine, base.get(), text, context_of(32)).ok());
+}
+
+// Chunks of 600 tokens are read in several pieces with and without logits; the bits are those of one forward pass.
+TEST_F(Perplexity, PiecesDoNotChangeABit) {
+  TableModel model = random_model(22), other = random_model(23);
+  model.context = other.context = 1000;
+  const auto engine = open("m", model), base = open("b", other);
+  const std::string text = random_text(1200, 24);
+  std::vector<double> progress;
+  const auto result =
+      evaluate(*engine, base.get(), text, context_of(600), graph::NumericPolicy::standard(),
+               [&](std::string_view, double done, double total) { progress.push_back(done / total); });
+  ASSERT_TRUE(result.ok()) << result.message();
+  EXPECT_EQ(result->tokens, 2 * 299);
+  EXPECT_GT(progress.size(), 10u);
+  EXPECT_TRUE(std::is_sorted(progress.begin(), progress.end()));
+  EXPECT_EQ(progress.back(), 1.0);
+  for (int64_t chunk = 0; chunk < 2; ++chunk) {
+    std::vector<int32_t> ids;
+    for (const char c : text.substr(static_cast<size_t>(chunk) * 600, 600)) ids.push_back(c - 'a');
+    std::vector<float> logits, base_logits;
+    const auto whole = [&](const runtime::Engine& e, const graph::NumericPolicy& policy, std::vector<float>& out) {
+      const auto executor = e.executor_for(policy, active_isa()).value();
+      exec::Cache cache = executor->new_cache(600);
+      const exec::Segment segment{ids, &cache, 600};
+      ASSERT_TRUE(executor->forward({&segment, 1}, out).ok());
+    };
+    whole(*engine, graph::NumericPolicy::standard(), logits);
+    whole(*base, graph::NumericPolicy::reference(), base_logits);
+    double chunk_nll = 0.0, chunk_kl = 0.0;
+    for (size_t at = 300; at < 599; ++at) {
+      const auto p = std::span<const float>(base_logits).subspan(9 * at, 9);
+      const auto q = std::span<const float>(logits).subspan(9 * at, 9);
+      const LogSoftmax q_soft(q);
+      chunk_nll += q_soft.norm() - static_cast<double>(q[static_cast<size_t>(ids[at + 1])]);
+      chunk_kl += kl_divergence(p, LogSoftmax(p), q, q_soft);
+    }
+    EXPECT_EQ(result->per_chunk[static_cast<size_t>(chunk)].nll, chunk_nll / 299.0);
+    EXPECT_EQ(result->per_chunk[static_cast<size_t>(chunk)].kl, chunk_kl / 299.0);
+  }
+}
+
+TEST_F(Perplexity, LogitsThatAreNoNumbersAreAnError) {
+  TableModel broken = random_model(25);
+  broken.logits[1][2] = NAN;
+  const auto good = open("good", random_model(25)), bad = open("bad", broken);
+  const std::string text = random_text(80, 26);
+  for (const auto& [model, base] : {std::pair(bad.get(), good.get()), std::pair(good.get(), bad.get()),
+                                    std::pair<runtime::Engine*, runtime::Engine*>(bad.get(), nullptr)}) {
+    const auto result = run(*model, base, text, context_of(16));
+    ASSERT_FALSE(result.ok());
+    EXPECT_NE(result.message().find("bad: after 9 tokens of chunk 1"), std::string::npos) << result.message();
+  }
+}
+
+// Rows beyond the tokenizer's tokens take part in the distribution; as guesses they have no text.
+TEST_F(Perplexity, PaddedVocabularies) {
+  TableModel model = random_model(27), base = random_model(28);
+  for (TableModel* m : {&model, &base}) {
+    m->named = 8;
+    m->bos = -1;
+    for (auto& row : m->logits) row[8] = 6.0f;
+  }
+  const auto engine = open("m", model), base_engine = open("b", base);
+  const auto result = run(*engine, base_engine.get(), random_text(80, 29), context_of(16));
+  ASSERT_TRUE(result.ok()) << result.message();
+  ASSERT_FALSE(result->worst.empty());
+  EXPECT_EQ(result->worst[0].base_top[0].token, "");
 }
 
 // Zero chunks would have no mean.

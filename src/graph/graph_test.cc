@@ -89,7 +89,8 @@ TEST(Graph, StructuralFacts) {
 TEST(Graph, CastsAreInsertedOncePerValueAndFormat) {
   Small s;
   ASSERT_TRUE(infer_shapes(s.graph).ok());
-  const NumericPolicy policy{format_of("int8/32:f32"), format_of("bf16"), format_of("f16")};
+  const NumericPolicy policy{format_of("int8/32:f32"), format_of("bf16"), format_of("int12/64:f16"),
+                             format_of("f16")};
   const auto with = [&](std::map<std::string, std::vector<const char*>> weights, const NumericPolicy& p) {
     return insert_casts(s.graph, p, [&](const std::string& name) {
       std::vector<formats::Format> out;
@@ -106,7 +107,7 @@ TEST(Graph, CastsAreInsertedOncePerValueAndFormat) {
   };
   using Names = std::vector<std::string>;
   EXPECT_EQ(casts(with({{"table", {"q4_k"}}, {"wa", {"int4/32:f16"}}, {"wb", {"q6_k"}}}, policy)),
-            (Names{"e:int8/32:f32", "sum:int8/32:f32"}));
+            (Names{"e:int8/32:f32", "sum:int12/64"}));
   EXPECT_EQ(casts(with({{"table", {"bf16"}}, {"wa", {"int4/32:f16"}}, {"wb", {"nf4/64:f32"}}}, policy)),
             (Names{"e:int8/32:f32", "e:bf16", "sum:bf16"}));
   // A weight is as wide as its widest part.
@@ -122,8 +123,10 @@ TEST(Graph, CastsAreInsertedOncePerValueAndFormat) {
       EXPECT_EQ(n.attention.kv, format_of("f16"));
     }
     if (n.op != Op::linear) continue;
-    EXPECT_EQ(graph.values[static_cast<size_t>(n.inputs[0])].format, format_of("int8/32:f32")) << n.name;
-    EXPECT_EQ(graph.values[static_cast<size_t>(uncast_input(graph, n))].name, n.name == "logits" ? "sum" : "e");
+    const bool head = n.name == "logits";
+    EXPECT_EQ(graph.values[static_cast<size_t>(n.inputs[0])].format,
+              head ? policy.head_activations : policy.integer_activations);
+    EXPECT_EQ(graph.values[static_cast<size_t>(uncast_input(graph, n))].name, head ? "sum" : "e");
   }
   EXPECT_EQ(graph.values[static_cast<size_t>(graph.logits)].name, "logits");
   EXPECT_EQ(graph.values[static_cast<size_t>(graph.logits)].width, 10);

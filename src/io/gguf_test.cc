@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <limits>
 
@@ -182,6 +183,20 @@ TEST(Gguf, words_and_floats) {
   const std::string f32 = Bytes().f32(1.25f).f32(-0.0f).f32(0x1p-149f).f32(3e38f).f32(0.1f).text();
   EXPECT_EQ(load_values(gguf_file({}, 0, {{"norm", {5}, 0, f32}}), "f32"),
             (std::vector<float>{1.25f, -0.0f, 0x1p-149f, 3e38f, 0.1f}));
+}
+
+// Each of many tensors is looked up; a search through the list for each would take minutes.
+TEST(Gguf, many_tensors_are_found_by_name) {
+  constexpr int kTensors = 200000;
+  const auto name = [](int i) { return fmt::format("a.long.name.of.a.tensor.{}", i); };
+  Bytes file;
+  file.raw("GGUF").u32(3).u64(kTensors).u64(0);
+  for (int i = 0; i < kTensors; ++i) file.str(name(i)).u32(1).u64(1).u32(0).u64(uint64_t{32} * i);
+  const auto opened = open_text(file.pad(32).raw(std::string(size_t{32} * kTensors, '\0')).text());
+  ASSERT_TRUE(opened.ok()) << opened.message();
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < kTensors; ++i) ASSERT_EQ((*opened)->find(name(i)), i);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
 }
 
 TEST(Gguf, tensor_list) {

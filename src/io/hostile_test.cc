@@ -1,13 +1,17 @@
 // Damaged and hostile files: every one must open or give an error that names the file, without a crash and without
 // memory out of proportion to the file.
 #include <gtest/gtest.h>
+#include <malloc.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <functional>
 #include <new>
 
 #include "base/rng.h"
+#include "io/limits.h"
+#include "io/metadata_text.h"
 #include "io/model_file.h"
 #include "io/test_files.h"
 
@@ -23,19 +27,43 @@
 #endif
 
 namespace {
-// Largest single request of memory since it was set to 0.
-size_t largest_request = 0;
+// Bytes that operator new has given and not got back, and the most of them since a meter was started.
+std::atomic<size_t> live_bytes = 0, peak_bytes = 0;
+
+class MemoryMeter {
+ public:
+  MemoryMeter() : before_(live_bytes) { peak_bytes = before_; }
+  size_t most() const { return peak_bytes - before_; }
+
+ private:
+  size_t before_;
+};
 }  // namespace
 
 #if LOWBIT_COUNT_MEMORY
-void* operator new(size_t bytes) {
-  largest_request = std::max(largest_request, bytes);
-  void* memory = std::malloc(bytes == 0 ? 1 : bytes);
+namespace {
+void* counted(void* memory) {
   if (memory == nullptr) std::abort();
+  const size_t now = live_bytes += ::malloc_usable_size(memory);
+  if (now > peak_bytes) peak_bytes = now;
   return memory;
 }
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, size_t) noexcept { std::free(memory); }
+void give_back(void* memory) {
+  if (memory != nullptr) live_bytes -= ::malloc_usable_size(memory);
+  std::free(memory);
+}
+size_t rounded(size_t bytes, size_t alignment) { return (bytes + alignment) / alignment * alignment; }
+}  // namespace
+
+void* operator new(size_t bytes) { return counted(std::malloc(bytes == 0 ? 1 : bytes)); }
+void* operator new(size_t bytes, std::align_val_t alignment) {
+  const auto to = static_cast<size_t>(alignment);
+  return counted(std::aligned_alloc(to, rounded(bytes, to)));
+}
+void operator delete(void* memory) noexcept { give_back(memory); }
+void operator delete(void* memory, size_t) noexcept { give_back(memory); }
+void operator delete(void* memory, std::align_val_t) noexcept { give_back(memory); }
+void operator delete(void* memory, size_t, std::align_val_t) noexcept { give_back(memory); }
 #endif
 
 namespace lowbit::io {
@@ -47,12 +75,20 @@ class Hostile {
  public:
   explicit Hostile(std::string name) : name_(std::move(name)) {}
 
-  // Opens a variant and loads all of its tensors.
+  // Opens a variant and loads all of its tensors, in memory in proportion to the variant: a value of one byte takes
+  // 16 in JSON and a list that grows thrice its size; rows are filled up to the width of the layout.
   void open(const std::string& text, const std::string& what) {
     ++variants_;
-    largest_request = 0;
+    const MemoryMeter meter;
+    open_and_load(text, what);
+    EXPECT_LT(meter.most(), 64 * text.size() + (1 << 16)) << what;
+  }
+  int variants() const { return variants_; }
+  int refused() const { return refused_; }
+
+ private:
+  void open_and_load(const std::string& text, const std::string& what) {
     const auto file = open_model(name_, test::bytes_of(text));
-    EXPECT_LT(largest_request, 64 * text.size() + (1 << 16)) << what;
     if (!file.ok()) {
       ++refused_;
       check_message(file.message(), what);
@@ -64,10 +100,7 @@ class Hostile {
       if (!weight.ok()) check_message(weight.message(), what);
     }
   }
-  int variants() const { return variants_; }
-  int refused() const { return refused_; }
 
- private:
   void check_message(const std::string& message, const std::string& what) {
     EXPECT_NE(message.find(name_), std::string::npos) << what << ": " << message;
     EXPECT_EQ(message.find('\n'), std::string::npos) << what << ": " << message;
@@ -131,6 +164,37 @@ std::string valid_gguf(size_t& header) {
   header = text.find(std::string(20, '\1'));
   return text;
 }
+
+#if LOWBIT_COUNT_MEMORY
+TEST(MemoryMeter, counts_what_is_alive) {
+  const MemoryMeter meter;
+  struct alignas(64) Line {
+    char bytes[64];
+  };
+  for (int i = 0; i < 100; ++i) {
+    const auto a = std::make_unique<std::vector<char>>(1000), b = std::make_unique<std::vector<char>>(2000);
+    const auto lines = std::make_unique<Line[]>(100);
+    ASSERT_NE(lines[0].bytes, a->data());
+  }
+  EXPECT_GE(meter.most(), 9400u);
+  EXPECT_LT(meter.most(), 20000u);
+}
+
+// What a few bytes can ask for at most: 2^22 equal values.
+TEST(HostileSafetensors, runs_stay_below_their_bound) {
+  const MemoryMeter meter;
+  const auto whole = parse_metadata_text(R"({"values":{},"packed":{"x":{"runs":[[7,4194304]]}}})");
+  ASSERT_TRUE(whole.ok()) << whole.message();
+  EXPECT_LT(meter.most(), 4 * 16 * kMaxMetadataValues);
+}
+
+TEST(HostileSafetensors, runs_of_long_strings_are_refused) {
+  const MemoryMeter meter;
+  const std::string text = R"({"values":{},"packed":{"x":{"runs":[[")" + std::string(1000, 's') + R"(",4000000]]}}})";
+  EXPECT_FALSE(parse_metadata_text(text).ok());
+  EXPECT_LT(meter.most(), 64 * text.size() + (1 << 16));
+}
+#endif
 
 TEST(HostileGguf, damaged_files) {
   size_t header = 0;

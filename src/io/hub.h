@@ -39,12 +39,14 @@ struct ListedModel {
 Result<std::vector<ListedModel>> list_models();
 
 // The path of a known model in the cache: brought there first where it is missing, checked by SHA-256. A file that
-// was checked before is known by a small stamp beside it. An error leaves nothing behind.
+// was checked before is known by a small stamp beside it. An error leaves nothing behind, and
+// what a killed pull left is removed by the next that downloads.
 Result<std::string> pull(std::string_view name, const ProgressFn& progress = {});
 // The same for any row and folder.
 Result<std::string> pull(const KnownModel& model, const std::string& cache, const ProgressFn& progress = {});
 
-// A path that exists as it is; else a known name, pulled where it is missing; else an error that lists near names.
+// The path of a file as it is; else a known name, pulled where it is missing, even where a folder has that name; else
+// a path of any kind; else an error that lists near names.
 Result<std::string> resolve_model(const std::string& name_or_path, const ProgressFn& progress = {});
 
 }  // namespace lowbit::io

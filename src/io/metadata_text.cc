@@ -1,6 +1,7 @@
 #include "io/metadata_text.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <set>
 #include <vector>
@@ -18,6 +19,8 @@ using nlohmann::json;
 constexpr size_t kLeastPacked = 32;
 // One byte each; the first that stands in none of the strings separates them.
 constexpr std::string_view kSeparators = " ,;|\t\n";
+// Merges and the tokens they belong to are the longest lists of strings by far; to try more would cost the product.
+constexpr size_t kMostSplitCandidates = 16;
 
 bool all_strings(const json& array) {
   return std::ranges::all_of(array, [](const json& value) { return value.is_string(); });
@@ -77,7 +80,8 @@ Result<json> unpack_runs(const json& packed, uint64_t& room) {
     LOWBIT_ASSIGN(const uint64_t count, json_count(run.at(1), kMaxMetadataValues, "the length of a run"));
     if (count > room) return errorf("lists of more than {} values", kMaxMetadataValues);
     room -= count;
-    if (!run.at(0).is_primitive()) return Error{"a run of a value that is neither a number nor a boolean"};
+    if (!run.at(0).is_number() && !run.at(0).is_boolean())
+      return Error{"a run of a value that is neither a number nor a boolean"};
     for (uint64_t i = 0; i < count; ++i) array.push_back(run[0]);
   }
   return array;
@@ -149,15 +153,28 @@ Result<json> unpack_splits(const json& packed, const json& metadata) {
 
 // Each list divides at most one other, and none that is itself divided (so that a small text stays small).
 struct Divisions {
+  std::set<std::string> candidates;  // the longest lists of strings
   std::set<std::string> bases, divided;
 };
 
+// Where lists are of one length, the first keys.
+std::set<std::string> longest_string_lists(const json& metadata) {
+  std::vector<std::pair<size_t, std::string>> lists;
+  for (const auto& [key, value] : metadata.items()) {
+    if (value.is_array() && value.size() >= kLeastPacked && all_strings(value)) lists.emplace_back(value.size(), key);
+  }
+  std::ranges::stable_sort(lists, std::greater(), &std::pair<size_t, std::string>::first);
+  if (lists.size() > kMostSplitCandidates) lists.resize(kMostSplitCandidates);
+  std::set<std::string> keys;
+  for (auto& [size, key] : lists) keys.insert(std::move(key));
+  return keys;
+}
+
 std::optional<json> pack_as_splits(const std::string& key, const json& metadata, Divisions& divisions) {
-  if (divisions.bases.contains(key)) return std::nullopt;
-  for (const auto& [of, base] : metadata.items()) {
+  if (divisions.bases.contains(key) || !divisions.candidates.contains(key)) return std::nullopt;
+  for (const std::string& of : divisions.candidates) {
     if (of == key || divisions.divided.contains(of) || divisions.bases.contains(of)) continue;
-    if (!base.is_array() || base.size() < kLeastPacked || !all_strings(base)) continue;
-    auto packed = pack_splits(metadata.at(key), of, base);
+    auto packed = pack_splits(metadata.at(key), of, metadata.at(of));
     if (!packed.has_value()) continue;
     divisions.bases.insert(of);
     divisions.divided.insert(key);
@@ -197,7 +214,7 @@ Status unpack_all(const json& packed, json& metadata) {
 
 std::string metadata_text(const json& metadata) {
   json values = json::object(), packed = json::object();
-  Divisions divisions;
+  Divisions divisions{longest_string_lists(metadata), {}, {}};
   for (const auto& [key, value] : metadata.items()) {
     std::optional<json> form;
     if (value.is_array() && value.size() >= kLeastPacked) {

@@ -25,11 +25,13 @@ const nlohmann::json& ModelFile::plan() const {
 }
 
 int64_t ModelFile::find(std::string_view name) const {
-  const auto all = tensors();
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (all[i].name == name) return static_cast<int64_t>(i);
-  }
-  return -1;
+  std::call_once(indexed_, [this] {
+    const auto all = tensors();
+    index_.reserve(all.size());
+    for (size_t i = 0; i < all.size(); ++i) index_.emplace(all[i].name, static_cast<int64_t>(i));
+  });
+  const auto found = index_.find(name);
+  return found == index_.end() ? -1 : found->second;
 }
 
 Result<std::shared_ptr<const ModelFile>> open_model(const std::string& path) {

@@ -3,9 +3,12 @@
 
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <span>
 #include <string>
+#include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "base/result.h"
@@ -50,8 +53,12 @@ class ModelFile {
   // Lets the system drop the pages of a tensor that has been repacked.
   virtual void release(size_t index) const {}
 
-  // Index of a tensor by name, or -1.
+  // Index of a tensor by name (the first of equal ones), or -1. Any thread may ask.
   int64_t find(std::string_view name) const;
+
+ private:
+  mutable std::once_flag indexed_;
+  mutable std::unordered_map<std::string_view, int64_t> index_;
 };
 
 // Opens by content, not by ending: GGUF, or lowbit's safetensors. The error names the file, offset, found, expected.

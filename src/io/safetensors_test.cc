@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/rng.h"
 #include "io/metadata_text.h"
@@ -335,6 +336,8 @@ TEST(MetadataText, hostile_packing_is_refused) {
       {R"({"values":{},"packed":{"x":{"runs":[[0,4000000000]]}}})", "run"},
       {R"({"values":{},"packed":{"x":{"runs":[[0,4000000]]},"y":{"runs":[[0,4000000]]}}})", "more than"},
       {R"({"values":{},"packed":{"x":{"runs":[[[],4]]}}})", "neither a number"},
+      {R"({"values":{},"packed":{"x":{"runs":[["text",4]]}}})", "neither a number"},
+      {R"({"values":{},"packed":{"x":{"runs":[[null,4]]}}})", "neither a number"},
       {R"({"values":{},"packed":{"x":{"runs":[[1,-4]]}}})", "whole number"},
       {R"({"values":{},"packed":{"x":{"runs":[[1,1e300]]}}})", "whole number"},
       {R"({"values":{},"packed":{"x":{"strings":"a b","separator":""}}})", "separator"},
@@ -357,6 +360,24 @@ TEST(MetadataText, hostile_packing_is_refused) {
     EXPECT_NE(found.message().find(word), std::string::npos) << text << "\n" << found.message();
   }
   EXPECT_FALSE(parse_metadata_text(std::string(100000, '[')).ok());
+}
+
+// A file may hold a hundred thousand lists; comparing each with each would take minutes.
+TEST(MetadataText, many_lists_do_not_take_the_square_of_the_time) {
+  nlohmann::json metadata = nlohmann::json::object();
+  for (int list = 0; list < 20000; ++list) {
+    auto& strings = metadata[fmt::format("list{}", list)] = nlohmann::json::array();
+    for (int i = 0; i < 32; ++i) strings.push_back(fmt::format("{} {}", list, i));
+  }
+  auto& tokens = metadata["tokens"] = nlohmann::json::array();
+  auto& merges = metadata["merges"] = nlohmann::json::array();
+  for (int i = 0; i < 100000; ++i) tokens.push_back(fmt::format("t{}", i));
+  for (int i = 5; i < 100000; ++i) merges.push_back(fmt::format("t {}", i));
+  const auto start = std::chrono::steady_clock::now();
+  const std::string text = metadata_text(metadata);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(20));
+  EXPECT_NE(text.find(R"("of":"tokens")"), std::string::npos);
+  EXPECT_EQ(parse_metadata_text(text).value(), metadata);
 }
 
 TEST(Utf8, escaping_is_lossless_and_valid) {

@@ -2,11 +2,34 @@
 
 #include <fmt/ranges.h>
 
+#include <string_view>
+#include <unordered_map>
+
+#include "io/utf8.h"
+
 namespace lowbit::models {
 
 const nlohmann::json* Config::at(const std::string& key) const {
   const auto it = source_.metadata->find(full(key));
   return it == source_.metadata->end() ? nullptr : &*it;
+}
+
+std::string describe(const nlohmann::json& value) {
+  if (value.is_string()) return io::shown(value.get_ref<const std::string&>());
+  return value.is_number() || value.is_boolean() ? value.dump() : value.type_name();
+}
+
+Status Config::refuse_scaled_rotation() const {
+  // Type "none", and a factor of 1 (or 0, which stands for none), change nothing.
+  for (const auto& [name, value] : source_.metadata->items()) {
+    if (!name.starts_with(full("rope.scal"))) continue;
+    const bool factor = name == full("rope.scaling.factor") || name == full("rope.scale_linear");
+    if (factor && value.is_number() && (value.get<double>() == 0.0 || value.get<double>() == 1.0)) continue;
+    if (name == full("rope.scaling.type") && value == "none") continue;
+    return errorf("{}: metadata key {} is {}; scaled rotary positions are not supported", source_.path,
+                  io::printable(name, 80), describe(value));
+  }
+  return {};
 }
 
 bool Config::has(const std::string& key) const { return at(key) != nullptr; }
@@ -116,14 +139,23 @@ graph::ValueId Builder::attention(const std::string& name, graph::ValueId q, gra
   return graph_.add(std::move(node));
 }
 
-Status check_parameters(const Source& source, const graph::Graph& graph) {
-  for (const graph::Parameter& parameter : graph.parameters) {
-    const Source::Tensor* tensor = source.find(parameter.name);
+Status check_parameters(const Source& source, const Model& model) {
+  std::unordered_map<std::string_view, const Source::Tensor*> unused;
+  for (const Source::Tensor& tensor : source.tensors) unused.emplace(tensor.name, &tensor);
+  for (const graph::Parameter& parameter : model.graph.parameters) {
+    const auto found = unused.extract(parameter.name);
+    const Source::Tensor* tensor = found ? found.mapped() : nullptr;
     if (tensor == nullptr) return errorf("{}: tensor {} is missing", source.path, parameter.name);
     if (tensor->shape != parameter.shape) {
       return errorf("{}: tensor {} has shape [{}], expected [{}]", source.path, parameter.name,
                     fmt::join(tensor->shape, ", "), fmt::join(parameter.shape, ", "));
     }
+  }
+  // The first in the order of the file.
+  for (const Source::Tensor& tensor : source.tensors) {
+    if (!unused.contains(tensor.name)) continue;
+    return errorf("{}: tensor {} is not used by architecture {}: results without it would be wrong", source.path,
+                  io::shown(tensor.name), model.architecture);
   }
   return {};
 }

@@ -18,6 +18,8 @@ class Config {
   Result<int64_t> integer(const std::string& key, int64_t least, int64_t most, int64_t fallback) const;
   Result<double> number(const std::string& key, double least, double most) const;
   Result<double> number(const std::string& key, double least, double most, double fallback) const;
+  // An error where the metadata ask for rotary positions of another scale.
+  Status refuse_scaled_rotation() const;
   bool has(const std::string& key) const;
   const Source& source() const { return source_; }
   std::string full(const std::string& key) const { return prefix_ + "." + key; }
@@ -48,7 +50,10 @@ class Builder {
   graph::Graph& graph_;
 };
 
-// Every parameter of the graph is in the file with the right shape.
-Status check_parameters(const Source& source, const graph::Graph& graph);
+// Every parameter of the graph is in the file with the right shape, and every tensor of the file is one.
+Status check_parameters(const Source& source, const Model& model);
+
+// A value of the metadata for a sentence: a string in quotation marks and cut, a number, else what type it is.
+std::string describe(const nlohmann::json& value);
 
 }  // namespace lowbit::models

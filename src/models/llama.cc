@@ -35,8 +35,11 @@ Result<Shape> read_shape(const Source& source) {
     return errorf("{}: {} is {}; only rotary positions over a whole head of even width ({}) are supported",
                   source.path, config.full("rope.dimension_count"), turned, s.head_dim);
   }
-  if (source.find("rope_freqs.weight") != nullptr || config.has("rope.scaling.type")) {
-    return errorf("{}: rope scaling is not supported yet", source.path);
+  LOWBIT_TRY(config.refuse_scaled_rotation());
+  // Before a graph of that many is made.
+  if (static_cast<uint64_t>(s.layers) > source.tensors.size()) {
+    return errorf("{}: {} is {}, but the file has only {} tensors", source.path, config.full("block_count"), s.layers,
+                  source.tensors.size());
   }
   const Source::Tensor* embedding = source.find("token_embd.weight");
   if (embedding == nullptr || embedding->shape.size() != 2) {

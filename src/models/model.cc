@@ -39,8 +39,9 @@ std::vector<std::string_view> architectures() {
 
 Result<Model> build(const Source& source) {
   const auto it = source.metadata->find("general.architecture");
-  if (it == source.metadata->end() || !it->is_string()) {
-    return errorf("{}: metadata key general.architecture is missing or no string", source.path);
+  if (it == source.metadata->end()) return errorf("{}: metadata has no key general.architecture", source.path);
+  if (!it->is_string()) {
+    return errorf("{}: metadata key general.architecture is {}, expected a string", source.path, it->type_name());
   }
   const std::string architecture = it->get<std::string>();
   for (const Row& row : kRows) {
@@ -50,10 +51,10 @@ Result<Model> build(const Source& source) {
     const auto name = source.metadata->find("general.name");
     model.name = name != source.metadata->end() && name->is_string() ? name->get<std::string>() : architecture;
     LOWBIT_TRY(graph::infer_shapes(model.graph));
-    LOWBIT_TRY(check_parameters(source, model.graph));
+    LOWBIT_TRY(check_parameters(source, model));
     return model;
   }
-  return errorf("{}: architecture \"{}\" is not supported; this version runs: {}", source.path, architecture,
+  return errorf("{}: architecture {} is not supported; this version runs: {}", source.path, describe(*it),
                 fmt::join(architectures(), ", "));
 }
 

@@ -121,11 +121,42 @@ TEST(Llama, ErrorsNameTheKey) {
   file.metadata["llama.rope.dimension_count"] = 4;
   file.expect_error({"rope.dimension_count", "4", "8"});
   file = File();
-  file.metadata["llama.rope.scaling.type"] = "yarn";
-  file.expect_error({"rope scaling"});
-  file = File();
-  file.tensors.push_back({"rope_freqs.weight", {4}});
-  file.expect_error({"rope scaling"});
+  file.metadata["llama.block_count"] = 4096;
+  file.expect_error({"block_count", "4096", "20 tensors"});
+}
+
+TEST(Llama, ScaledRotaryPositionsAreRefused) {
+  const std::pair<const char*, nlohmann::json> kScaled[] = {
+      {"llama.rope.scaling.type", "yarn"},     {"llama.rope.scaling.type", 1},
+      {"llama.rope.scaling.factor", 4.0},      {"llama.rope.scaling.factor", "1"},
+      {"llama.rope.scaling.attn_factor", 1.5}, {"llama.rope.scaling.original_context_length", 8192},
+      {"llama.rope.scale_linear", 2.0},
+  };
+  for (const auto& [key, value] : kScaled) {
+    File file;
+    file.metadata[key] = value;
+    file.expect_error({key, value.dump()});
+  }
+  File file;
+  file.metadata["llama.rope.scaling.type"] = std::string(100000, 'x');
+  EXPECT_LT(file.build().message().size(), 300u);
+  for (const nlohmann::json& factor : {nlohmann::json(0), nlohmann::json(1), nlohmann::json(1.0)}) {
+    file = File();
+    file.metadata["llama.rope.scaling.type"] = "none";
+    file.metadata["llama.rope.scaling.factor"] = factor;
+    file.metadata["llama.rope.scale_linear"] = factor;
+    EXPECT_TRUE(file.build().ok()) << file.build().message();
+  }
+}
+
+TEST(Llama, TensorsThatItDoesNotUseAreRefused) {
+  for (const char* name : {"blk.0.attn_q.bias", "rope_freqs.weight", "blk.2.attn_norm.weight", "x\ny"}) {
+    File file;
+    file.tensors.insert(file.tensors.begin() + 5, {name, {24}});
+    file.expect_error({"tensor ", "is not used by architecture llama"});
+    EXPECT_EQ(file.build().message().find('\n'), std::string::npos);
+    if (name[0] != 'x') file.expect_error({name});
+  }
 }
 
 TEST(Llama, ErrorsNameTheTensor) {
@@ -144,8 +175,11 @@ TEST(Models, UnknownArchitectures) {
   File file;
   file.metadata["general.architecture"] = "mamba";
   file.expect_error({"mamba", "llama"});
+  file.metadata["general.architecture"] = "a\x1b[2J\n" + std::string(100000, 'b');
+  file.expect_error({"architecture \"a\\x1b[2J\\x0ab", "..."});
+  EXPECT_LT(file.build().message().size(), 300u);
   file.metadata["general.architecture"] = 3;
-  file.expect_error({"general.architecture"});
+  file.expect_error({"general.architecture is number, expected a string"});
   file.metadata.erase("general.architecture");
   file.expect_error({"general.architecture"});
   EXPECT_EQ(architectures().front(), "llama");

@@ -43,6 +43,7 @@ GridHistogram grid_histogram(const tensor::Weight& source, const tensor::Weight&
       const double x = (static_cast<double>(row[static_cast<size_t>(c)]) - static_cast<double>(minimums[g])) /
                            static_cast<double>(scales[g]) +
                        zeros[g];
+      if (!std::isfinite(x)) continue;
       const double at = (x - h.edges.front()) / (h.edges.back() - h.edges.front()) * bins;
       h.counts[static_cast<size_t>(std::clamp(at, 0.0, static_cast<double>(bins - 1)))] += 1;
     }

@@ -1,6 +1,17 @@
 #include "quant/plan.h"
 
+#include <algorithm>
+
 namespace lowbit::quant {
+
+bool TensorPlan::kept() const {
+  return std::all_of(parts.begin(), parts.end(), [](const PartPlan& part) { return part.keep; });
+}
+
+bool TensorPlan::rounded() const {
+  return std::any_of(parts.begin(), parts.end(),
+                     [](const PartPlan& part) { return !part.keep && !part.format.is_plain(); });
+}
 
 const TensorPlan* Plan::find(std::string_view name) const {
   for (const TensorPlan& tensor : tensors) {
@@ -23,7 +34,10 @@ Result<uint64_t> Plan::data_bytes() const {
   uint64_t sum = 0;
   for (const io::StoredTensor& tensor : stored()) {
     LOWBIT_ASSIGN(const std::vector<io::Piece> pieces, io::pieces_of(tensor));
-    for (const io::Piece& piece : pieces) sum += piece.bytes;
+    // As the writer does it: every entry reaches the next multiple of 64.
+    for (const io::Piece& piece : pieces) {
+      sum += (piece.bytes + io::kNativeAlignment - 1) / io::kNativeAlignment * io::kNativeAlignment;
+    }
   }
   return sum;
 }

@@ -27,6 +27,10 @@ struct TensorPlan {
   std::vector<PartPlan> parts;
 
   bool divided() const { return parts.size() > 1; }
+  // Whether the source's codes stay as they are in all parts: then the source's own order of rows stays too.
+  bool kept() const;
+  // Whether some part is rounded by a method.
+  bool rounded() const;
 };
 
 struct Plan {

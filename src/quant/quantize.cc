@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "io/safetensors.h"
+#include "tensor/gather.h"
 
 namespace lowbit::quant {
 namespace {
@@ -42,8 +43,8 @@ Status save_piece(const WorkFolder& work, const std::string& name, const tensor:
 
 Result<tensor::Weight> load_piece(const WorkFolder& work, const std::string& name, const TensorPlan& plan,
                                   SolveReport& report) {
-  LOWBIT_ASSIGN(const MappedFile file, work.read(name));
-  const auto damaged = [&] { return errorf("{}: damaged; delete the work folder and start again", file.path()); };
+  LOWBIT_ASSIGN(const WorkPiece file, work.read(name));
+  const auto damaged = [&] { return errorf("{}: is no piece of tensor {}", file.path(), plan.name); };
   PieceHeader header{};
   std::span<const std::byte> bytes = file.bytes();
   if (bytes.size() < sizeof header) return damaged();
@@ -66,11 +67,9 @@ Result<tensor::Weight> load_piece(const WorkFolder& work, const std::string& nam
     weight.parts.push_back(std::move(matrix));
     bytes = bytes.subspan(layout.total_bytes);
   }
-  if (!bytes.empty()) return damaged();
+  if (!bytes.empty() || !tensor::check_weight(weight).ok()) return damaged();
   return weight;
 }
-
-bool is_kept(const TensorPlan& plan) { return plan.parts.size() == 1 && plan.parts[0].keep; }
 
 class Runner {
  public:
@@ -80,13 +79,17 @@ class Runner {
   Result<tensor::Weight> tensor(const TensorPlan& plan, SolveReport& report, bool& reused) {
     reused = false;
     report = {};
-    if (is_kept(plan)) {
+    if (plan.kept()) {
       LOWBIT_ASSIGN(const auto source, models::load_weight(*job_.opened, plan.name));
-      return *source;
+      if (plan.divided() || source->row_order.empty()) return *source;
     }
     const std::string piece = piece_name(job_, plan);
-    reused = job_.work->has(piece);
-    if (!reused) LOWBIT_TRY(solve_piece(plan, piece));
+    if (job_.work->has(piece)) {
+      auto found = load_piece(*job_.work, piece, plan, report);
+      reused = found.ok();
+      if (reused) return found;
+    }
+    LOWBIT_TRY(solve_piece(plan, piece));
     return load_piece(*job_.work, piece, plan, report);
   }
 
@@ -117,8 +120,9 @@ class Runner {
 }  // namespace
 
 Result<const GptqFactor*> FactorCache::get(const std::string& parameter, const ParameterStatistics& statistics) {
-  // A parameter that is looked up too has moments of its own.
-  const bool shared = graph::users_of(graph_, parameter).size() == 1;
+  // A parameter that is looked up (too) has moments of its own.
+  const auto users = graph::users_of(graph_, parameter);
+  const bool shared = users.size() == 1 && graph_.nodes[static_cast<size_t>(users[0])].op == graph::Op::linear;
   const std::string key = shared ? fmt::format("{}", observed_input(graph_, parameter)) : parameter;
   if (key != key_ || factor_ == nullptr) {
     LOWBIT_ASSIGN(GptqFactor factor,
@@ -152,7 +156,9 @@ Result<QuantizeOutcome> quantize(const QuantizeJob& job, const std::string& out,
   }
   LOWBIT_ASSIGN(io::SafetensorsWriter writer,
                 io::SafetensorsWriter::create(out, job.metadata, job.plan->to_json(), job.plan->stored()));
+  done = 0.0;
   for (const TensorPlan& plan : tensors) {
+    report_progress(progress, "writing", done++, static_cast<double>(tensors.size()));
     SolveReport report;
     bool reused = false;
     LOWBIT_ASSIGN(const tensor::Weight weight, runner.tensor(plan, report, reused));
@@ -160,7 +166,7 @@ Result<QuantizeOutcome> quantize(const QuantizeJob& job, const std::string& out,
   }
   outcome.file_bytes = writer.file_bytes();
   LOWBIT_TRY(writer.commit());
-  report_progress(progress, "rounding", total, total);
+  report_progress(progress, "writing", 1.0, 1.0);
   return outcome;
 }
 

@@ -60,9 +60,13 @@ class Reader {
     });
   }
 
-  const toml::array* array(std::string_view key) {
+  // Null where the key is not there.
+  Result<const toml::array*> array(std::string_view key, std::string_view expected) {
     known_.push_back(std::string(key));
-    return table_.get_as<toml::array>(key);
+    const toml::node* node = table_.get(key);
+    if (node == nullptr) return static_cast<const toml::array*>(nullptr);
+    if (node->as_array() == nullptr) return wrong(key, *node, expected);
+    return node->as_array();
   }
 
   Status finish() const {
@@ -108,31 +112,30 @@ Status read_options(Reader& reader, Recipe& recipe) {
 }
 
 Status read_rules(Reader& reader, const std::string& name, Recipe& recipe) {
-  const toml::array* rules = reader.array("tensor");
+  LOWBIT_ASSIGN(const toml::array* rules, reader.array("tensor", "[[tensor]] tables"));
   if (rules == nullptr) return {};
   for (const toml::node& node : *rules) {
     const toml::table* table = node.as_table();
     if (table == nullptr) return errorf("{}, line {}: expected [[tensor]] tables", name, node.source().begin.line);
     Reader rule(*table, name);
-    Recipe::Rule r;
+    std::optional<NamePattern> pattern;
     std::optional<formats::Format> format;
     LOWBIT_TRY(rule.optional<std::string>("match", "a regular expression", [&](const std::string& v) -> Status {
-      r.match = v;
+      LOWBIT_ASSIGN(pattern, NamePattern::compile(v));
       return {};
     }));
     LOWBIT_TRY(rule.format("format", format));
     LOWBIT_TRY(rule.finish());
-    if (r.match.empty() || !format) {
+    if (!pattern || pattern->text().empty() || !format) {
       return errorf("{}, line {}: a [[tensor]] table needs match and format", name, table->source().begin.line);
     }
-    r.format = *format;
-    recipe.rules.push_back(std::move(r));
+    recipe.rules.push_back({*std::move(pattern), *std::move(format)});
   }
   return {};
 }
 
 Status read_candidates(Reader& reader, const std::string& name, Recipe& recipe) {
-  const toml::array* list = reader.array("candidates");
+  LOWBIT_ASSIGN(const toml::array* list, reader.array("candidates", "an array of format strings"));
   if (list == nullptr) return {};
   for (const toml::node& node : *list) {
     const auto text = node.value_exact<std::string>();
@@ -157,6 +160,7 @@ Result<Recipe> parse_recipe(const std::string& text, const std::string& name) {
   LOWBIT_TRY(reader.format("format", recipe.format));
   LOWBIT_TRY(
       reader.optional<std::string>("budget", "a string such as \"4.25bpw\"", [&](const std::string& v) -> Status {
+        if (recipe.format) return errorf("stands beside a format; a recipe has one of both");
         recipe.budget = v;
         return {};
       }));
@@ -167,6 +171,7 @@ Result<Recipe> parse_recipe(const std::string& text, const std::string& name) {
   }));
   LOWBIT_TRY(reader.integer("calibration_chunks", 1, 1 << 20, [&](int64_t v) { recipe.calibration_chunks = v; }));
   LOWBIT_TRY(reader.integer("context", 4, 1 << 24, [&](int64_t v) { recipe.context = v; }));
+  LOWBIT_TRY(reader.integer("divide_rows", 1, int64_t{1} << 40, [&](int64_t v) { recipe.divide_rows = v; }));
   LOWBIT_TRY(read_options(reader, recipe));
   LOWBIT_TRY(read_candidates(reader, name, recipe));
   LOWBIT_TRY(read_rules(reader, name, recipe));

@@ -8,21 +8,25 @@
 #include "base/result.h"
 #include "formats/format.h"
 #include "quant/method.h"
+#include "quant/name_pattern.h"
 
 namespace lowbit::quant {
 
+// Tensors whose names a pattern is found in get a format of their own.
+struct FormatRule {
+  NamePattern pattern;
+  formats::Format format;
+};
+
 struct Recipe {
-  std::optional<formats::Format> format;  // of every matrix
+  std::optional<formats::Format> format;  // of every matrix, or
   std::optional<std::string> budget;      // as on the command line
   std::string method = "gptq";
   MethodOptions options;
   std::vector<formats::Format> candidates;  // of a budget search; empty: the default list
-  struct Rule {
-    std::string match;  // regular expression on tensor names
-    formats::Format format;
-  };
-  std::vector<Rule> rules;  // the first that matches counts
+  std::vector<FormatRule> rules;            // the first that matches counts
   std::optional<int64_t> calibration_chunks, context;
+  std::optional<int64_t> divide_rows;  // matrices with at least so many rows may have several formats
 };
 
 // An error names the file, the line and the key, what was found and what was expected.

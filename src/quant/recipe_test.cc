@@ -19,6 +19,7 @@ descent_sweeps = 2
 scales = "amax"
 calibration_chunks = 8
 context = 256
+divide_rows = 64
 candidates = ["q8_0", "nf4/64"]
 
 [[tensor]]
@@ -44,7 +45,8 @@ TEST(Recipe, EveryKeyArrives) {
   EXPECT_EQ(recipe->context, 256);
   ASSERT_EQ(recipe->candidates.size(), 2u);
   ASSERT_EQ(recipe->rules.size(), 2u);
-  EXPECT_EQ(recipe->rules[1].match, "embd");
+  EXPECT_EQ(recipe->rules[1].pattern.text(), "embd");
+  EXPECT_EQ(recipe->divide_rows, 64);
 }
 
 TEST(Recipe, ShippedRecipesAreRead) {
@@ -62,16 +64,22 @@ TEST(Recipe, ErrorsNameFileLineAndKey) {
     const char* text;
     const char* says;
   };
-  for (const Case& c : {Case{"format = 4", "line 1: format is integer, expected a format string"},
-                        {"\nformat = \"int4/64:f17\"", "line 2: format: "},
-                        {"damping = \"much\"", "line 1: damping is string, expected a number from 0 to 10"},
-                        {"damping = -1", "line 1: damping"},
-                        {"methd = \"gptq\"", "line 1: unknown key \"methd\"; known: format, budget, method"},
-                        {"method = \"magic\"", "\"magic\" is no rounding method"},
-                        {"block = 0", "line 1: block: 0 is outside 1 to"},
-                        {"[[tensor]]\nmatch = \"x\"", "a [[tensor]] table needs match and format"},
-                        {"candidates = [3]", "candidates: expected format strings"},
-                        {"x = [", "not TOML"}}) {
+  for (const Case& c :
+       {Case{"format = 4", "line 1: format is integer, expected a format string"},
+        {"\nformat = \"int4/64:f17\"", "line 2: format: "},
+        {"damping = \"much\"", "line 1: damping is string, expected a number from 0 to 10"},
+        {"damping = -1", "line 1: damping"},
+        {"methd = \"gptq\"", "line 1: unknown key \"methd\"; known: format, budget, method"},
+        {"method = \"magic\"", "\"magic\" is no rounding method"},
+        {"block = 0", "line 1: block: 0 is outside 1 to"},
+        {"[[tensor]]\nmatch = \"x\"", "a [[tensor]] table needs match and format"},
+        {"[[tensor]]\nmatch = \"([\"\nformat = \"q8_0\"", "line 2: match: \"([\" is no regular expression"},
+        {"tensor = 3", "tensor is integer, expected [[tensor]] tables"},
+        {"candidates = \"q8_0\"", "candidates is string, expected an array of format strings"},
+        {"format = \"q8_0\"\nbudget = \"4bpw\"", "line 2: budget: stands beside a format"},
+        {"divide_rows = 0", "line 1: divide_rows: 0 is outside"},
+        {"candidates = [3]", "candidates: expected format strings"},
+        {"x = [", "not TOML"}}) {
     const auto recipe = parse_recipe(c.text, "r.toml");
     ASSERT_FALSE(recipe.ok()) << c.text;
     EXPECT_EQ(recipe.message().rfind("r.toml, line ", 0), 0u) << recipe.message();

@@ -1,8 +1,11 @@
 #include "quant/solve.h"
 
 #include <algorithm>
+#include <cmath>
+#include <cstring>
 #include <numeric>
 
+#include "quant/round/cast.h"
 #include "tensor/gather.h"
 
 namespace lowbit::quant {
@@ -15,14 +18,22 @@ class RowSource {
  public:
   explicit RowSource(const tensor::Weight& weight) : weight_(weight), inverse_(tensor::inverse_row_order(weight)) {}
 
-  void values(std::span<const int32_t> rows, ThreadPool& pool, std::vector<float>& out) const {
+  // An error where one is not finite.
+  Status values(std::span<const int32_t> rows, ThreadPool& pool, std::vector<float>& out) const {
     const int64_t cols = weight_.cols();
     out.resize(rows.size() * static_cast<size_t>(cols));
+    std::vector<char> bad(rows.size(), 0);
     pool.parallel_for(static_cast<int64_t>(rows.size()), 16, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
-        tensor::dequantize_row(weight_, inverse_, rows[static_cast<size_t>(i)], out.data() + i * cols);
+        float* row = out.data() + i * cols;
+        tensor::dequantize_row(weight_, inverse_, rows[static_cast<size_t>(i)], row);
+        bad[static_cast<size_t>(i)] = std::all_of(row, row + cols, [](float v) { return std::isfinite(v); }) ? 0 : 1;
       }
     });
+    for (size_t i = 0; i < bad.size(); ++i) {
+      if (bad[i] != 0) return errorf("row {} holds a weight that is not finite", rows[i]);
+    }
+    return {};
   }
 
   // Codes of rows that all lie in parts of `format`.
@@ -58,8 +69,14 @@ bool has_tensor_level(const formats::Format& format) {
   return !format.levels.empty() && format.levels.back().group == formats::kGroupTensor;
 }
 
+// Rows of fp32 that are held at a time.
+int64_t slab_rows(int64_t cols) {
+  return std::max<int64_t>(tensor::kRowBlock, kSlabBytes / (cols * 4) / tensor::kRowBlock * tensor::kRowBlock);
+}
+
 // Adds what the rows of one slab lost.
-void add_errors(const MethodOutput& output, std::span<const int32_t> rows, const SolveInput& input, double& loss,
+template <class Output>
+void add_errors(const Output& output, std::span<const int32_t> rows, const SolveInput& input, double& loss,
                 double& squared) {
   for (size_t i = 0; i < rows.size(); ++i) {
     squared += output.squared_error[i];
@@ -72,15 +89,20 @@ void add_errors(const MethodOutput& output, std::span<const int32_t> rows, const
 class PartSolver {
  public:
   PartSolver(const SolveInput& input, const PartPlan& part, const RowSource& source, std::span<const int32_t> rows)
-      : input_(input), part_(part), source_(source), rows_(rows), cols_(input.source->cols()) {
-    slab_ = std::max<int64_t>(tensor::kRowBlock, kSlabBytes / (cols_ * 4) / tensor::kRowBlock * tensor::kRowBlock);
-  }
+      : input_(input),
+        part_(part),
+        source_(source),
+        rows_(rows),
+        cols_(input.source->cols()),
+        slab_(slab_rows(cols_)) {}
 
   Result<tensor::PackedMatrix> run(SolveReport& report, double& squared, double& norm) {
     const auto count = static_cast<int64_t>(rows_.size());
     LOWBIT_ASSIGN(tensor::PackedMatrix matrix, tensor::PackedMatrix::allocate(part_.format, count, cols_));
     TensorScales scales;
-    if (!part_.keep && has_tensor_level(part_.format)) scales = tensor_scales();
+    if (!part_.keep && has_tensor_level(part_.format)) {
+      LOWBIT_ASSIGN(scales, tensor_scales());
+    }
     for (int64_t begin = 0; begin < count; begin += slab_) {
       const auto rows =
           rows_.subspan(static_cast<size_t>(begin), static_cast<size_t>(std::min(slab_, count - begin)));
@@ -96,12 +118,12 @@ class PartSolver {
   }
 
  private:
-  TensorScales tensor_scales() {
+  Result<TensorScales> tensor_scales() {
     TensorRange range;
     std::vector<float> values;
     for (size_t begin = 0; begin < rows_.size(); begin += static_cast<size_t>(slab_)) {
-      source_.values(rows_.subspan(begin, std::min(static_cast<size_t>(slab_), rows_.size() - begin)), *input_.pool,
-                     values);
+      LOWBIT_TRY(source_.values(rows_.subspan(begin, std::min(static_cast<size_t>(slab_), rows_.size() - begin)),
+                                *input_.pool, values));
       range.add(values);
     }
     return prepare(part_.format, range, input_.options.scales);
@@ -110,7 +132,7 @@ class PartSolver {
   Result<tensor::Codes> round(std::span<const int32_t> rows, const TensorScales& scales, SolveReport& report,
                               double& squared, double& norm) {
     std::vector<float> values;
-    source_.values(rows, *input_.pool, values);
+    LOWBIT_TRY(source_.values(rows, *input_.pool, values));
     for (const float v : values) norm += static_cast<double>(v) * static_cast<double>(v);
     MethodInput method;
     method.weights = values;
@@ -139,12 +161,31 @@ class PartSolver {
   int64_t cols_, slab_;
 };
 
-// Elements without levels are encoded one by one.
-Result<tensor::PackedMatrix> cast_part(const PartPlan& part, const RowSource& source, std::span<const int32_t> rows,
-                                       int64_t cols, ThreadPool& pool) {
+// Elements without levels, slab by slab: row blocks lie one behind the other, so the bytes of slabs do too.
+Result<tensor::PackedMatrix> cast_part(const SolveInput& input, const PartPlan& part, const RowSource& source,
+                                       std::span<const int32_t> rows, SolveReport& report, double& squared,
+                                       double& norm) {
+  const int64_t cols = input.source->cols(), slab = slab_rows(cols);
+  LOWBIT_ASSIGN(tensor::PackedMatrix matrix,
+                tensor::PackedMatrix::allocate(part.format, static_cast<int64_t>(rows.size()), cols));
+  const std::span<const float> moments =
+      input.statistics == nullptr ? std::span<const float>{} : std::span(input.statistics->second_moments);
+  uint64_t done = 0;
   std::vector<float> values;
-  source.values(rows, pool, values);
-  return tensor::pack_plain(part.format, static_cast<int64_t>(rows.size()), cols, values);
+  for (size_t begin = 0; begin < rows.size(); begin += static_cast<size_t>(slab)) {
+    const auto part_rows = rows.subspan(begin, std::min(static_cast<size_t>(slab), rows.size() - begin));
+    LOWBIT_TRY(source.values(part_rows, *input.pool, values));
+    for (const float v : values) norm += static_cast<double>(v) * static_cast<double>(v);
+    LOWBIT_ASSIGN(const CastOutput output,
+                  cast_rows(part.format, static_cast<int64_t>(part_rows.size()), cols, values, moments, *input.pool));
+    add_errors(output, part_rows, input, report.loss, squared);
+    const uint64_t bytes = output.matrix.layout().code_bytes;
+    LOWBIT_CHECK(done + bytes <= matrix.layout().code_bytes);
+    std::memcpy(matrix.writable().data() + done, output.matrix.bytes().data(), bytes);
+    done += bytes;
+  }
+  LOWBIT_CHECK(done == matrix.layout().code_bytes);
+  return matrix;
 }
 
 }  // namespace
@@ -152,16 +193,32 @@ Result<tensor::PackedMatrix> cast_part(const PartPlan& part, const RowSource& so
 std::vector<int32_t> importance_order(const ParameterStatistics& statistics) {
   std::vector<int32_t> order(statistics.row_weights.size());
   std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-    return statistics.row_weights[static_cast<size_t>(a)] > statistics.row_weights[static_cast<size_t>(b)];
-  });
+  // NaN counts as nothing: a comparison with it would be no order.
+  const auto weight = [&](int32_t row) {
+    const float w = statistics.row_weights[static_cast<size_t>(row)];
+    return std::isnan(w) ? 0.0f : w;
+  };
+  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return weight(a) > weight(b); });
   return order;
+}
+
+Status check_finite(const tensor::Weight& weight, ThreadPool& pool) {
+  std::vector<int32_t> rows(static_cast<size_t>(weight.rows()));
+  std::iota(rows.begin(), rows.end(), 0);
+  const RowSource source(weight);
+  const auto slab = static_cast<size_t>(slab_rows(weight.cols()));
+  std::vector<float> values;
+  for (size_t begin = 0; begin < rows.size(); begin += slab) {
+    LOWBIT_TRY(source.values(std::span(rows).subspan(begin, std::min(slab, rows.size() - begin)), pool, values));
+  }
+  return {};
 }
 
 Result<tensor::Weight> solve(const SolveInput& input, SolveReport& report) {
   const TensorPlan& plan = *input.plan;
   report = {};
-  if (plan.parts.size() == 1 && plan.parts[0].keep) return *input.source;
+  // A plan of one part has no order of rows: a source of one part that has one is brought into natural order.
+  if (plan.kept() && (plan.divided() || input.source->row_order.empty())) return *input.source;
   tensor::Weight result;
   result.shape = input.source->shape;
   std::vector<int32_t> order;
@@ -180,7 +237,7 @@ Result<tensor::Weight> solve(const SolveInput& input, SolveReport& report) {
     const auto rows = std::span<const int32_t>(order).subspan(first, static_cast<size_t>(part.rows));
     first += rows.size();
     if (!part.keep && part.format.is_plain()) {
-      LOWBIT_ASSIGN(tensor::PackedMatrix matrix, cast_part(part, source, rows, input.source->cols(), *input.pool));
+      LOWBIT_ASSIGN(tensor::PackedMatrix matrix, cast_part(input, part, source, rows, report, squared, norm));
       result.parts.push_back(std::move(matrix));
     } else {
       LOWBIT_ASSIGN(tensor::PackedMatrix matrix, PartSolver(input, part, source, rows).run(report, squared, norm));
@@ -205,6 +262,10 @@ Result<TrialResult> try_format(std::span<const float> rows, int64_t count, int64
   input.factor = factor;
   input.options = options;
   input.threads = &pool;
+  if (format.is_plain()) {
+    LOWBIT_ASSIGN(CastOutput output, cast_rows(format, count, cols, rows, statistics.second_moments, pool));
+    return TrialResult{std::move(output.weighted_error), std::move(output.squared_error)};
+  }
   const Method* chosen = find_method(method);
   LOWBIT_CHECK(chosen != nullptr);
   LOWBIT_ASSIGN(MethodOutput output, chosen->solve(input));

@@ -21,6 +21,9 @@ namespace lowbit::quant {
 // which a divided tensor stores them.
 std::vector<int32_t> importance_order(const ParameterStatistics& statistics);
 
+// An error that names the first row with a weight that is NaN or infinite.
+Status check_finite(const tensor::Weight& weight, ThreadPool& pool);
+
 struct SolveReport {
   double loss = 0.0;            // 1/2 sum f_r e_r H e_r^T in nats per token; 0 without statistics
   double relative_error = 0.0;  // |e|^2 / |w|^2

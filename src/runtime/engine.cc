@@ -13,6 +13,10 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::string& path, const Engi
   auto engine = std::make_unique<Engine>();
   LOWBIT_ASSIGN(engine->opened, models::open(path));
   LOWBIT_ASSIGN(engine->tokenizer, text::Tokenizer::from_metadata(engine->opened.file->metadata(), path));
+  if (engine->tokenizer->size() > engine->opened.model.vocabulary) {
+    return errorf("{}: the tokenizer has {} tokens, but the embedding only {} rows", path, engine->tokenizer->size(),
+                  engine->opened.model.vocabulary);
+  }
   LOWBIT_ASSIGN(engine->weights, models::load_weights(engine->opened, progress));
   engine->pool = options.pool ? options.pool : std::make_shared<ThreadPool>(options.threads);
   LOWBIT_ASSIGN(engine->executor, engine->executor_for(options.policy, options.isa));

@@ -14,8 +14,8 @@
 
 namespace lowbit::runtime {
 
-// Tokens that a long prompt is fed in at a time.
-constexpr int64_t kChunk = 512;
+// Tokens that a long prompt is fed in at a time; fewer where somebody may cancel or watches.
+constexpr int64_t kChunk = 512, kWatchedChunk = 128;
 
 struct EngineOptions {
   graph::NumericPolicy policy = graph::NumericPolicy::standard();
@@ -24,6 +24,7 @@ struct EngineOptions {
   std::shared_ptr<ThreadPool> pool;  // shared with others where given
 };
 
+// The tokenizer has no more tokens than the model has logits. It may have fewer: padding, which is never sampled.
 struct Engine {
   models::OpenedModel opened;
   tensor::Weights weights;

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "base/rng.h"
 #include "io/test_files.h"
 #include "runtime/test_model.h"
@@ -179,6 +181,85 @@ TEST_F(Generate, Cancelled) {
   ASSERT_TRUE(result.ok());
   EXPECT_EQ(result->finish_reason, "cancelled");
   EXPECT_EQ(result->text, "aaa");
+}
+
+// A prompt of 400 tokens: Ctrl-C comes while its second piece is read.
+TEST_F(Generate, CancelledWhileReadingThePrompt) {
+  open(hello());
+  std::atomic<bool> cancel{false};
+  std::vector<double> seen;
+  GenerateOptions options;
+  options.cancel = &cancel;
+  options.max_tokens = 1;
+  options.progress = [&](std::string_view stage, double done, double total) {
+    EXPECT_EQ(stage, "reading the prompt");
+    EXPECT_EQ(total, 400.0);
+    seen.push_back(done);
+    cancel = seen.size() == 2;
+  };
+  Session session(*engine_, 1000);
+  const std::vector<int32_t> prompt(400, 6);
+  const auto result = session.generate(prompt, options);
+  ASSERT_TRUE(result.ok());
+  EXPECT_EQ(result->finish_reason, "cancelled");
+  EXPECT_EQ(result->prompt_tokens, 256);
+  EXPECT_EQ(session.length(), 256);
+  EXPECT_TRUE(result->ids.empty());
+  cancel = false;
+  options.progress = {};
+  const auto rest = session.generate(std::span(prompt).subspan(256), options);
+  ASSERT_TRUE(rest.ok());
+  EXPECT_EQ(session.length(), 401);
+}
+
+TEST_F(Generate, ProgressEndsBeforeTheText) {
+  open(hello());
+  std::vector<double> seen;
+  GenerateOptions options;
+  options.progress = [&](std::string_view, double done, double) { seen.push_back(done); };
+  Session session(*engine_, 200);
+  std::vector<int32_t> prompt(150, 6);
+  prompt.back() = 0;
+  ASSERT_TRUE(session.generate(prompt, options, [&](std::string_view) { EXPECT_EQ(seen.back(), 150.0); }).ok());
+  EXPECT_EQ(seen, (std::vector<double>{0.0, 128.0, 150.0}));
+}
+
+// Rows of the embedding beyond the tokens are padding, however likely they look.
+TEST_F(Generate, PaddingIsNeverSampled) {
+  TableModel model = hello();
+  model.named = 6;
+  for (auto& row : model.logits) row[6] = 20.0f;
+  open(model);
+  EXPECT_EQ(run({0}, {}).text, "llo world");
+  GenerateOptions options = with_stops({}, 5);
+  options.sampling.temperature = 4.0;
+  for (options.sampling.seed = 0; options.sampling.seed < 20; ++options.sampling.seed) {
+    for (const int32_t id : run({0}, options).ids) EXPECT_LT(id, 6);
+  }
+  EXPECT_EQ(engine_->tokenizer->token_bytes(6), "");
+  EXPECT_EQ(engine_->tokenizer->decode(std::vector<int32_t>{0, 6, 1, -1}, true), "hell");
+  EXPECT_EQ(text::StreamDecoder(*engine_->tokenizer).push(6), "");
+}
+
+TEST_F(Generate, MoreTokensThanRowsAreAnError) {
+  TableModel model = hello();
+  test::write_table_model(folder_ / "model.safetensors", model, 5);
+  const auto engine = Engine::open(folder_ / "model.safetensors", {});
+  ASSERT_FALSE(engine.ok());
+  EXPECT_NE(engine.message().find("model.safetensors: the tokenizer has 7 tokens, but the embedding only 5 rows"),
+            std::string::npos)
+      << engine.message();
+}
+
+TEST_F(Generate, LogitsThatAreNoNumbersAreAnError) {
+  TableModel model = hello();
+  model.logits[2][3] = NAN;  // times zero, after the first token already
+  open(model);
+  Session session(*engine_, 64);
+  const auto result = session.generate(std::vector<int32_t>{0}, {});
+  ASSERT_FALSE(result.ok());
+  EXPECT_NE(result.message().find("model.safetensors: after 1 tokens the model's logits"), std::string::npos)
+      << result.message();
 }
 
 // é arrives in two tokens; a lone first byte at the end becomes U+FFFD.

@@ -5,6 +5,9 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <numeric>
+
+#include "arith/functions.h"
 
 namespace lowbit::runtime {
 namespace {
@@ -140,6 +143,54 @@ TEST(Sampler, RepetitionPenalty) {
   options.temperature = 1.0;
   options.repetition_penalty = 1.0;
   expect_shares(shares(options, logits_of({0.5, 0.5}), {0}), {{0, 0.5}, {1, 0.5}});
+}
+
+// The definition, slow: everything sorted, everything summed best first.
+int32_t sample_oracle(const SamplingOptions& o, std::span<const float> logits, Rng& rng) {
+  std::vector<int32_t> ids(logits.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  const auto logit = [&](int32_t id) { return logits[static_cast<size_t>(id)]; };
+  std::sort(ids.begin(), ids.end(),
+            [&](int32_t a, int32_t b) { return logit(a) != logit(b) ? logit(a) > logit(b) : a < b; });
+  if (o.top_k > 0) ids.resize(std::min(ids.size(), static_cast<size_t>(o.top_k)));
+  std::vector<double> p;
+  for (const int32_t id : ids) {
+    p.push_back(arith::exp(static_cast<float>((logit(id) - logit(ids[0])) / o.temperature)));
+  }
+  const double all = std::accumulate(p.begin(), p.end(), 0.0);
+  size_t keep = 0;
+  double sum = 0.0;
+  while (keep < p.size()) {
+    if (keep > 0 && (p[keep] < o.min_p * p[0] || sum >= o.top_p * all)) break;
+    sum += p[keep++];
+  }
+  double left = rng.uniform() * sum;
+  for (size_t i = 0; i < keep; ++i) {
+    left -= p[i];
+    if (left < 0.0) return ids[i];
+  }
+  return ids[keep - 1];
+}
+
+TEST(Sampler, EveryDrawIsThatOfTheDefinition) {
+  Rng rng(4);
+  for (int i = 0; i < 400; ++i) {
+    std::vector<float> logits = random_logits(1 + rng.below(i % 8 == 0 ? 30000 : 600), rng);
+    if (i % 3 == 0) {
+      for (float& v : logits) v = std::round(v);  // ties
+    }
+    SamplingOptions options;
+    options.temperature = 0.1 + rng.uniform() * 4.0;
+    options.seed = rng.next_u64();
+    if (i % 2 == 0) options.top_p = 0.02 * static_cast<double>(1 + rng.below(50));
+    if (i % 5 < 2) options.min_p = 0.01 * static_cast<double>(rng.below(20));
+    if (i % 7 < 2) options.top_k = static_cast<int32_t>(2 + rng.below(2000));
+    Sampler sampler(options);
+    Rng draws(options.seed, 1);
+    for (int draw = 0; draw < 3; ++draw) {
+      ASSERT_EQ(sampler.sample(logits, {}), sample_oracle(options, logits, draws)) << i;
+    }
+  }
 }
 
 TEST(Sampler, TheSeedDecides) {

@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,9 @@ struct TableModel {
   std::vector<std::vector<float>> logits;  // [token][next]; multiples of small powers of two
   bool adds_bos = false;
   int32_t bos = -1, eos = -1;
+  std::string chat_template = {};
+  int64_t context = 64;
+  int64_t named = -1;  // only the first so many tokens have a name, the others are padding; -1: all
 };
 
 constexpr int64_t kTableWidth = 16;  // 1 / sqrt(mean square of a one-hot row) is 4, exactly
@@ -33,6 +37,7 @@ inline std::vector<std::vector<float>> chain(const std::vector<int>& next) {
 inline nlohmann::json table_metadata(const TableModel& model) {
   nlohmann::json tokens = nlohmann::json::array(), types = tokens;
   for (const std::string& token : model.tokens) {
+    if (static_cast<int64_t>(tokens.size()) == model.named) break;
     const bool control = token.starts_with("<|");
     tokens.push_back(control ? token : text::written(token));
     types.push_back(control ? 3 : 1);
@@ -43,7 +48,7 @@ inline nlohmann::json table_metadata(const TableModel& model) {
                              {"llama.block_count", 1},
                              {"llama.attention.head_count", 1},
                              {"llama.attention.key_length", 2},
-                             {"llama.context_length", 64},
+                             {"llama.context_length", model.context},
                              {"llama.attention.layer_norm_rms_epsilon", 0.0},
                              {"tokenizer.ggml.model", "gpt2"},
                              {"tokenizer.ggml.pre", "gpt-2"},
@@ -51,6 +56,7 @@ inline nlohmann::json table_metadata(const TableModel& model) {
                              {"tokenizer.ggml.token_type", types},
                              {"tokenizer.ggml.merges", nlohmann::json::array()},
                              {"tokenizer.ggml.add_bos_token", model.adds_bos}};
+  if (!model.chat_template.empty()) metadata["tokenizer.chat_template"] = model.chat_template;
   if (model.bos >= 0) metadata["tokenizer.ggml.bos_token_id"] = model.bos;
   if (model.eos >= 0) metadata["tokenizer.ggml.eos_token_id"] = model.eos;
   return metadata;
@@ -58,17 +64,19 @@ inline nlohmann::json table_metadata(const TableModel& model) {
 
 inline std::vector<float> table_values(const TableModel& model, const std::string& name, int64_t count) {
   std::vector<float> values(static_cast<size_t>(count), name.find("norm") != std::string::npos ? 1.0f : 0.0f);
-  for (size_t t = 0; t < model.tokens.size(); ++t) {
+  const size_t rows = values.size() / kTableWidth;
+  for (size_t t = 0; t < std::min(rows, model.tokens.size()); ++t) {
     if (name == "token_embd.weight") values[t * kTableWidth + t] = 1.0f;
-    for (size_t next = 0; name == "output.weight" && next < model.tokens.size(); ++next) {
+    for (size_t next = 0; name == "output.weight" && next < rows; ++next) {
       values[next * kTableWidth + t] = model.logits[t][next] / 4.0f;
     }
   }
   return values;
 }
 
-inline void write_table_model(const std::string& path, const TableModel& model) {
-  const auto vocabulary = static_cast<int64_t>(model.tokens.size());
+// rows: of the embedding and the output matrix; -1: as many as tokens.
+inline void write_table_model(const std::string& path, const TableModel& model, int64_t rows = -1) {
+  const auto vocabulary = rows < 0 ? static_cast<int64_t>(model.tokens.size()) : rows;
   LOWBIT_CHECK(vocabulary <= kTableWidth && model.logits.size() == model.tokens.size());
   const std::vector<std::pair<std::string, std::vector<int64_t>>> tensors = {
       {"token_embd.weight", {vocabulary, kTableWidth}},

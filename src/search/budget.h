@@ -19,10 +19,14 @@ struct Budget {
 // "4.25bpw", "80MB", "76MiB", "80000000B".
 Result<Budget> parse_budget(const std::string& text);
 
-// A parameter whose format is not up to the search.
-struct Fixed {
-  std::string parameter;
-  quant::TensorPlan plan;
+// What a plan is made from.
+struct PlanInput {
+  std::vector<ParameterSites> parameters;     // with losses as measured
+  std::map<std::string, double> corrections;  // factor on losses per kind; 1 where missing
+  std::vector<quant::TensorPlan> fixed;       // parameters that stay as these say, without a loss
+  std::vector<std::string> order;             // of all parameters in the file
+  std::string method;                         // rounds what is not kept
+  const nlohmann::json* metadata = nullptr;   // of the file
 };
 
 struct SearchResult {
@@ -30,15 +34,20 @@ struct SearchResult {
   double predicted_kl = 0.0;  // nats per token
   uint64_t file_bytes = 0;
   std::vector<ParetoPoint> frontier;          // file bytes and predicted KL
-  std::vector<FormatSite> sites;              // with corrected losses
+  std::vector<FormatSite> sites;              // of the plan, with corrected losses
   std::vector<uint32_t> chosen;               // per site
   std::map<std::string, double> corrections;  // per kind
+  struct Uniform {
+    formats::Format format;
+    uint64_t bytes = 0;  // of the file
+    double loss = 0.0;
+  };
+  std::vector<Uniform> uniform;  // each candidate everywhere (but where a format was asked for)
 };
 
-// sites: losses measured. corrections: factor per kind (1 where missing). fixed: parameters not in sites.
-// An error where the budget cannot be met says the least that can.
-Result<SearchResult> plan_for_budget(std::vector<FormatSite> sites, const std::map<std::string, double>& corrections,
-                                     const std::vector<Fixed>& fixed, const std::vector<std::string>& order,
-                                     const Budget& budget, const nlohmann::json& metadata);
+// The plan of least loss whose file (or tensor data) fits the budget. Divided parameters are tried whole and divided:
+// every combination up to three of them, else one after the other. An error where nothing fits says the least that
+// does; asking for that is then met.
+Result<SearchResult> plan_for_budget(PlanInput input, const Budget& budget);
 
 }  // namespace lowbit::search

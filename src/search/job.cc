@@ -4,147 +4,196 @@
 
 #include "base/file.h"
 #include "eval/perplexity.h"
+#include "io/safetensors.h"
+#include "search/assignment.h"
 #include "text/tokenizer.h"
 
 namespace lowbit::search {
 namespace {
 
-// Matrices whose format is up to us, in the order of the graph's parameters.
-std::vector<std::string> matrices(const Job& job) {
-  std::vector<std::string> names;
-  for (const graph::Parameter& p : job.opened.model.graph.parameters) {
-    if (p.shape.size() == 2 && quant::has_statistics(job.opened.model.graph, p.name)) names.push_back(p.name);
+// Raise it when a change gives other bytes from the same input: then work folders of older programs are not used.
+constexpr int kAlgorithmVersion = 2;
+constexpr uint64_t kHashBlock = uint64_t{16} << 20;
+
+// Weights as calibration and probes want them: checked, and all in memory once anything asks for all.
+class WeightSource {
+ public:
+  WeightSource(const Job& job, const JobOptions& options, const ProgressFn& progress)
+      : opened_(job.opened), options_(options), progress_(progress) {}
+
+  Result<std::shared_ptr<const tensor::Weight>> one(const std::string& name) const {
+    if (all_) return all_->at(name);
+    LOWBIT_ASSIGN(auto weight, models::load_weight(opened_, name));
+    if (const Status finite = quant::check_finite(*weight, *options_.pool); !finite.ok()) {
+      return errorf("{}: tensor {}: {}", opened_.file->path(), name, finite.message());
+    }
+    return weight;
   }
-  return names;
-}
 
-const Override* override_of(const JobOptions& options, const std::string& name) {
-  for (const Override& o : options.overrides) {
-    if (std::regex_search(name, o.regex)) return &o;
+  Result<const tensor::Weights*> all() {
+    if (!all_) {
+      tensor::Weights weights;
+      const auto& parameters = opened_.model.graph.parameters;
+      for (size_t i = 0; i < parameters.size(); ++i) {
+        report_progress(progress_, "loading", static_cast<double>(i), static_cast<double>(parameters.size()));
+        LOWBIT_ASSIGN(weights[parameters[i].name], one(parameters[i].name));
+      }
+      all_ = std::move(weights);
+    }
+    return static_cast<const tensor::Weights*>(&*all_);
   }
-  return nullptr;
-}
 
-quant::TensorPlan keep_plan(const tensor::Weight& source, const std::string& name) {
-  quant::TensorPlan plan{name, source.shape, {}};
-  for (const tensor::PackedMatrix& part : source.parts) plan.parts.push_back({part.format(), part.rows(), true, ""});
-  return plan;
-}
+ private:
+  const models::OpenedModel& opened_;
+  const JobOptions& options_;
+  const ProgressFn& progress_;
+  std::optional<tensor::Weights> all_;
+};
 
-quant::TensorPlan uniform_plan(const tensor::Weight& source, const std::string& name, const formats::Format& format,
-                               const std::string& method) {
-  if (source.parts.size() == 1 && source.parts[0].format() == format) return keep_plan(source, name);
-  return {name, source.shape, {{format, source.rows(), false, format.is_plain() ? "" : method}}};
-}
+// Everything up to the plan, with what is needed on the way only.
+class Planning {
+ public:
+  Planning(Job& job, const JobOptions& options, const ProgressFn& progress)
+      : job_(job), options_(options), progress_(progress), weights_(job, options, progress) {}
 
-Status calibrate(Job& job, const JobOptions& options, std::vector<std::vector<int32_t>>& probe_chunks,
-                 const ProgressFn& progress) {
-  const std::string& path = job.opened.file->path();
-  LOWBIT_ASSIGN(const text::Tokenizer tokenizer, text::Tokenizer::from_metadata(job.opened.file->metadata(), path));
-  const int64_t wanted = options.chunks + options.probe_chunks;
-  LOWBIT_ASSIGN(auto chunks, eval::chunk_tokens(tokenizer, options.calibration_text, options.context, wanted));
-  // The last ones are held out; a short text probes what it calibrates on.
-  const size_t held = std::min(static_cast<size_t>(options.probe_chunks), chunks.size());
-  probe_chunks.assign(chunks.end() - static_cast<std::ptrdiff_t>(held), chunks.end());
-  if (chunks.size() > held) chunks.resize(chunks.size() - held);
-  LOWBIT_TRY(quant::calibrate(job.opened, job.weights, chunks, options.calibration, options.pool, options.isa,
-                              *job.work, progress));
-  job.calibrated = true;
-  return {};
-}
+  Status run() {
+    LOWBIT_ASSIGN(assignment_, Assignment::make(job_.opened, options_.rules));
+    const bool calibrates = options_.budget || assignment_->rounds(options_.format);
+    LOWBIT_TRY(check_text(calibrates));
+    const bool calibrated = calibrates && !options_.calibration_text.empty();
+    if (!options_.budget) {
+      LOWBIT_TRY(plan_uniform(calibrated));
+      if (options_.dry_run) return {};
+    }
+    LOWBIT_ASSIGN(const std::string key, work_key(job_.opened.file->path(), options_, progress_));
+    LOWBIT_ASSIGN(job_.work, quant::WorkFolder::open(options_.work, key));
+    if (calibrated) LOWBIT_TRY(calibrate());
+    return options_.budget ? plan_budget() : Status();
+  }
 
-// Losses of all sites, from the work folder where an earlier run measured them.
-Result<std::vector<FormatSite>> measured_sites(Job& job, const JobOptions& options,
-                                               const std::vector<std::string>& names, const ProgressFn& progress) {
-  std::vector<FormatSite> all;
-  quant::FactorCache factors(job.opened.model.graph, options.sensitivity.rounding);
-  double done = 0.0;
-  for (const std::string& name : names) {
-    report_progress(progress, "measuring sensitivity", done++, static_cast<double>(names.size()));
-    const tensor::Weight& source = *job.weights.at(name);
-    LOWBIT_ASSIGN(std::vector<FormatSite> sites, sites_of(name, source, options.sensitivity));
-    const std::string piece = "losses-" + sha256_hex(std::as_bytes(std::span(name))).substr(0, 16);
-    std::vector<double> losses;
-    if (job.work->has(piece)) {
-      LOWBIT_ASSIGN(const MappedFile file, job.work->read(piece));
-      losses.resize(file.bytes().size() / sizeof(double));
+ private:
+  Status check_text(bool calibrates) const {
+    if (!options_.calibration_text.empty() || !calibrates) return {};
+    if (options_.budget) return errorf("a budget needs calibration, and there is no text for it");
+    const quant::Method* method = quant::find_method(options_.sensitivity.method);
+    LOWBIT_CHECK(method != nullptr);
+    if (!method->needs_second_moments) return {};
+    return errorf("method {} needs calibration, and there is no text for it", options_.sensitivity.method);
+  }
+
+  Status calibrate() {
+    const std::string& path = job_.opened.file->path();
+    const graph::Graph& graph = job_.opened.model.graph;
+    LOWBIT_ASSIGN(const text::Tokenizer tokenizer,
+                  text::Tokenizer::from_metadata(job_.opened.file->metadata(), path));
+    const int64_t wanted = options_.chunks + options_.probe_chunks;
+    LOWBIT_ASSIGN(auto chunks, eval::chunk_tokens(tokenizer, options_.calibration_text, options_.context, wanted));
+    // The last ones are held out; a short text probes what it calibrates on.
+    const size_t held = std::min(static_cast<size_t>(options_.probe_chunks), chunks.size());
+    probe_chunks_.assign(chunks.end() - static_cast<std::ptrdiff_t>(held), chunks.end());
+    if (chunks.size() > held) chunks.resize(chunks.size() - held);
+    job_.calibrated = true;
+    if (quant::is_calibrated(graph, *job_.work)) return {};
+    LOWBIT_ASSIGN(const tensor::Weights* weights, weights_.all());
+    return quant::calibrate(job_.opened, *weights, chunks, options_.calibration, options_.pool, options_.isa,
+                            *job_.work, progress_);
+  }
+
+  Status plan_uniform(bool calibrated) {
+    for (const graph::Parameter& p : job_.opened.model.graph.parameters) {
+      job_.search.plan.tensors.push_back(
+          assignment_->uniform(p.name, options_.format, options_.sensitivity.method, calibrated));
+    }
+    const quant::Plan& plan = job_.search.plan;
+    LOWBIT_ASSIGN(job_.search.file_bytes,
+                  io::native_file_bytes(job_.opened.file->metadata(), plan.to_json(), plan.stored()));
+    return {};
+  }
+
+  // Losses from the work folder where an earlier run measured them.
+  Status measure(ParameterSites& sites, const std::string& name, const SensitivityOptions& sensitivity,
+                 quant::FactorCache& factors) {
+    const std::string what = sites.fixed ? name + "=" + formats::print(sites.whole.choices[0].format) : name;
+    const std::string piece = "losses-" + sha256_hex(std::as_bytes(std::span(what))).substr(0, 16);
+    if (job_.work->has(piece)) {
+      LOWBIT_ASSIGN(const quant::WorkPiece file, job_.work->read(piece));
+      std::vector<double> losses(file.bytes().size() / sizeof(double));
       std::copy_n(file.bytes().data(), losses.size() * sizeof(double), reinterpret_cast<std::byte*>(losses.data()));
-    } else {
-      LOWBIT_ASSIGN(const quant::ParameterStatistics statistics,
-                    quant::read_statistics(*job.work, job.opened.model.graph, name));
-      LOWBIT_ASSIGN(const quant::GptqFactor* factor, factors.get(name, statistics));
-      LOWBIT_TRY(measure_sites(sites, source, statistics, factor, options.sensitivity, *options.pool));
-      for (const FormatSite& site : sites) {
-        for (const SiteChoice& choice : site.choices) losses.push_back(choice.loss);
-      }
-      LOWBIT_TRY(job.work->write(piece, std::as_bytes(std::span(losses))));
+      if (set_losses(losses, sites)) return {};
     }
-    size_t at = 0;
-    for (FormatSite& site : sites) {
-      for (SiteChoice& choice : site.choices) {
-        if (at == losses.size()) return errorf("work folder {}: damaged; delete it and start again", options.work);
-        choice.loss = losses[at++];
-      }
-      all.push_back(std::move(site));
-    }
+    const graph::Graph& graph = job_.opened.model.graph;
+    LOWBIT_ASSIGN(const quant::ParameterStatistics statistics, quant::read_statistics(*job_.work, graph, name));
+    LOWBIT_ASSIGN(const quant::GptqFactor* factor, factors.get(name, statistics));
+    LOWBIT_ASSIGN(const auto source, weights_.one(name));
+    LOWBIT_TRY(measure_sites(sites, *source, statistics, factor, sensitivity, *options_.pool));
+    const std::vector<double> losses = losses_of(sites);
+    return job_.work->write(piece, std::as_bytes(std::span(losses)));
   }
-  return all;
-}
 
-Status plan_budget(Job& job, const JobOptions& options, const std::vector<std::vector<int32_t>>& probe_chunks,
-                   const ProgressFn& progress) {
-  std::vector<std::string> free_names, order;
-  std::vector<Fixed> fixed;
-  const std::vector<std::string> all = matrices(job);
-  for (const graph::Parameter& p : job.opened.model.graph.parameters) {
-    order.push_back(p.name);
-    const tensor::Weight& source = *job.weights.at(p.name);
-    const bool matrix = std::find(all.begin(), all.end(), p.name) != all.end();
-    const Override* chosen = override_of(options, p.name);
-    if (matrix && chosen == nullptr) {
-      free_names.push_back(p.name);
-    } else if (matrix || chosen != nullptr) {
-      fixed.push_back({p.name, uniform_plan(source, p.name, chosen->format, options.sensitivity.method)});
-    } else {
-      fixed.push_back({p.name, keep_plan(source, p.name)});
+  Status plan_budget() {
+    PlanInput input;
+    input.method = options_.sensitivity.method;
+    input.metadata = &job_.opened.file->metadata();
+    const auto& parameters = job_.opened.model.graph.parameters;
+    quant::FactorCache factors(job_.opened.model.graph, options_.sensitivity.rounding);
+    std::vector<std::string> free_names;
+    double done = 0.0;
+    for (const graph::Parameter& p : parameters) {
+      report_progress(progress_, "measuring sensitivity", done++, static_cast<double>(parameters.size()));
+      input.order.push_back(p.name);
+      const quant::TensorPlan as_it_is = assignment_->kept(p.name);
+      const formats::Format* asked = assignment_->asked(p.name);
+      const bool statistics = assignment_->has_statistics(p.name);
+      const quant::TensorPlan fixed = assignment_->uniform(p.name, std::nullopt, input.method, true);
+      if (!statistics || (asked != nullptr && fixed.kept())) {
+        input.fixed.push_back(fixed);
+        continue;
+      }
+      if (asked == nullptr) free_names.push_back(p.name);
+      LOWBIT_ASSIGN(ParameterSites sites,
+                    asked != nullptr ? fixed_site(as_it_is, *asked) : sites_of(as_it_is, options_.sensitivity));
+      LOWBIT_TRY(measure(sites, p.name, options_.sensitivity, factors));
+      input.parameters.push_back(std::move(sites));
     }
+    ProbeInput probe{&job_.opened,          [this] { return weights_.all(); },
+                     &*job_.work,           options_.sensitivity,
+                     options_.probe_format, probe_chunks_,
+                     options_.pool,         options_.isa};
+    LOWBIT_ASSIGN(job_.probes, probe_kinds(probe, free_names, progress_));
+    for (const auto& [kind, p] : job_.probes) input.corrections[kind] = p.correction();
+    report_progress(progress_, "choosing formats", 0.0, 0.0);
+    LOWBIT_ASSIGN(job_.search, plan_for_budget(std::move(input), *options_.budget));
+    return {};
   }
-  LOWBIT_ASSIGN(std::vector<FormatSite> sites, measured_sites(job, options, free_names, progress));
-  std::map<std::string, double> corrections;
-  if (!probe_chunks.empty()) {
-    ProbeInput probe{&job.opened,          &job.weights, &*job.work,   options.sensitivity,
-                     options.probe_format, probe_chunks, options.pool, options.isa};
-    LOWBIT_ASSIGN(job.probes, probe_kinds(probe, free_names, progress));
-    for (const auto& [kind, p] : job.probes) corrections[kind] = p.correction();
-  }
-  LOWBIT_ASSIGN(job.search, plan_for_budget(std::move(sites), corrections, fixed, order, *options.budget,
-                                            job.opened.file->metadata()));
-  return {};
-}
 
-void plan_uniform(Job& job, const JobOptions& options) {
-  const std::vector<std::string> all = matrices(job);
-  const std::string method = job.calibrated ? options.sensitivity.method : "nearest";
-  for (const graph::Parameter& p : job.opened.model.graph.parameters) {
-    const tensor::Weight& source = *job.weights.at(p.name);
-    const Override* chosen = override_of(options, p.name);
-    const bool matrix = std::find(all.begin(), all.end(), p.name) != all.end();
-    if (chosen != nullptr || matrix) {
-      const formats::Format& format = chosen != nullptr ? chosen->format : *options.format;
-      job.search.plan.tensors.push_back(uniform_plan(source, p.name, format, method));
-    } else {
-      job.search.plan.tensors.push_back(keep_plan(source, p.name));
-    }
+  Job& job_;
+  const JobOptions& options_;
+  const ProgressFn& progress_;
+  WeightSource weights_;
+  std::optional<Assignment> assignment_;
+  std::vector<std::vector<int32_t>> probe_chunks_;
+};
+
+// A hash of the hashes of blocks: it can tell how far it is.
+Result<std::string> hash_of_file(const std::string& path, const ProgressFn& progress) {
+  LOWBIT_ASSIGN(const MappedFile file, MappedFile::open(path));
+  const auto bytes = file.bytes();
+  std::string hashes;
+  for (uint64_t at = 0; at < bytes.size(); at += kHashBlock) {
+    report_progress(progress, "reading", static_cast<double>(at), static_cast<double>(bytes.size()));
+    hashes += sha256_hex(bytes.subspan(at, std::min(kHashBlock, bytes.size() - at)));
   }
+  return sha256_hex(std::as_bytes(std::span(hashes)));
 }
 
 }  // namespace
 
-Result<std::string> work_key(const std::string& model_path, const JobOptions& options) {
-  LOWBIT_ASSIGN(const std::string source, sha256_file(model_path));
+Result<std::string> work_key(const std::string& model_path, const JobOptions& options, const ProgressFn& progress) {
+  LOWBIT_ASSIGN(const std::string source, hash_of_file(model_path, progress));
   const quant::MethodOptions& o = options.sensitivity.rounding;
   nlohmann::json key = {
-      {"version", 1},
+      {"version", kAlgorithmVersion},
+      {"program", options.program},
       {"source", source},
       {"text", sha256_hex(std::as_bytes(std::span(options.calibration_text)))},
       {"context", options.context},
@@ -154,33 +203,33 @@ Result<std::string> work_key(const std::string& model_path, const JobOptions& op
       {"rounding",
        {o.damping, o.act_order, o.block, o.descent_sweeps, static_cast<int>(o.scales.search), o.scales.steps,
         o.scales.lowest, o.scales.highest, o.scales.refits}},
+      {"power_of_two_threshold", nullptr},
       {"trials", {options.sensitivity.trial_rows, options.sensitivity.divide_rows}},
-      {"probe", formats::print(options.probe_format)},
       {"candidates", nlohmann::json::array()},
   };
+  if (o.scales.power_of_two_threshold) key["power_of_two_threshold"] = *o.scales.power_of_two_threshold;
   for (const formats::Format& f : options.sensitivity.candidates) key["candidates"].push_back(formats::print(f));
   return key.dump(1);
+}
+
+Error leave_work(std::optional<quant::WorkFolder>& work, const JobOptions& options, const Error& error) {
+  if (!work || options.work_is_temporary) return error;
+  if (work->empty()) {
+    const Status removed = work->remove();
+    return removed.ok() ? error : errorf("{} (and {})", error.message, removed.message());
+  }
+  return errorf("{} (what is finished stays in {})", error.message, work->path());
 }
 
 Result<std::unique_ptr<Job>> make_plan(const std::string& model_path, const JobOptions& given,
                                        const ProgressFn& progress) {
   JobOptions options = given;
+  LOWBIT_CHECK(options.budget.has_value() != options.format.has_value());
   if (options.sensitivity.candidates.empty()) options.sensitivity.candidates = default_candidates();
   auto job = std::make_unique<Job>();
   LOWBIT_ASSIGN(job->opened, models::open(model_path));
-  LOWBIT_ASSIGN(job->weights, models::load_weights(job->opened, progress));
-  LOWBIT_ASSIGN(const std::string key, work_key(model_path, options));
-  LOWBIT_ASSIGN(job->work, quant::WorkFolder::open(options.work, key));
-  std::vector<std::vector<int32_t>> probe_chunks;
-  const bool plain = options.format && options.format->is_plain();
-  if (!options.calibration_text.empty() && !plain) LOWBIT_TRY(calibrate(*job, options, probe_chunks, progress));
-  if (options.budget) {
-    if (!job->calibrated) return errorf("a budget needs calibration: give a text with --text");
-    LOWBIT_TRY(plan_budget(*job, options, probe_chunks, progress));
-  } else {
-    LOWBIT_CHECK(options.format.has_value());
-    plan_uniform(*job, options);
-  }
+  const Status planned = Planning(*job, options, progress).run();
+  if (!planned.ok()) return leave_work(job->work, options, planned.error());
   return job;
 }
 

@@ -4,53 +4,54 @@
 
 #include <memory>
 #include <optional>
-#include <regex>
 #include <string>
 #include <vector>
 
 #include "base/progress.h"
 #include "quant/quantize.h"
+#include "quant/recipe.h"
 #include "search/budget.h"
 #include "search/probe.h"
 
 namespace lowbit::search {
 
-// Parameters whose names a pattern matches get a format of their own.
-struct Override {
-  std::string pattern;
-  std::regex regex;
-  formats::Format format;
-};
-
 struct JobOptions {
   std::optional<Budget> budget;           // or
   std::optional<formats::Format> format;  // one format for all matrices
-  std::vector<Override> overrides;        // the first that matches counts
-  std::string calibration_text;           // empty: none (no second moments: scales by plain error search)
+  // The first that applies counts. A rule is about matrices; with f32, f16 or bf16 also about vectors.
+  std::vector<quant::FormatRule> rules;
+  std::string calibration_text;  // empty: none; an error where something is rounded by a method that needs moments
   int64_t context = 512;
   int64_t chunks = 24;       // of calibration
   int64_t probe_chunks = 2;  // held out of calibration, for the probes
   quant::CalibrationOptions calibration;
   SensitivityOptions sensitivity;
   formats::Format probe_format;
-  std::string work;  // folder
+  std::string work;                // folder
+  bool work_is_temporary = false;  // the caller deletes it, whatever happens
+  bool dry_run = false;            // only the plan: nothing is calibrated that only rounding needs
+  std::string program;             // version of the program: pieces of another are not used
   std::shared_ptr<ThreadPool> pool;
   Isa isa = active_isa();
 };
 
 struct Job {
   models::OpenedModel opened;
-  tensor::Weights weights;
-  std::optional<quant::WorkFolder> work;
+  std::optional<quant::WorkFolder> work;  // none in a dry run without a budget
   bool calibrated = false;
-  SearchResult search;  // plan and all that led to it; sites are empty without a budget
+  SearchResult search;  // plan and all that led to it; only plan and file_bytes without a budget
   std::map<std::string, Probe> probes;
 };
 
-// What the pieces of a work folder depend on, apart from each plan: the source, the texts, the options.
-Result<std::string> work_key(const std::string& model_path, const JobOptions& options);
+// What the pieces of a work folder depend on, apart from each plan: the source, the texts, the options, the program.
+Result<std::string> work_key(const std::string& model_path, const JobOptions& options,
+                             const ProgressFn& progress = {});
 
+// Weights are loaded for calibration and probes and are gone when it returns.
 Result<std::unique_ptr<Job>> make_plan(const std::string& model_path, const JobOptions& options,
                                        const ProgressFn& progress = {});
+
+// An error of a job with a work folder: says where finished work stays, or deletes a folder without any.
+Error leave_work(std::optional<quant::WorkFolder>& work, const JobOptions& options, const Error& error);
 
 }  // namespace lowbit::search

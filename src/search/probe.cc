@@ -46,12 +46,13 @@ double mean_kl(const std::vector<std::vector<float>>& base, const std::vector<st
 }
 
 // All parameters of a kind rounded; adds up what that should lose.
-Result<tensor::Weights> rounded(const ProbeInput& input, const std::vector<std::string>& names, double& predicted) {
-  tensor::Weights weights = *input.weights;
+Result<tensor::Weights> rounded(const ProbeInput& input, const tensor::Weights& sources,
+                                const std::vector<std::string>& names, double& predicted) {
+  tensor::Weights weights = sources;
   const graph::Graph& graph = input.opened->model.graph;
   quant::FactorCache factors(graph, input.options.rounding);
   for (const std::string& name : names) {
-    const std::shared_ptr<const tensor::Weight>& source = input.weights->at(name);
+    const std::shared_ptr<const tensor::Weight>& source = sources.at(name);
     LOWBIT_ASSIGN(const quant::ParameterStatistics statistics, quant::read_statistics(*input.work, graph, name));
     quant::TensorPlan plan{name, source->shape, {{input.format, source->rows(), false, input.options.method}}};
     quant::SolveInput solve;
@@ -69,8 +70,25 @@ Result<tensor::Weights> rounded(const ProbeInput& input, const std::vector<std::
   return weights;
 }
 
-std::string piece_name(const std::string& kind) {
-  return "probe-" + sha256_hex(std::as_bytes(std::span(kind))).substr(0, 16);
+// Named by all that it depends on beside the work folder's key: which parameters, and what they are rounded to.
+std::string piece_name(const ProbeInput& input, const std::string& kind, std::vector<std::string> names) {
+  std::sort(names.begin(), names.end());
+  const std::string text =
+      fmt::format("{}\n{}\n{}\n{}", kind, fmt::join(names, "\n"), formats::print(input.format), input.options.method);
+  return "probe-" + sha256_hex(std::as_bytes(std::span(text))).substr(0, 16);
+}
+
+Result<Probe> measure(const ProbeInput& input, const std::vector<std::string>& names,
+                      std::vector<std::vector<float>>& base) {
+  Probe probe;
+  LOWBIT_ASSIGN(const tensor::Weights* sources, input.weights());
+  if (base.empty()) {
+    LOWBIT_ASSIGN(base, logits_of(input, *sources));
+  }
+  LOWBIT_ASSIGN(const tensor::Weights weights, rounded(input, *sources, names, probe.predicted));
+  LOWBIT_ASSIGN(const auto logits, logits_of(input, weights));
+  probe.measured = mean_kl(base, logits, input.opened->model.vocabulary, *input.pool);
+  return probe;
 }
 
 }  // namespace
@@ -87,23 +105,20 @@ Result<std::map<std::string, Probe>> probe_kinds(const ProbeInput& input, const 
   std::map<std::string, Probe> result;
   std::vector<std::vector<float>> base;
   double done = 0.0;
-  const int64_t vocabulary = input.opened->model.vocabulary;
   for (const auto& [kind, names] : kinds) {
     report_progress(progress, "probing " + kind, done++, static_cast<double>(kinds.size()));
-    Probe probe;
-    if (input.work->has(piece_name(kind))) {
-      LOWBIT_ASSIGN(const MappedFile file, input.work->read(piece_name(kind)));
-      if (file.bytes().size() != sizeof probe) return errorf("{}: damaged; delete the work folder", file.path());
-      std::copy_n(file.bytes().data(), sizeof probe, reinterpret_cast<std::byte*>(&probe));
-    } else {
-      if (base.empty()) {
-        LOWBIT_ASSIGN(base, logits_of(input, *input.weights));
+    const std::string piece = piece_name(input, kind, names);
+    if (input.work->has(piece)) {
+      LOWBIT_ASSIGN(const quant::WorkPiece file, input.work->read(piece));
+      Probe probe;
+      if (file.bytes().size() == sizeof probe) {
+        std::copy_n(file.bytes().data(), sizeof probe, reinterpret_cast<std::byte*>(&probe));
+        result[kind] = probe;
+        continue;
       }
-      LOWBIT_ASSIGN(const tensor::Weights weights, rounded(input, names, probe.predicted));
-      LOWBIT_ASSIGN(const auto logits, logits_of(input, weights));
-      probe.measured = mean_kl(base, logits, vocabulary, *input.pool);
-      LOWBIT_TRY(input.work->write(piece_name(kind), std::as_bytes(std::span(&probe, 1))));
     }
+    LOWBIT_ASSIGN(const Probe probe, measure(input, names, base));
+    LOWBIT_TRY(input.work->write(piece, std::as_bytes(std::span(&probe, 1))));
     result[kind] = probe;
   }
   return result;

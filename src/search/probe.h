@@ -2,6 +2,7 @@
 // predicted.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -22,8 +23,8 @@ struct Probe {
 
 struct ProbeInput {
   const models::OpenedModel* opened = nullptr;
-  const tensor::Weights* weights = nullptr;
-  const quant::WorkFolder* work = nullptr;  // with calibration
+  std::function<Result<const tensor::Weights*>()> weights;  // asked for only where something is measured
+  const quant::WorkFolder* work = nullptr;                  // with calibration
   SensitivityOptions options;
   formats::Format format;                    // what everything of a kind is rounded to
   std::vector<std::vector<int32_t>> chunks;  // held out of calibration
@@ -31,7 +32,8 @@ struct ProbeInput {
   Isa isa = Isa::portable;
 };
 
-// One probe per kind of the given parameters. Kinds that the work folder has already are read from there.
+// One probe per kind of the given parameters. What the work folder has already (of the same parameters, format and
+// method) is read from there.
 Result<std::map<std::string, Probe>> probe_kinds(const ProbeInput& input, const std::vector<std::string>& parameters,
                                                  const ProgressFn& progress = {});
 

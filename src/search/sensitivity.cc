@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cctype>
 
-#include "io/native_layout.h"
 #include "tensor/gather.h"
 
 namespace lowbit::search {
@@ -18,12 +17,25 @@ constexpr std::string_view kCandidates[] = {
 // A divided parameter: the first 1/32 of the rows by importance, up to 1/16, 1/8, 1/4, 1/2, all.
 constexpr int64_t kDivisions[] = {32, 16, 8, 4, 2, 1};
 
-Result<uint64_t> stored_bytes(const formats::Format& format, int64_t rows, int64_t cols) {
-  io::StoredTensor stored{"x", {rows, cols}, {{format, rows}}, false};
-  LOWBIT_ASSIGN(const std::vector<io::Piece> pieces, io::pieces_of(stored));
-  uint64_t sum = 0;
-  for (const io::Piece& piece : pieces) sum += piece.bytes;
-  return sum;
+Result<uint64_t> stored_bytes(const quant::TensorPlan& plan) {
+  quant::Plan one;
+  one.tensors.push_back(plan);
+  return one.data_bytes();
+}
+
+// Rows [first, end) with every candidate, and with the source's codes where it has them in one part.
+Result<FormatSite> site_of(const quant::TensorPlan& source, int64_t first, int64_t end,
+                           std::span<const formats::Format> candidates) {
+  const int64_t all = source.shape[0], cols = source.shape[1], rows = end - first;
+  FormatSite site{source.name, kind_of(source.name), first, rows, cols, rows < all, {}};
+  const auto add = [&](const formats::Format& format, bool keep) -> Status {
+    LOWBIT_ASSIGN(const uint64_t bytes, stored_bytes({source.name, {rows, cols}, {{format, rows, keep, ""}}}));
+    site.choices.push_back({format, keep, bytes, 0.0});
+    return {};
+  };
+  for (const formats::Format& format : candidates) LOWBIT_TRY(add(format, false));
+  if (source.parts.size() == 1) LOWBIT_TRY(add(source.parts[0].format, true));
+  return site;
 }
 
 double norm_of(const float* row, int64_t cols) {
@@ -51,71 +63,135 @@ std::string kind_of(const std::string& name) {
   return kind;
 }
 
-Result<std::vector<FormatSite>> sites_of(const std::string& name, const tensor::Weight& source,
-                                         const SensitivityOptions& options) {
-  const int64_t rows = source.rows(), cols = source.cols();
-  const bool divided = rows >= options.divide_rows;
-  std::vector<FormatSite> sites;
+Result<ParameterSites> sites_of(const quant::TensorPlan& source, const SensitivityOptions& options) {
+  const int64_t rows = source.shape[0];
+  ParameterSites sites;
+  LOWBIT_ASSIGN(sites.whole, site_of(source, 0, rows, options.candidates));
+  if (source.parts.size() > 1) {
+    LOWBIT_ASSIGN(const uint64_t bytes, stored_bytes(source));
+    sites.whole.choices.push_back({source.parts[0].format, true, bytes, 0.0, source.parts});
+  }
+  if (rows < options.divide_rows) return sites;
   int64_t first = 0;
   for (const int64_t division : kDivisions) {
-    if (!divided && division != 1) continue;
     const int64_t end = division == 1 ? rows : rows / division / tensor::kRowBlock * tensor::kRowBlock;
-    FormatSite site{name, kind_of(name), first, end - first, cols, divided, {}};
-    for (const formats::Format& format : options.candidates) {
-      LOWBIT_ASSIGN(const uint64_t bytes, stored_bytes(format, site.rows, cols));
-      site.choices.push_back({format, false, bytes, 0.0});
-    }
-    if (source.parts.size() == 1) {
-      LOWBIT_ASSIGN(const uint64_t bytes, stored_bytes(source.parts[0].format(), site.rows, cols));
-      site.choices.push_back({source.parts[0].format(), true, bytes, 0.0});
-    }
-    sites.push_back(std::move(site));
+    if (end == first) continue;
+    LOWBIT_ASSIGN(FormatSite site, site_of(source, first, end, options.candidates));
+    sites.divisions.push_back(std::move(site));
     first = end;
   }
+  if (sites.divisions.size() < 2) sites.divisions.clear();
   return sites;
 }
 
-Status measure_sites(std::span<FormatSite> sites, const tensor::Weight& source,
+Result<ParameterSites> fixed_site(const quant::TensorPlan& source, const formats::Format& format) {
+  ParameterSites sites;
+  sites.fixed = true;
+  LOWBIT_ASSIGN(sites.whole, site_of(source, 0, source.shape[0], {&format, 1}));
+  sites.whole.choices.resize(1);
+  return sites;
+}
+
+namespace {
+
+// The parameter's rows on trial, by importance, and how much the rows of a site matter in all.
+struct Trials {
+  std::vector<int32_t> order, inverse;
+  std::vector<double> energy;  // f_r |w_r|^2 of each row
+  quant::TensorRange range;
+};
+
+Trials prepare_trials(const tensor::Weight& source, const quant::ParameterStatistics& statistics) {
+  Trials t{quant::importance_order(statistics), tensor::inverse_row_order(source), {}, {}};
+  t.energy.resize(t.order.size());
+  std::vector<float> row(static_cast<size_t>(source.cols()));
+  for (size_t r = 0; r < t.order.size(); ++r) {
+    tensor::dequantize_row(source, t.inverse, static_cast<int64_t>(r), row.data());
+    t.range.add(row);
+    t.energy[r] = static_cast<double>(statistics.row_weights[r]) * norm_of(row.data(), source.cols());
+  }
+  return t;
+}
+
+void sum_divisions(ParameterSites& sites) {
+  if (sites.divisions.empty()) return;
+  for (size_t c = 0; c < sites.whole.choices.size(); ++c) {
+    if (sites.whole.choices[c].keep) continue;
+    double& loss = sites.whole.choices[c].loss = 0.0;
+    for (const FormatSite& site : sites.divisions) loss += site.choices[c].loss;
+  }
+}
+
+// The sites whose losses are measured; those of the whole follow from its divisions.
+std::span<FormatSite> measured(ParameterSites& sites) {
+  return sites.divisions.empty() ? std::span(&sites.whole, 1) : std::span(sites.divisions);
+}
+
+}  // namespace
+
+std::vector<double> losses_of(const ParameterSites& sites) {
+  std::vector<double> losses;
+  for (const FormatSite& site : measured(const_cast<ParameterSites&>(sites))) {
+    for (const SiteChoice& choice : site.choices) losses.push_back(choice.loss);
+  }
+  return losses;
+}
+
+bool set_losses(std::span<const double> losses, ParameterSites& sites) {
+  size_t at = 0;
+  for (FormatSite& site : measured(sites)) {
+    for (SiteChoice& choice : site.choices) {
+      if (at == losses.size()) return false;
+      choice.loss = losses[at++];
+    }
+  }
+  sum_divisions(sites);
+  return at == losses.size();
+}
+
+Status measure_sites(ParameterSites& sites, const tensor::Weight& source,
                      const quant::ParameterStatistics& statistics, const quant::GptqFactor* factor,
                      const SensitivityOptions& options, ThreadPool& pool) {
   const int64_t cols = source.cols();
-  const std::vector<int32_t> order = quant::importance_order(statistics);
-  const std::vector<int32_t> inverse = tensor::inverse_row_order(source);
-  std::vector<double> energy(order.size());  // f_r |w_r|^2 of each row
-  quant::TensorRange range;
-  std::vector<float> row(static_cast<size_t>(cols));
-  for (size_t r = 0; r < order.size(); ++r) {
-    tensor::dequantize_row(source, inverse, static_cast<int64_t>(r), row.data());
-    range.add(row);
-    energy[r] = static_cast<double>(statistics.row_weights[r]) * norm_of(row.data(), cols);
-  }
-  for (FormatSite& site : sites) {
+  const Trials trials = prepare_trials(source, statistics);
+  for (FormatSite& site : measured(sites)) {
     const int64_t count = std::min(options.trial_rows, site.rows);
     std::vector<float> values(static_cast<size_t>(count * cols));
     std::vector<int32_t> chosen;
     double all = 0.0, tried = 0.0;
-    for (int64_t i = 0; i < site.rows; ++i)
-      all += energy[static_cast<size_t>(order[static_cast<size_t>(site.first + i)])];
+    const auto row_at = [&](int64_t i) { return trials.order[static_cast<size_t>(site.first + i)]; };
+    for (int64_t i = 0; i < site.rows; ++i) all += trials.energy[static_cast<size_t>(row_at(i))];
     for (int64_t i = 0; i < count; ++i) {
-      const int32_t r = order[static_cast<size_t>(site.first + (2 * i + 1) * site.rows / (2 * count))];
-      tensor::dequantize_row(source, inverse, r, values.data() + i * cols);
+      const int32_t r = row_at((2 * i + 1) * site.rows / (2 * count));
+      tensor::dequantize_row(source, trials.inverse, r, values.data() + i * cols);
       chosen.push_back(r);
-      tried += energy[static_cast<size_t>(r)];
+      tried += trials.energy[static_cast<size_t>(r)];
     }
-    for (SiteChoice& choice : site.choices) {
-      if (choice.keep) continue;
-      const quant::TensorScales scales = quant::prepare(choice.format, range, options.rounding.scales);
-      LOWBIT_ASSIGN(const quant::TrialResult trial,
-                    quant::try_format(values, count, cols, choice.format, scales, options.method, statistics, factor,
-                                      options.rounding, pool));
-      double loss = 0.0;
-      for (size_t i = 0; i < chosen.size(); ++i) {
-        loss += 0.5 * static_cast<double>(statistics.row_weights[static_cast<size_t>(chosen[i])]) *
-                trial.weighted_error[i];
+    // Trial rows are a single tile of a method's work: threads share the candidates instead.
+    std::vector<Status> done(site.choices.size());
+    pool.parallel_for(static_cast<int64_t>(site.choices.size()), 1, [&](int64_t begin, int64_t end, int) {
+      ThreadPool alone(1);
+      for (int64_t c = begin; c < end; ++c) {
+        SiteChoice& choice = site.choices[static_cast<size_t>(c)];
+        if (choice.keep) continue;
+        const quant::TensorScales scales = quant::prepare(choice.format, trials.range, options.rounding.scales);
+        const auto trial = quant::try_format(values, count, cols, choice.format, scales, options.method, statistics,
+                                             factor, options.rounding, alone);
+        if (!trial.ok()) {
+          done[static_cast<size_t>(c)] = trial.error();
+          continue;
+        }
+        double loss = 0.0;
+        for (size_t i = 0; i < chosen.size(); ++i) {
+          loss += 0.5 * static_cast<double>(statistics.row_weights[static_cast<size_t>(chosen[i])]) *
+                  trial->weighted_error[i];
+        }
+        choice.loss = tried > 0.0 ? loss * all / tried : 0.0;
       }
-      choice.loss = tried > 0.0 ? loss * all / tried : 0.0;
-    }
+    });
+    for (const Status& status : done) LOWBIT_TRY(status);
   }
+  sum_divisions(sites);
   return {};
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -19,6 +20,8 @@ struct SiteChoice {
   bool keep = false;   // the source's own codes
   uint64_t bytes = 0;  // as stored, padding included
   double loss = 0.0;   // predicted nats per token
+  // Of a whole parameter that is kept: all parts of the source (with its own order of rows); format is the first's.
+  std::vector<quant::PartPlan> kept = {};
 };
 
 // Rows [first, first + rows) of a parameter in order of importance; the whole parameter unless it is divided.
@@ -27,7 +30,15 @@ struct FormatSite {
   std::string kind;  // the name without layer numbers: sites of a kind share a correction
   int64_t first = 0, rows = 0, cols = 0;
   bool divided = false;
-  std::vector<SiteChoice> choices;
+  std::vector<SiteChoice> choices;  // first the candidates in their order, then what can be kept
+};
+
+// Where formats of one parameter can be chosen: one for the whole or, in a parameter of many rows, one for each of
+// its divisions (which then costs an order of rows). Both have the same candidates.
+struct ParameterSites {
+  FormatSite whole;
+  std::vector<FormatSite> divisions;  // empty, or at least two
+  bool fixed = false;                 // whole has one choice, which was asked for
 };
 
 struct SensitivityOptions {
@@ -43,13 +54,20 @@ std::vector<formats::Format> default_candidates();
 // "blk.12.attn_q.weight" -> "blk.#.attn_q.weight".
 std::string kind_of(const std::string& name);
 
-// Sites of one parameter, choices without losses; the parts of the source decide what can be kept.
-Result<std::vector<FormatSite>> sites_of(const std::string& name, const tensor::Weight& source,
-                                         const SensitivityOptions& options);
+// Sites of one parameter, choices without losses. source: the parameter as it is (keep in all parts), which decides
+// what can be kept.
+Result<ParameterSites> sites_of(const quant::TensorPlan& source, const SensitivityOptions& options);
 
-// Fills the losses of all choices of the sites of one parameter by rounding trial rows.
-Status measure_sites(std::span<FormatSite> sites, const tensor::Weight& source,
+// The same where the format was asked for.
+Result<ParameterSites> fixed_site(const quant::TensorPlan& source, const formats::Format& format);
+
+// Fills the losses of all choices by rounding trial rows.
+Status measure_sites(ParameterSites& sites, const tensor::Weight& source,
                      const quant::ParameterStatistics& statistics, const quant::GptqFactor* factor,
                      const SensitivityOptions& options, ThreadPool& pool);
+
+// The measured losses in a fixed order, and back; false where there are more or fewer of them.
+std::vector<double> losses_of(const ParameterSites& sites);
+bool set_losses(std::span<const double> losses, ParameterSites& sites);
 
 }  // namespace lowbit::search

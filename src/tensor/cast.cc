@@ -9,7 +9,13 @@ Status check_castable(const formats::Format& format) {
   const bool simple =
       format.is_plain() || (format.levels.size() == 1 && !format.has_minimum() && !format.has_zero_point() &&
                             format.levels[0].group != formats::kGroupTensor);
-  if (simple) return {};
+  if (simple) {
+    const float least = format.element.min_value(), most = format.element.max_value();
+    if (least < 0.0f && most > 0.0f) return {};
+    return errorf(
+        "format {} cannot be computed on the fly: its values go from {} to {}, and values of both signs come",
+        formats::print(format), least, most);
+  }
   return errorf("format {} cannot be computed on the fly: it needs one level of symmetric scales at most",
                 formats::print(format));
 }

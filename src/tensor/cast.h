@@ -9,7 +9,8 @@
 namespace lowbit::tensor {
 
 // Whether values can be cast to this format on the fly: a plain element, or one level of symmetric scales in groups
-// along the row (minima, zero points, and scales of scales need a search: see quant). The error says why not.
+// along the row (minima, zero points, and scales of scales need a search: see quant), with values of both signs. The
+// error says why not.
 Status check_castable(const formats::Format& format);
 
 // A scale as its format stores it: nearest even, but e8m0 up to the next power of two, so that nothing saturates.

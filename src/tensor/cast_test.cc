@@ -64,5 +64,17 @@ TEST(Cast, WhatNeedsASearchIsRefused) {
   }
 }
 
+// Their scale would be amax over a largest value of 0, or half of what comes would become 0.
+TEST(Cast, ElementsOfOneSignAreRefused) {
+  for (const char* text : {"int1/32:f32", "uint4/32:f32", "uint8", "ue5m3", "e8m0"}) {
+    const Status status = check_castable(format(text));
+    ASSERT_FALSE(status.ok()) << text;
+    EXPECT_NE(status.message().find("both signs"), std::string::npos) << status.message();
+  }
+  for (const char* text : {"ternary/32:f32", "nf4/32:f32", "int2/row:f16", "e2m1/32:e8m0"}) {
+    EXPECT_TRUE(check_castable(format(text)).ok()) << text;
+  }
+}
+
 }  // namespace
 }  // namespace lowbit::tensor

@@ -70,7 +70,7 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOption
   const auto encoder = s.model->encoder();
   size_t done = 0;
   while (done < text.size()) {
-    const SpecialTokens::Found found = s.specials.find(text, done, options.parse_control);
+    const SpecialTokens::Found found = s.specials.find(text, done, options.parse_control, options.plain);
     encoder->encode(text.substr(done, found.at - done), ids);
     if (found.length > 0) ids.push_back(found.id);
     done = found.at + found.length;
@@ -79,9 +79,18 @@ std::vector<int32_t> Tokenizer::encode(std::string_view text, const EncodeOption
   return ids;
 }
 
+std::vector<TextRange> Tokenizer::control_names(std::string_view text) const {
+  std::vector<TextRange> names;
+  for (size_t done = 0; done < text.size();) {
+    const SpecialTokens::Found found = state_->specials.find(text, done, true);
+    done = found.at + found.length;
+    if (found.length > 0 && is_control(found.id)) names.push_back({found.at, done});
+  }
+  return names;
+}
+
 std::string_view Tokenizer::token_bytes(int32_t id) const {
-  LOWBIT_CHECK(id >= 0 && id < size());
-  return state_->bytes[id];
+  return id >= 0 && id < size() ? std::string_view(state_->bytes[static_cast<size_t>(id)]) : std::string_view();
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool with_control) const {
@@ -98,10 +107,7 @@ int32_t Tokenizer::eos() const { return state_->vocabulary.eos; }
 bool Tokenizer::adds_bos() const { return state_->vocabulary.adds_bos; }
 std::span<const int32_t> Tokenizer::end_of_turn() const { return state_->vocabulary.end_of_turn; }
 
-bool Tokenizer::is_control(int32_t id) const {
-  LOWBIT_CHECK(id >= 0 && id < size());
-  return state_->vocabulary.is_special(id);
-}
+bool Tokenizer::is_control(int32_t id) const { return id >= 0 && id < size() && state_->vocabulary.is_special(id); }
 
 std::string StreamDecoder::push(int32_t id) {
   if (!with_control_ && tokenizer_.is_control(id)) return {};

@@ -13,6 +13,12 @@
 
 namespace lowbit::text {
 
+// Bytes [begin, end) of a text.
+struct TextRange {
+  size_t begin = 0, end = 0;
+  bool operator==(const TextRange&) const = default;
+};
+
 struct EncodeOptions {
   // Names of control and unknown tokens in the text become these tokens. For what a chat template made, never for
   // foreign text. User-defined tokens are always matched.
@@ -23,6 +29,9 @@ struct EncodeOptions {
   // Where not null, receives the number of bytes that no token of the vocabulary can spell. They are left out of the
   // ids (or become the unknown token where the vocabulary has one). Some vocabularies lack rare bytes.
   uint64_t* lost_bytes = nullptr;
+  // With parse_control: ranges, ascending and disjoint, in which no control or unknown token is matched, nor across
+  // their borders.
+  std::span<const TextRange> plain = {};
 };
 
 // Immutable and cheap to copy; every member may be called by several threads at once.
@@ -35,7 +44,11 @@ class Tokenizer {
   // The ids of any bytes; an empty text has none. Special tokens are matched from the left, at one place the longest.
   std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options = {}) const;
 
-  // The bytes that a token stands for; of a control token its name. 0 <= id < size().
+  // Where encode() with parse_control would match control and unknown tokens.
+  std::vector<TextRange> control_names(std::string_view text) const;
+
+  // The bytes that a token stands for; of a control token its name; of an id outside [0, size()) nothing (models may
+  // have more rows than tokens: padding).
   std::string_view token_bytes(int32_t id) const;
 
   // The bytes of all tokens in order; control and unknown tokens only with_control. Not necessarily well-formed
@@ -48,7 +61,7 @@ class Tokenizer {
   int32_t eos() const;
   // Whether the model was trained with its BOS in front of every text.
   bool adds_bos() const;
-  // Control and unknown tokens: they steer the model and are not part of a text.
+  // Control and unknown tokens: they steer the model and are not part of a text. False outside [0, size()).
   bool is_control(int32_t id) const;
   // Tokens that end a reply: EOS and those of end_of_turn.inc that the vocabulary has. Ascending.
   std::span<const int32_t> end_of_turn() const;

@@ -7,7 +7,8 @@
 // (the Kronecker-factored approximation of Martens and Grosse, arXiv 1503.05671, with a diagonal factor of outputs).
 // For the output head f_r = mean of p_r (1 - p_r), exact. A tied embedding is also looked up: there an error of row r
 // meets the gradient at the embedding whenever token r comes, about as often as it is predicted, which adds
-// diag(mean g^2) / sum(f) to its H.
+// diag(mean g^2) / sum(f) to its H. For an embedding that is only looked up H is diag(mean g^2) alone and f_r the
+// share of token r in the calibration text.
 #pragma once
 
 #include <memory>
@@ -28,6 +29,7 @@ struct CalibrationOptions {
   int64_t fisher_tokens = 256;          // tokens of each (the beginning of a chunk)
   uint64_t seed = 0;                    // of the draws
   uint64_t memory = uint64_t{2} << 30;  // bytes of second moments held at once; more inputs take more passes
+  int64_t checkpoint_chunks = 8;        // the sums are saved after so many chunks
 };
 
 struct ParameterStatistics {
@@ -35,8 +37,12 @@ struct ParameterStatistics {
   std::vector<float> row_weights;     // [rows]
 };
 
-// Runs calibration and leaves the pieces in the work folder; what is there already is not computed again.
-// chunks: token ids, each one sequence.
+// Whether calibrate() would find everything done.
+bool is_calibrated(const graph::Graph& graph, const WorkFolder& work);
+
+// Runs calibration and leaves the pieces in the work folder; what is there already is not computed again. The sums
+// are saved on the way, so a job that was killed goes on from there, to the same bytes. chunks: token ids, each one
+// sequence.
 Status calibrate(const models::OpenedModel& opened, const tensor::Weights& weights,
                  std::span<const std::vector<int32_t>> chunks, const CalibrationOptions& options,
                  std::shared_ptr<ThreadPool> pool, Isa isa, const WorkFolder& work, const ProgressFn& progress = {});
