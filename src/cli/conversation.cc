@@ -25,15 +25,20 @@ void Conversation::begin_session() {
   held_.clear();
 }
 
-std::vector<int32_t> Conversation::unfed(const std::string& whole) {
-  if (!whole.starts_with(held_)) begin_session();
-  return engine_->tokenizer->encode(std::string_view(whole).substr(held_.size()), {true, false, nullptr});
+std::vector<int32_t> Conversation::unfed(const text::ChatPrompt& whole) {
+  if (!whole.text.starts_with(held_)) begin_session();
+  return whole.encode(*engine_->tokenizer, held_.size());
 }
 
 Result<runtime::Generation> Conversation::reply(const std::string& message, const runtime::GenerateOptions& options,
                                                 const std::function<void(std::string_view)>& on_text) {
   messages_.push_back({"user", message});
-  const std::string whole = template_.apply(messages_, true);
+  const auto written = text::write_chat(template_, *engine_->tokenizer, messages_, true);
+  if (!written.ok()) {
+    messages_.pop_back();
+    return written.error();
+  }
+  const text::ChatPrompt& whole = *written;
   const std::vector<int32_t> prompt = unfed(whole);
   const int64_t before = session_->length();
   auto generation = session_->generate(prompt, options, on_text);
@@ -47,7 +52,7 @@ Result<runtime::Generation> Conversation::reply(const std::string& message, cons
   // feeds all of it again.
   const auto fed = before + static_cast<int64_t>(prompt.size() + generation->ids.size());
   if (session_->length() == fed) {
-    held_ = whole + generation->text;
+    held_ = whole.text + generation->text;
   } else {
     begin_session();
   }

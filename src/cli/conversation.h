@@ -7,13 +7,13 @@
 #include <vector>
 
 #include "runtime/generate.h"
-#include "text/chat_template.h"
+#include "text/chat_prompt.h"
 
 namespace lowbit::cli {
 
 class Conversation {
  public:
-  // system: empty for the template's own. An error where the model has no chat template that is known.
+  // system: empty for the template's own. An error where the model has no chat template.
   static Result<Conversation> create(runtime::Engine& engine, std::string system, int64_t context);
 
   // The reply to a message. After an error the message is forgotten.
@@ -25,7 +25,7 @@ class Conversation {
   Conversation(runtime::Engine& engine, text::ChatTemplate chat_template, std::string system, int64_t context);
   void begin_session();
   // Ids of what the session does not hold yet; begins a new session where its text is no beginning of the whole.
-  std::vector<int32_t> unfed(const std::string& whole);
+  std::vector<int32_t> unfed(const text::ChatPrompt& whole);
 
   runtime::Engine* engine_;
   text::ChatTemplate template_;

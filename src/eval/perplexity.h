@@ -52,9 +52,9 @@ struct EvalResult {
   std::vector<WorstPosition> worst;
 };
 
-// base may be null. Both must have the same vocabulary; an error says what differs, or that the text is too short, the
-// context longer than what a model was trained for, or a model's logits no finite numbers.
-// Memory: the logits of kPiece tokens of each model.
+// base may be null. Both must have the same vocabulary; an error says what differs, or that the text is too short,
+// the context longer than what a model was trained for, or a model's logits no finite numbers. Memory: the logits of
+// kPiece tokens of each model.
 constexpr int64_t kPiece = 64;
 Result<EvalResult> evaluate(const runtime::Engine& model, const runtime::Engine* base, const std::string& text,
                             const EvalOptions& options, const graph::NumericPolicy& policy,

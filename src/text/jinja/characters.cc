@@ -39,11 +39,11 @@ class CharacterClass {
     std::string out(text.size() * 2 + 16, '\0');
     for (int round = 0; round < 2; ++round) {
       size_t size = out.size();
-      const int result = pcre2_substitute(
-          code_, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0,
-          PCRE2_SUBSTITUTE_GLOBAL | PCRE2_SUBSTITUTE_EXTENDED | PCRE2_SUBSTITUTE_OVERFLOW_LENGTH, nullptr, nullptr,
-          reinterpret_cast<PCRE2_SPTR>(replacement), PCRE2_ZERO_TERMINATED, reinterpret_cast<PCRE2_UCHAR*>(out.data()),
-          &size);
+      const int result =
+          pcre2_substitute(code_, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), 0,
+                           PCRE2_SUBSTITUTE_GLOBAL | PCRE2_SUBSTITUTE_EXTENDED | PCRE2_SUBSTITUTE_OVERFLOW_LENGTH,
+                           nullptr, nullptr, reinterpret_cast<PCRE2_SPTR>(replacement), PCRE2_ZERO_TERMINATED,
+                           reinterpret_cast<PCRE2_UCHAR*>(out.data()), &size);
       if (result >= 0) {
         out.resize(size);
         return out;
@@ -123,10 +123,14 @@ char32_t decode(std::string_view character) {
   const auto byte = [&](size_t i) { return static_cast<char32_t>(static_cast<unsigned char>(character[i])); };
   if (character.empty() || utf8_step(character).kind != Utf8Kind::character) return 0xFFFD;
   switch (utf8_step(character).length) {
-    case 1: return byte(0);
-    case 2: return (byte(0) & 0x1f) << 6 | (byte(1) & 0x3f);
-    case 3: return (byte(0) & 0x0f) << 12 | (byte(1) & 0x3f) << 6 | (byte(2) & 0x3f);
-    default: return (byte(0) & 7) << 18 | (byte(1) & 0x3f) << 12 | (byte(2) & 0x3f) << 6 | (byte(3) & 0x3f);
+    case 1:
+      return byte(0);
+    case 2:
+      return (byte(0) & 0x1f) << 6 | (byte(1) & 0x3f);
+    case 3:
+      return (byte(0) & 0x0f) << 12 | (byte(1) & 0x3f) << 6 | (byte(2) & 0x3f);
+    default:
+      return (byte(0) & 7) << 18 | (byte(1) & 0x3f) << 12 | (byte(2) & 0x3f) << 6 | (byte(3) & 0x3f);
   }
 }
 

@@ -20,9 +20,7 @@ int64_t position(const Value& key, int64_t length) {
   return at >= 0 && at < length ? at : -1;
 }
 
-bool is_object(const Value& value, Object::Type type) {
-  return value.is(Kind::object) && value.object->type == type;
-}
+bool is_object(const Value& value, Object::Type type) { return value.is(Kind::object) && value.object->type == type; }
 
 std::string quoted_name(const Value& undefined) {
   return undefined.string == nullptr ? "a value" : fmt::format("\"{}\"", *undefined.string);
@@ -40,29 +38,33 @@ Value Interpreter::evaluate(const Expr& expr) {
     return out;
   };
   switch (expr.kind) {
-    case ExprKind::constant: return expr.value;
-    case ExprKind::name: return evaluate_name(expr);
-    case ExprKind::captured: return captured_;
+    case ExprKind::constant:
+      return expr.value;
+    case ExprKind::name:
+      return evaluate_name(expr);
+    case ExprKind::captured:
+      return captured_;
     case ExprKind::list:
-    case ExprKind::tuple: return evaluate_items(expr);
-    case ExprKind::dict: return evaluate_dict(expr);
-    case ExprKind::attribute: return attribute(child(0), expr.text);
-    case ExprKind::subscript: return evaluate_subscript(expr);
-    case ExprKind::slice: fail("a slice stands alone");
-    case ExprKind::call: return evaluate_call(expr);
-    case ExprKind::filter: {
-      const Value value = child(0);
-      const Call call = arguments(expr);
-      line_ = expr.line;
-      return filter(expr.text, value, call);
-    }
-    case ExprKind::test: {
-      const Value value = child(0);
-      return Value::of(test(expr.text, value, arguments(expr)));
-    }
+    case ExprKind::tuple:
+      return evaluate_items(expr);
+    case ExprKind::dict:
+      return evaluate_dict(expr);
+    case ExprKind::attribute:
+      return attribute(child(0), expr.text);
+    case ExprKind::subscript:
+      return evaluate_subscript(expr);
+    case ExprKind::slice:
+      fail("a slice stands alone");
+    case ExprKind::call:
+      return evaluate_call(expr);
+    case ExprKind::filter:
+    case ExprKind::test:
+      return evaluate_filter(expr);
     case ExprKind::negative:
-    case ExprKind::positive: return evaluate_sign(expr);
-    case ExprKind::logical_not: return Value::of(!truth(child(0)));
+    case ExprKind::positive:
+      return evaluate_sign(expr);
+    case ExprKind::logical_not:
+      return Value::of(!truth(child(0)));
     case ExprKind::logical_and: {
       const Value left = child(0);
       return truth(left) ? child(1) : left;
@@ -71,17 +73,26 @@ Value Interpreter::evaluate(const Expr& expr) {
       const Value left = child(0);
       return truth(left) ? left : child(1);
     }
-    case ExprKind::compare: return evaluate_compare(expr);
+    case ExprKind::compare:
+      return evaluate_compare(expr);
     case ExprKind::arithmetic: {
       const Value left = child(0);
       return arithmetic(expr.text, left, child(1));
     }
-    case ExprKind::concat: return evaluate_concat(expr);
+    case ExprKind::concat:
+      return evaluate_concat(expr);
     case ExprKind::conditional:
       if (truth(child(0))) return child(1);
       return expr.children[2] == nullptr ? Value() : child(2);
   }
   return {};
+}
+
+Value Interpreter::evaluate_filter(const Expr& expr) {
+  const Value value = evaluate(*expr.children[0]);
+  const Call call = arguments(expr);
+  line_ = expr.line;
+  return expr.kind == ExprKind::filter ? filter(expr.text, value, call) : Value::of(test(expr.text, value, call));
 }
 
 Value Interpreter::evaluate_name(const Expr& expr) {
@@ -198,9 +209,12 @@ Value Interpreter::call(const Value& callee, const Call& call) {
   if (!callee.is(Kind::object)) fail(fmt::format("{} cannot be called", type_name(callee)));
   Object* object = callee.object;
   switch (object->type) {
-    case Object::Type::function: return apply(*static_cast<Function*>(object)->row, Value::absent(), call);
-    case Object::Type::method: return apply(*static_cast<Method*>(object)->row, static_cast<Method*>(object)->self, call);
-    case Object::Type::macro: return call_macro(*static_cast<Macro*>(object), call);
+    case Object::Type::function:
+      return apply(*static_cast<Function*>(object)->row, Value::absent(), call);
+    case Object::Type::method:
+      return apply(*static_cast<Method*>(object)->row, static_cast<Method*>(object)->self, call);
+    case Object::Type::macro:
+      return call_macro(*static_cast<Macro*>(object), call);
     case Object::Type::loop:
       if (call.positional.size() != 1) fail("a loop is called with one sequence");
       return recurse(*static_cast<Loop*>(object), call.positional[0]);
@@ -209,7 +223,8 @@ Value Interpreter::call(const Value& callee, const Call& call) {
       if (joiner.position++ > 0) return joiner.items[0];
       return heap.string("");
     }
-    default: fail(fmt::format("{} cannot be called", type_name(callee)));
+    default:
+      fail(fmt::format("{} cannot be called", type_name(callee)));
   }
 }
 
@@ -299,7 +314,8 @@ Value Interpreter::slice(const Value& object, const Value& begin, const Value& e
   const int64_t stride = whole(step, 1);
   if (stride == 0) fail("the step of a slice is 0");
   const int64_t low = stride > 0 ? 0 : -1, high = stride > 0 ? length : length - 1;
-  const int64_t from = begin.is(Kind::none) ? (stride > 0 ? low : high) : clamp_index(whole(begin, 0), length, low, high);
+  const int64_t from =
+      begin.is(Kind::none) ? (stride > 0 ? low : high) : clamp_index(whole(begin, 0), length, low, high);
   const int64_t to = end.is(Kind::none) ? (stride > 0 ? high : low) : clamp_index(whole(end, 0), length, low, high);
   List out;
   for (int64_t i = from; stride > 0 ? i < to : i > to; i += stride) out.push_back(items[static_cast<size_t>(i)]);

@@ -56,21 +56,37 @@ Interpreter::Flow Interpreter::execute(const Stmt& stmt) {
   heap.step();
   line_ = stmt.line;
   switch (stmt.kind) {
-    case StmtKind::data: write(stmt.text); break;
-    case StmtKind::output: write(text(evaluate(*stmt.expr))); break;
-    case StmtKind::condition: return execute_condition(stmt);
-    case StmtKind::loop: return execute_loop(stmt, evaluate(*stmt.expr), 0);
-    case StmtKind::set: assign(*stmt.target, evaluate(*stmt.expr)); break;
-    case StmtKind::set_block: return execute_set_block(stmt);
+    case StmtKind::data:
+      write(stmt.text);
+      break;
+    case StmtKind::output:
+      write(text(evaluate(*stmt.expr)));
+      break;
+    case StmtKind::condition:
+      return execute_condition(stmt);
+    case StmtKind::loop:
+      return execute_loop(stmt, evaluate(*stmt.expr), 0);
+    case StmtKind::set:
+      assign(*stmt.target, evaluate(*stmt.expr));
+      break;
+    case StmtKind::set_block:
+      return execute_set_block(stmt);
     case StmtKind::macro:
       frame_->set(stmt.macro->name, Value::of(heap.make<Macro>(stmt.macro.get(), frame_)));
       break;
-    case StmtKind::call_block: execute_call_block(stmt); break;
-    case StmtKind::filter: return execute_filter(stmt);
-    case StmtKind::with: return execute_with(stmt);
-    case StmtKind::scope: return execute_scope(stmt);
-    case StmtKind::break_loop: return Flow::break_loop;
-    case StmtKind::continue_loop: return Flow::continue_loop;
+    case StmtKind::call_block:
+      execute_call_block(stmt);
+      break;
+    case StmtKind::filter:
+      return execute_filter(stmt);
+    case StmtKind::with:
+      return execute_with(stmt);
+    case StmtKind::scope:
+      return execute_scope(stmt);
+    case StmtKind::break_loop:
+      return Flow::break_loop;
+    case StmtKind::continue_loop:
+      return Flow::continue_loop;
   }
   return Flow::next;
 }
@@ -175,7 +191,8 @@ void Interpreter::assign(const Expr& target, const Value& value) {
   if (target.kind == ExprKind::attribute) {
     const Value object = evaluate(*target.children[0]);
     if (!object.is(Kind::object) || object.object->type != Object::Type::space) {
-      fail(fmt::format("\"{}\" is no namespace, so \"{}\" cannot be set in it", target.children[0]->text, target.text));
+      fail(fmt::format("\"{}\" is no namespace, so \"{}\" cannot be set in it", target.children[0]->text,
+                       target.text));
     }
     insert(heap, static_cast<Namespace*>(object.object)->values, Value::borrowed(&target.text), value);
     heap.grow(sizeof(Value));

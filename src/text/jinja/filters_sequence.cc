@@ -20,7 +20,8 @@ Value get_path(Interpreter& in, const Value& item, const Value& path, const Valu
     more = part.size() < left.size();
     left.remove_prefix(part.size() + (more ? 1 : 0));
     const bool number = !part.empty() && part.size() < 10 && part.find_first_not_of("0123456789") == part.npos;
-    out = in.subscript(out, number ? Value::of(int64_t{std::stoi(std::string(part))}) : in.heap.string(std::string(part)));
+    out = in.subscript(out,
+                       number ? Value::of(int64_t{std::stoi(std::string(part))}) : in.heap.string(std::string(part)));
     if (out.is(Kind::undefined) && !otherwise.is_absent()) out = otherwise;
   }
   return out;

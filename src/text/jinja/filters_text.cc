@@ -16,12 +16,23 @@ std::string escape_html(const std::string& text) {
   std::string out;
   for (const char c : text) {
     switch (c) {
-      case '&': out += "&amp;"; break;
-      case '<': out += "&lt;"; break;
-      case '>': out += "&gt;"; break;
-      case '"': out += "&#34;"; break;
-      case '\'': out += "&#39;"; break;
-      default: out += c;
+      case '&':
+        out += "&amp;";
+        break;
+      case '<':
+        out += "&lt;";
+        break;
+      case '>':
+        out += "&gt;";
+        break;
+      case '"':
+        out += "&#34;";
+        break;
+      case '\'':
+        out += "&#39;";
+        break;
+      default:
+        out += c;
     }
   }
   return out;
@@ -40,9 +51,7 @@ Value trim(Interpreter& in, const Value& self, const Args& args) {
 Value upper(Interpreter& in, const Value& self, const Args&) { return make(in, to_upper(in.text(self))); }
 Value lower(Interpreter& in, const Value& self, const Args&) { return make(in, to_lower(in.text(self))); }
 
-Value capitalize(Interpreter& in, const Value& self, const Args&) {
-  return make(in, capitalize_text(in.text(self)));
-}
+Value capitalize(Interpreter& in, const Value& self, const Args&) { return make(in, capitalize_text(in.text(self))); }
 
 // Words begin after white space and after - ( { [ <, which is not str.title.
 Value title(Interpreter& in, const Value& self, const Args&) {
@@ -50,7 +59,8 @@ Value title(Interpreter& in, const Value& self, const Args&) {
   std::string out;
   bool begins = true;
   for (const std::string_view character : characters(text)) {
-    const bool between = leading_space(character) > 0 || std::string_view("-({[<").find(character) != std::string::npos;
+    const bool between =
+        leading_space(character) > 0 || std::string_view("-({[<").find(character) != std::string::npos;
     out += between ? std::string(character) : begins ? to_upper(character) : to_lower(character);
     begins = between;
   }

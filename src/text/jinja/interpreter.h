@@ -90,7 +90,7 @@ class Interpreter {
   Value apply(const Row& row, const Value& self, const Call& call);
   Value filter(const std::string& name, const Value& value, const Call& call);
   bool test(const std::string& name, const Value& value, const Call& call);
-  Value attribute(const Value& object, const std::string& name);   // object.name
+  Value attribute(const Value& object, const std::string& name);  // object.name
   Value subscript(const Value& object, const Value& key);         // object[key]
   Value slice(const Value& object, const Value& begin, const Value& end, const Value& step);
   Value arithmetic(std::string_view op, const Value& a, const Value& b);
@@ -122,6 +122,7 @@ class Interpreter {
   Frame* make_frame(Frame* parent);
 
   Value evaluate(const Expr& expr);
+  Value evaluate_filter(const Expr& expr);
   Value evaluate_name(const Expr& expr);
   Value evaluate_items(const Expr& expr);
   Value evaluate_dict(const Expr& expr);

@@ -7,8 +7,19 @@
 
 namespace lowbit::text::jinja {
 
-enum class TokenKind : unsigned char { data, output_begin, output_end, block_begin, block_end, name, string, integer,
-                                       real, op, end };
+enum class TokenKind : unsigned char {
+  data,
+  output_begin,
+  output_end,
+  block_begin,
+  block_end,
+  name,
+  string,
+  integer,
+  real,
+  op,
+  end
+};
 
 struct Token {
   TokenKind kind;

@@ -301,7 +301,8 @@ Value removeprefix(Interpreter& in, const Value& self, const Args& args) {
 }
 Value removesuffix(Interpreter& in, const Value& self, const Args& args) {
   const size_t size = string_of(args[0]).size();
-  return self.string->ends_with(*args[0].string) ? make(in, self.string->substr(0, self.string->size() - size)) : self;
+  return self.string->ends_with(*args[0].string) ? make(in, self.string->substr(0, self.string->size() - size))
+                                                 : self;
 }
 
 Value format(Interpreter& in, const Value& self, const Args& args) {

@@ -86,16 +86,15 @@ Value cycler_reset(Interpreter&, const Value& self, const Args&) {
 }
 
 constexpr Row kDictMethods[] = {
-    {"get", "/ key default?", get},   {"items", "", items},          {"keys", "", keys},
-    {"values", "", values},         {"copy", "", copy},            {"update", "*", forbidden},
-    {"pop", "*", forbidden},        {"popitem", "*", forbidden},   {"clear", "*", forbidden},
+    {"get", "/ key default?", get}, {"items", "", items},        {"keys", "", keys},
+    {"values", "", values},         {"copy", "", copy},          {"update", "*", forbidden},
+    {"pop", "*", forbidden},        {"popitem", "*", forbidden}, {"clear", "*", forbidden},
     {"setdefault", "*", forbidden},
 };
 constexpr Row kListMethods[] = {
-    {"index", "/ value", index},    {"count", "/ value", count},    {"copy", "", copy},
-    {"append", "*", forbidden},   {"extend", "*", forbidden},   {"insert", "*", forbidden},
-    {"pop", "*", forbidden},      {"remove", "*", forbidden},   {"clear", "*", forbidden},
-    {"reverse", "*", forbidden},  {"sort", "*", forbidden},
+    {"index", "/ value", index}, {"count", "/ value", count}, {"copy", "", copy},       {"append", "*", forbidden},
+    {"extend", "*", forbidden},  {"insert", "*", forbidden},  {"pop", "*", forbidden},  {"remove", "*", forbidden},
+    {"clear", "*", forbidden},   {"reverse", "*", forbidden}, {"sort", "*", forbidden},
 };
 constexpr Row kLoopMethods[] = {{"cycle", "*", cycle}, {"changed", "*", changed}};
 constexpr Row kCyclerMethods[] = {{"next", "", cycler_next}, {"reset", "", cycler_reset}};

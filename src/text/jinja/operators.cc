@@ -50,9 +50,9 @@ Value power(const Value& a, const Value& b) {
 
 Value integer_arithmetic(std::string_view op, int64_t a, int64_t b) {
   int64_t out = 0;
-  if (op == "+" ? __builtin_add_overflow(a, b, &out)
-                : op == "-" ? __builtin_sub_overflow(a, b, &out)
-                            : op == "*" && __builtin_mul_overflow(a, b, &out)) {
+  if (op == "+"   ? __builtin_add_overflow(a, b, &out)
+      : op == "-" ? __builtin_sub_overflow(a, b, &out)
+                  : op == "*" && __builtin_mul_overflow(a, b, &out)) {
     overflow();
   }
   if (op == "+" || op == "-" || op == "*") return Value::of(out);
@@ -110,7 +110,8 @@ std::string convert(Heap& heap, const std::string& flags, char kind, const Value
   if (!value.is_number()) fail(fmt::format("\"%{}\" takes a number, not {}", kind, type_name(value)));
   const bool whole = std::string_view("diuxXo").find(kind) != std::string_view::npos;
   if (!whole) {
-    if (std::string_view("eEfFgG").find(kind) == std::string_view::npos) fail("a format has a conversion not known here");
+    if (std::string_view("eEfFgG").find(kind) == std::string_view::npos)
+      fail("a format has a conversion not known here");
     return fmt::sprintf(format + kind, value.as_real());
   }
   if (value.is(Kind::real) && !(std::abs(value.real) < 9e18)) overflow();
@@ -177,7 +178,8 @@ Value Interpreter::arithmetic(std::string_view op, const Value& a, const Value& 
   if (op == "*" && (b.is_string() || b.is_sequence()) && a.is_integral()) return repeat(heap, b, a.as_integer());
   if (op == "%" && a.is_string()) return percent_format(heap, *a.string, b);
   for (const Value* value : {&a, &b}) {
-    if (value->is(Kind::undefined) && value->string != nullptr) fail(fmt::format("\"{}\" is undefined", *value->string));
+    if (value->is(Kind::undefined) && value->string != nullptr)
+      fail(fmt::format("\"{}\" is undefined", *value->string));
   }
   fail(fmt::format("\"{}\" does not take {} and {}", op, type_name(a), type_name(b)));
 }

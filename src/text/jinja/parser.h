@@ -95,7 +95,7 @@ class Parser {
   std::vector<Token> tokens_;
   size_t at_ = 0;
   int nesting_ = 0;
-  int loops_ = 0;                   // that enclose what is being parsed, in the innermost macro
+  int loops_ = 0;                  // that enclose what is being parsed, in the innermost macro
   std::vector<MacroDef*> macros_;  // that enclose it
 };
 

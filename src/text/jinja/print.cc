@@ -180,11 +180,21 @@ void print_repr(Heap& heap, std::string& out, const Value& value, int depth) {
   check(heap, out, depth);
   switch (value.kind) {
     case Kind::absent:
-    case Kind::undefined: out += "Undefined"; return;
-    case Kind::none: out += "None"; return;
-    case Kind::boolean: out += value.boolean ? "True" : "False"; return;
-    case Kind::integer: out += fmt::format("{}", value.integer); return;
-    case Kind::real: out += print_real(value.real); return;
+    case Kind::undefined:
+      out += "Undefined";
+      return;
+    case Kind::none:
+      out += "None";
+      return;
+    case Kind::boolean:
+      out += value.boolean ? "True" : "False";
+      return;
+    case Kind::integer:
+      out += fmt::format("{}", value.integer);
+      return;
+    case Kind::real:
+      out += print_real(value.real);
+      return;
     case Kind::string:
       if (value.markup) out += "Markup(";
       print_string_repr(out, *value.string);
@@ -200,8 +210,12 @@ void print_repr(Heap& heap, std::string& out, const Value& value, int depth) {
       print_items(heap, out, *value.list, depth);
       out += value.list->size() == 1 ? ",)" : ")";
       return;
-    case Kind::dict: print_dict(heap, out, *value.dict, depth); return;
-    case Kind::object: print_object(heap, out, *value.object, depth); return;
+    case Kind::dict:
+      print_dict(heap, out, *value.dict, depth);
+      return;
+    case Kind::object:
+      print_object(heap, out, *value.object, depth);
+      return;
   }
 }
 
@@ -223,15 +237,30 @@ void print_json(Heap& heap, std::string& out, const Value& value, const JsonStyl
   check(heap, out, depth);
   heap.room(style.indent.size() * static_cast<size_t>(depth + 1) + out.size());
   switch (value.kind) {
-    case Kind::none: out += "null"; return;
-    case Kind::boolean: out += value.boolean ? "true" : "false"; return;
-    case Kind::integer: out += fmt::format("{}", value.integer); return;
-    case Kind::real: out += json_real(value.real); return;
-    case Kind::string: print_json_string(out, *value.string, style.ascii); return;
+    case Kind::none:
+      out += "null";
+      return;
+    case Kind::boolean:
+      out += value.boolean ? "true" : "false";
+      return;
+    case Kind::integer:
+      out += fmt::format("{}", value.integer);
+      return;
+    case Kind::real:
+      out += json_real(value.real);
+      return;
+    case Kind::string:
+      print_json_string(out, *value.string, style.ascii);
+      return;
     case Kind::list:
-    case Kind::tuple: print_json_list(heap, out, *value.list, style, depth); return;
-    case Kind::dict: print_json_dict(heap, out, *value.dict, style, depth); return;
-    default: fail(fmt::format("{} cannot be written as JSON", type_name(value)));
+    case Kind::tuple:
+      print_json_list(heap, out, *value.list, style, depth);
+      return;
+    case Kind::dict:
+      print_json_dict(heap, out, *value.dict, style, depth);
+      return;
+    default:
+      fail(fmt::format("{} cannot be written as JSON", type_name(value)));
   }
 }
 

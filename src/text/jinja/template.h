@@ -1,5 +1,5 @@
-// A small Jinja: renders the chat templates of models as Hugging Face's transformers does (jinja2's immutable sandbox,
-// trim_blocks, lstrip_blocks, loop controls). A template is foreign text: what it can cost is bounded.
+// A small Jinja: renders the chat templates of models as Hugging Face's transformers does (jinja2's immutable
+// sandbox, trim_blocks, lstrip_blocks, loop controls). A template is foreign text: what it can cost is bounded.
 #pragma once
 
 #include <ctime>

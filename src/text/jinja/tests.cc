@@ -45,10 +45,10 @@ bool same(Heap& heap, const Value& a, const Value& b) {
   return equal(heap, a, b);
 }
 
-#define LOWBIT_TEST(expression) \
-  [](Interpreter & in, const Value& self, const Args& args) -> Value { \
-    (void)in, (void)self, (void)args;                                  \
-    return Value::of(static_cast<bool>(expression));                   \
+#define LOWBIT_TEST(expression)                                       \
+  [](Interpreter& in, const Value& self, const Args& args) -> Value { \
+    (void)in, (void)self, (void)args;                                 \
+    return Value::of(static_cast<bool>(expression));                  \
   }
 
 constexpr Row kTests[] = {

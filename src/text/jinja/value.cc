@@ -160,16 +160,26 @@ Value Heap::from_json(const nlohmann::ordered_json& json, int depth) {
 const char* type_name(const Value& value) {
   switch (value.kind) {
     case Kind::absent:
-    case Kind::undefined: return "undefined";
-    case Kind::none: return "None";
-    case Kind::boolean: return "bool";
-    case Kind::integer: return "int";
-    case Kind::real: return "float";
-    case Kind::string: return "str";
-    case Kind::list: return "list";
-    case Kind::tuple: return "tuple";
-    case Kind::dict: return "dict";
-    case Kind::object: break;
+    case Kind::undefined:
+      return "undefined";
+    case Kind::none:
+      return "None";
+    case Kind::boolean:
+      return "bool";
+    case Kind::integer:
+      return "int";
+    case Kind::real:
+      return "float";
+    case Kind::string:
+      return "str";
+    case Kind::list:
+      return "list";
+    case Kind::tuple:
+      return "tuple";
+    case Kind::dict:
+      return "dict";
+    case Kind::object:
+      break;
   }
   static constexpr const char* kTypes[] = {"iterator", "view",   "range", "namespace", "function",
                                            "macro",    "method", "loop",  "cycler",    "joiner"};
@@ -180,15 +190,23 @@ bool truth(const Value& value) {
   switch (value.kind) {
     case Kind::absent:
     case Kind::undefined:
-    case Kind::none: return false;
-    case Kind::boolean: return value.boolean;
-    case Kind::integer: return value.integer != 0;
-    case Kind::real: return value.real != 0;
-    case Kind::string: return !value.string->empty();
+    case Kind::none:
+      return false;
+    case Kind::boolean:
+      return value.boolean;
+    case Kind::integer:
+      return value.integer != 0;
+    case Kind::real:
+      return value.real != 0;
+    case Kind::string:
+      return !value.string->empty();
     case Kind::list:
-    case Kind::tuple: return !value.list->empty();
-    case Kind::dict: return !value.dict->items.empty();
-    case Kind::object: break;
+    case Kind::tuple:
+      return !value.list->empty();
+    case Kind::dict:
+      return !value.dict->items.empty();
+    case Kind::object:
+      break;
   }
   if (value.object->type == Object::Type::range) return static_cast<Range*>(value.object)->count > 0;
   return value.object->type != Object::Type::view || !static_cast<View*>(value.object)->items.empty();
@@ -200,12 +218,17 @@ bool equal(Heap& heap, const Value& a, const Value& b, int depth) {
   if (a.is_number() && b.is_number()) return a.as_real() == b.as_real();
   if (a.kind != b.kind) return false;
   switch (a.kind) {
-    case Kind::string: return *a.string == *b.string;
+    case Kind::string:
+      return *a.string == *b.string;
     case Kind::list:
-    case Kind::tuple: return a.list == b.list || equal_lists(heap, *a.list, *b.list, depth);
-    case Kind::dict: return a.dict == b.dict || equal_dicts(heap, *a.dict, *b.dict, depth);
-    case Kind::object: return equal_objects(*a.object, *b.object);
-    default: return true;
+    case Kind::tuple:
+      return a.list == b.list || equal_lists(heap, *a.list, *b.list, depth);
+    case Kind::dict:
+      return a.dict == b.dict || equal_dicts(heap, *a.dict, *b.dict, depth);
+    case Kind::object:
+      return equal_objects(*a.object, *b.object);
+    default:
+      return true;
   }
 }
 

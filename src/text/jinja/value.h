@@ -13,7 +13,8 @@
 
 namespace lowbit::text::jinja {
 
-// Thrown inside the interpreter only; Template::parse and Template::render turn it into an Error. line 0: not known yet.
+// Thrown inside the interpreter only; Template::parse and Template::render turn it into an Error. line 0: not known
+// yet.
 struct Failure {
   std::string message;
   int line = 0;
