@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -52,7 +53,7 @@ struct Finished {
 class Program {
  public:
   Program(const Folder& folder, const std::vector<std::string>& arguments,
-          const std::map<std::string, std::string>& variables = {})
+          const std::map<std::string, std::string>& variables = {}, const std::string& input = "/dev/null")
       : out_(folder.file("stdout")), err_(folder.file("stderr")) {
     std::vector<std::string> all = {LOWBIT_PROGRAM};
     all.insert(all.end(), arguments.begin(), arguments.end());
@@ -67,7 +68,7 @@ class Program {
     envp.push_back(nullptr);
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
-    posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, 0, input.c_str(), O_RDONLY, 0);
     posix_spawn_file_actions_addopen(&actions, 1, out_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     posix_spawn_file_actions_addopen(&actions, 2, err_.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600);
     if (::posix_spawn(&pid_, LOWBIT_PROGRAM, &actions, nullptr, argv.data(), envp.data()) != 0) pid_ = -1;
@@ -75,6 +76,25 @@ class Program {
   }
 
   void kill() const { ::kill(pid_, SIGKILL); }
+  void interrupt() const { ::kill(pid_, SIGINT); }
+
+  // Waits until the program has a handler for SIGINT; false where it ends before.
+  bool catches_interrupts() const {
+    for (;; ::usleep(2000)) {
+      const std::string status = read_file("/proc/" + std::to_string(pid_) + "/status");
+      const size_t at = status.find("SigCgt:");
+      if (at == std::string::npos || status.find("State:\tZ") != std::string::npos) return false;
+      if ((std::stoull(status.substr(at + 7), nullptr, 16) >> (SIGINT - 1) & 1) != 0) return true;
+    }
+  }
+  // Waits until something stands on standard output; false where the program ends before.
+  bool has_output() const {
+    for (;; ::usleep(2000)) {
+      if (!read_file(out_).empty()) return true;
+      const std::string status = read_file("/proc/" + std::to_string(pid_) + "/status");
+      if (status.empty() || status.find("State:\tZ") != std::string::npos) return false;
+    }
+  }
 
   Finished wait() const {
     Finished result;

@@ -32,16 +32,22 @@ bool read_line(std::string& line) {
   return static_cast<bool>(std::getline(std::cin, line));
 }
 
-// One turn: the reply is streamed and kept. A message that finds no room is said and left out.
+// One turn: the reply is streamed and kept.
 Result<Json> take_turn(Conversation& conversation, const std::string& message, const ChatArguments& arguments,
-                       int64_t context) {
+                       int64_t context, ProgressBar& bar) {
   const Interrupt interrupt;
   runtime::GenerateOptions options = arguments.sampling.generate_options();
   options.cancel = interrupt.flag();
-  LOWBIT_ASSIGN(const auto reply, conversation.reply(message, options, [&](std::string_view piece) {
+  options.progress = prompt_progress(bar);
+  auto result = conversation.reply(message, options, [&](std::string_view piece) {
     if (!arguments.json) write_piece(piece);
-  }));
-  if (!arguments.json) write_piece(reply.text.empty() || reply.text.back() != '\n' ? "\n" : "");
+  });
+  bar.clear();
+  LOWBIT_ASSIGN(const auto reply, std::move(result));
+  if (!arguments.json) {
+    write_piece(reply.text.empty() || reply.text.back() != '\n' ? "\n" : "");
+    fmt::print(stderr, "{}\n", generation_summary(reply, context));
+  }
   if (reply.finish_reason == "context") {
     fmt::print(stderr, "the context of {} tokens is full: /reset begins anew, --ctx sets its length\n", context);
   }
@@ -57,6 +63,9 @@ Status chat(const ChatArguments& arguments) {
   LOWBIT_ASSIGN(const int64_t context, context_length(arguments.context, 0, -1, engine->opened.model.context));
   LOWBIT_ASSIGN(Conversation conversation, Conversation::create(*engine, arguments.system, context));
   if (isatty(STDIN_FILENO) == 1) fmt::print(stderr, "/reset forgets the conversation, /quit or Ctrl-D ends it\n");
+  // In front of a terminal an error is said at once and all goes on; a script learns of the first at the end.
+  const bool terminal = isatty(STDIN_FILENO) == 1;
+  Status outcome;
   Json turns = Json::array();
   for (std::string line; read_line(line);) {
     if (line == "/quit") break;
@@ -65,15 +74,20 @@ Status chat(const ChatArguments& arguments) {
       continue;
     }
     if (line.empty()) continue;
-    auto turn = take_turn(conversation, line, arguments, context);
+    auto turn = take_turn(conversation, line, arguments, context, bar);
     if (turn.ok()) {
       turns.push_back(std::move(*turn));
-    } else {
+      continue;
+    }
+    turns.push_back({{"prompt", line}, {"error", turn.message()}});
+    if (terminal) {
       fmt::print(stderr, "lowbit: {}; /reset begins anew\n", turn.message());
+    } else if (outcome.ok()) {
+      outcome = errorf("message {}: {}", turns.size(), turn.message());
     }
   }
   if (arguments.json) print_json({{"turns", turns}});
-  return {};
+  return outcome;
 }
 
 }  // namespace

@@ -42,7 +42,7 @@ Result<runtime::Generation> Conversation::reply(const std::string& message, cons
   const std::vector<int32_t> prompt = unfed(whole);
   const int64_t before = session_->length();
   auto generation = session_->generate(prompt, options, on_text);
-  if (!generation.ok()) {
+  if (!generation.ok() || generation->prompt_tokens < static_cast<int64_t>(prompt.size())) {
     messages_.pop_back();
     if (session_->length() != before) begin_session();
     return generation;

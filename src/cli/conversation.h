@@ -16,10 +16,13 @@ class Conversation {
   // system: empty for the template's own. An error where the model has no chat template.
   static Result<Conversation> create(runtime::Engine& engine, std::string system, int64_t context);
 
-  // The reply to a message. After an error the message is forgotten.
+  // The reply to a message. After an error, or where it was cancelled before the reply began, the message is
+  // forgotten.
   Result<runtime::Generation> reply(const std::string& message, const runtime::GenerateOptions& options,
                                     const std::function<void(std::string_view)>& on_text);
   void reset();
+  // What the session holds.
+  std::span<const int32_t> tokens() const { return session_->tokens(); }
 
  private:
   Conversation(runtime::Engine& engine, text::ChatTemplate chat_template, std::string system, int64_t context);

@@ -1,6 +1,10 @@
 // lowbit eval MODEL --text FILE
+#include <unistd.h>
+
+#include <cerrno>
 #include <chrono>
 #include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <limits>
 
@@ -34,7 +38,21 @@ Result<const runtime::Engine*> open_base(const EvalArguments& arguments, const r
   return static_cast<const runtime::Engine*>(own.get());
 }
 
+// Whether a report can be written, asked before the long work.
+Status check_report(const std::string& path) {
+  if (path.empty()) return {};
+  const std::filesystem::path folder = std::filesystem::path(path).parent_path();
+  const std::string name = folder.empty() ? "." : folder.string();
+  if (access(name.c_str(), W_OK | X_OK) != 0) {
+    return errorf("{}: the report cannot be written there: {}", path, std::strerror(errno));
+  }
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) return errorf("{}: is a folder, expected a file's name", path);
+  return {};
+}
+
 Status evaluate(const EvalArguments& arguments) {
+  LOWBIT_TRY(check_report(arguments.report));
   LOWBIT_ASSIGN(const std::string text, read_input(arguments.text));
   ProgressBar bar;
   const graph::NumericPolicy policy = arguments.policy.policy();
@@ -49,16 +67,16 @@ Status evaluate(const EvalArguments& arguments) {
   bar.clear();
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
+  // The figures first: a report that cannot be written does not take them away.
   const EvalContext context{arguments.model, arguments.base, arguments.text, model.get(), base, seconds};
-  if (!arguments.report.empty()) {
-    LOWBIT_TRY(write_text_file(arguments.report, report::render_page(eval_report(result, context))));
-  }
   if (arguments.json) {
     print_json(eval_json(result, context));
   } else {
     fmt::print("{}", eval_text(result));
-    if (!arguments.report.empty()) fmt::print("report: {}\n", arguments.report);
   }
+  if (arguments.report.empty()) return {};
+  LOWBIT_TRY(write_text_file(arguments.report, report::render_page(eval_report(result, context))));
+  if (!arguments.json) fmt::print("report: {}\n", arguments.report);
   return {};
 }
 
@@ -75,7 +93,7 @@ Action eval_command(Options& options) {
   file.required = true;
   file.offer = Offer::files;
   options.option("--context", "N", integer(arguments->eval.context, 4, std::numeric_limits<int32_t>::max()),
-                 fmt::format("tokens of a chunk ({})", arguments->eval.context));
+                 "tokens of a chunk (512, or what the models were trained for where that is less)");
   options.option("--chunks", "N", integer(arguments->eval.chunks, 1, std::numeric_limits<int64_t>::max()),
                  "only the first N chunks of the text");
   arguments->policy.add_to(options);

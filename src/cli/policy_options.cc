@@ -1,5 +1,7 @@
 #include "cli/policy_options.h"
 
+#include "tensor/cast.h"
+
 namespace lowbit::cli {
 
 Setter format(std::optional<formats::Format>& target) {
@@ -9,16 +11,29 @@ Setter format(std::optional<formats::Format>& target) {
   };
 }
 
+Setter castable_format(std::optional<formats::Format>& target) {
+  return [&target](const std::string& value) -> Status {
+    LOWBIT_ASSIGN(const formats::Format found, formats::parse_format(value));
+    LOWBIT_TRY(tensor::check_castable(found));
+    target = found;
+    return {};
+  };
+}
+
+void add_threads_option(Options& options, int64_t& target) {
+  options.option("--threads", "T", integer(target, 0, 256), "threads, at most 256; 0: all processors (0)");
+}
+
 void PolicyOptions::add_to(Options& options) {
   options
-      .option("--activations", "FORMAT", format(activations),
+      .option("--activations", "FORMAT", castable_format(activations),
               "format of activations in front of every matrix product (int8/32:f32 where the weight has small "
               "integers, int14/32:f32 in front of the logits, else f32)")
       .offer = Offer::formats;
-  options.option("--kv", "FORMAT", format(kv), "format of the keys and values that attention keeps (f16)").offer =
-      Offer::formats;
+  options.option("--kv", "FORMAT", castable_format(kv), "format of the keys and values that attention keeps (f16)")
+      .offer = Offer::formats;
   options.flag("--reference", reference, "fp32 activations and cache: the yardstick");
-  options.option("--threads", "T", integer(threads, 0, 4096), "threads; 0 means all processors (0)");
+  add_threads_option(options, threads);
   options.check([this]() -> Status {
     if (reference && (activations || kv)) return errorf("--reference sets what --activations and --kv would set");
     return {};

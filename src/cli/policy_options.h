@@ -27,4 +27,10 @@ struct PolicyOptions {
 // A string of the format language.
 Setter format(std::optional<formats::Format>& target);
 
+// One whose values can be computed on the fly, as activations and caches need it.
+Setter castable_format(std::optional<formats::Format>& target);
+
+// Declares --threads; 0 stands for all processors.
+void add_threads_option(Options& options, int64_t& target);
+
 }  // namespace lowbit::cli

@@ -71,6 +71,53 @@ TEST(ProgramTest, AnyOtherErrorIsOne) {
   expect_one_sentence(program({"pull", "no such model"}), 1);
 }
 
+constexpr const char* kTiny = "goldens/tiny-llama.gguf";
+
+TEST(ProgramTest, FormatsThatCannotBeComputedAreWrongUsage) {
+  for (const char* option : {"--kv", "--activations"}) {
+    for (const char* format : {"q4_1", "nvfp4", "int1/32:f32", "uint8"}) {
+      const Outcome outcome = program({"run", kTiny, "-p", "x", option, format});
+      expect_one_sentence(outcome, 2);
+      EXPECT_NE(outcome.err.find(fmt::format("run: {}: format ", option)), std::string::npos) << outcome.err;
+      EXPECT_EQ(program({"eval", kTiny, "--text", "README.md", option, format}).status, 2);
+    }
+  }
+}
+
+TEST(ProgramTest, ThreadsAreTheSameEverywhere) {
+  int commands_with_threads = 0;
+  for (const Command& command : commands()) {
+    Options options;
+    const Action action = command.declare(options);
+    for (const OptionRow& row : options.rows()) {
+      if (row.name != "--threads") continue;
+      ++commands_with_threads;
+      EXPECT_TRUE(row.set("0").ok() && row.set("256").ok()) << command.name;
+      EXPECT_FALSE(row.set("257").ok()) << command.name;
+      EXPECT_FALSE(row.set("-1").ok()) << command.name;
+    }
+  }
+  EXPECT_EQ(commands_with_threads, 4);
+}
+
+TEST(ProgramTest, AReportThatCannotBeWrittenIsFoundBefore) {
+  const auto eval = [](const std::string& report) {
+    return program({"eval", kTiny, "--text", "CONTRIBUTING.md", "--chunks", "1", "--report", report});
+  };
+  expect_one_sentence(eval("/nonexistent/report.html"), 1);
+  expect_one_sentence(eval("src"), 1);
+  // What is only found at the end takes no figure away: a name of 300 letters.
+  const Outcome late = eval(testing::TempDir() + "/" + std::string(300, 'x'));
+  EXPECT_EQ(late.status, 1);
+  EXPECT_NE(late.out.find("perplexity"), std::string::npos) << late.err;
+}
+
+TEST(ProgramTest, EvalTakesNoLongerContextThanTheModel) {
+  const Outcome outcome = program({"eval", kTiny, "--text", "README.md", "--context", "100000"});
+  expect_one_sentence(outcome, 1);
+  EXPECT_NE(outcome.err.find("--context 100000 is more than the "), std::string::npos) << outcome.err;
+}
+
 TEST(ProgramTest, HelpNamesEverything) {
   const Outcome page = program({"--help"});
   EXPECT_EQ(page.status, 0);

@@ -330,7 +330,7 @@ Action quantize_command(Options& options) {
   options.option("--prompt", "TEXT", prompt(a->prompt), "what the report asks both models");
   options.option("--work", "DIR", text(a->work), "keep intermediate results here, for several budgets of one model")
       .offer = Offer::files;
-  options.option("--threads", "T", integer(a->threads, 0, 256), "threads; 0 means all processors (0)");
+  add_threads_option(options, a->threads);
   options.flag("--dry-run", a->dry_run, "only say what would be done");
   add_json_option(options, a->json);
   options.check([a] { return check_arguments(*a); });

@@ -19,7 +19,8 @@ namespace fs = std::filesystem;
 bool same_file(const std::string& a, const std::string& b) {
   std::error_code failed;
   if (fs::equivalent(a, b, failed) && !failed) return true;
-  const fs::path left = fs::weakly_canonical(a, failed), right = fs::weakly_canonical(b, failed);
+  const fs::path left = fs::weakly_canonical(fs::absolute(a, failed), failed),
+                 right = fs::weakly_canonical(fs::absolute(b, failed), failed);
   return !failed && !left.empty() && left == right;
 }
 

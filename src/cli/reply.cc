@@ -38,6 +38,7 @@ Interrupt::Interrupt() {
   interrupted = false;
   struct sigaction action{};
   action.sa_handler = on_interrupt;
+  action.sa_flags = SA_RESTART;  // a write that it comes upon goes on
   sigaction(SIGINT, &action, nullptr);
 }
 
@@ -55,6 +56,15 @@ Result<int64_t> context_length(int64_t asked, int64_t prompt, int64_t needed, in
   // Without a bound of the reply: the usual length, and for a long prompt as much again.
   const int64_t wanted = needed >= 0 ? needed : std::max(kUsualContext, 2 * prompt);
   return std::max<int64_t>(1, trained > 0 ? std::min(wanted, trained) : wanted);
+}
+
+ProgressFn prompt_progress(ProgressBar& bar) {
+  const ProgressFn show = bar.callback();
+  if (!show) return {};
+  return [&bar, show](std::string_view stage, double done, double total) {
+    show(stage, done, total);
+    if (done >= total) bar.clear();
+  };
 }
 
 Json generation_json(const runtime::Generation& generation, int64_t context) {

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "cli/json_output.h"
+#include "cli/progress_bar.h"
 #include "runtime/generate.h"
 
 namespace lowbit::cli {
@@ -23,6 +24,9 @@ class Interrupt {
 // Tokens that the cache is made for. asked: --ctx, or 0. needed: prompt and reply, or -1 where the reply has no
 // bound. trained: of the model. An error where more is asked for than the model was trained for.
 Result<int64_t> context_length(int64_t asked, int64_t prompt, int64_t needed, int64_t trained);
+
+// Shows how far a prompt is read, and takes the bar away at its end.
+ProgressFn prompt_progress(ProgressBar& bar);
 
 // Keys of `run --json`.
 Json generation_json(const runtime::Generation& generation, int64_t context);

@@ -62,9 +62,12 @@ Status run(const RunArguments& arguments) {
   const Interrupt interrupt;
   options.cancel = interrupt.flag();
   const bool stream = !arguments.json;
-  LOWBIT_ASSIGN(const auto generation, session.generate(ids, options, [&](std::string_view piece) {
+  options.progress = prompt_progress(bar);
+  auto generated = session.generate(ids, options, [&](std::string_view piece) {
     if (stream) write_piece(piece);
-  }));
+  });
+  bar.clear();
+  LOWBIT_ASSIGN(const auto generation, std::move(generated));
   if (arguments.json) {
     print_json(generation_json(generation, context));
     return {};

@@ -80,11 +80,7 @@ void Graph::need(std::string name, std::vector<int64_t> shape) {
   if (parameter(name) == nullptr) parameters.push_back({std::move(name), std::move(shape)});
 }
 
-const Parameter* Graph::parameter(std::string_view name) const {
-  const auto it =
-      std::find_if(parameters.begin(), parameters.end(), [&](const Parameter& p) { return p.name == name; });
-  return it == parameters.end() ? nullptr : &*it;
-}
+const Parameter* Graph::parameter(std::string_view name) const { return parameters.find(name); }
 
 Status infer_shapes(Graph& graph) {
   for (Node& node : graph.nodes) {

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/named_list.h"
 #include "base/result.h"
 #include "formats/format.h"
 
@@ -65,7 +66,7 @@ struct Parameter {
 struct Graph {
   std::vector<Value> values;  // value 0 is the token ids
   std::vector<Node> nodes;    // in an order in which they can run
-  std::vector<Parameter> parameters;
+  NamedList<Parameter> parameters;
   ValueId logits = -1;
 
   Graph();

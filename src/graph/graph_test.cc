@@ -2,10 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
 #include <map>
 
 #include "graph/interpreter.h"
+#include "kernels/test_data.h"
 
 namespace lowbit::graph {
 namespace {
@@ -46,6 +48,19 @@ TEST(Graph, Widths) {
   ASSERT_TRUE(infer_shapes(s.graph).ok());
   const int64_t widths[] = {1, 8, 8, 4, 8, 8, 10};
   for (size_t i = 0; i < std::size(widths); ++i) EXPECT_EQ(s.graph.values[i].width, widths[i]) << i;
+}
+
+// A file may name a hundred thousand tensors: looking one up does not look at all.
+TEST(Graph, ManyParameters) {
+  const auto start = std::chrono::steady_clock::now();
+  Graph graph;
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < 100'000; ++i) graph.need("blk." + std::to_string(i) + ".weight", {i, 1});
+  }
+  EXPECT_EQ(graph.parameters.size(), 100'000u);
+  EXPECT_EQ(graph.parameter("blk.99999.weight")->shape[0], 99'999);
+  EXPECT_EQ(graph.parameter("blk"), nullptr);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
 }
 
 // Each error names the node, what was found and what was expected.
@@ -206,6 +221,25 @@ TEST(Interpreter, CastToIntegers) {
   ASSERT_TRUE(result.ok());
   const float scale = 1.0f / 127.0f;
   EXPECT_EQ((*result)[static_cast<size_t>(c)], (std::vector<float>{127 * scale, 33 * scale, -38 * scale}));
+}
+
+// What has no meaning has the kernels' one: NaN goes to the least code.
+TEST(Interpreter, CastOfNonFiniteValuesIsThatOfTheKernels) {
+  const std::vector<float> values = {1.0f, NAN, -2.0f, INFINITY, 3.0f, -INFINITY, NAN, 0.0f, 5.0f, 1e38f, NAN, NAN};
+  for (const char* name : {"int8/32:f32", "int8/4:f16", "int4/3:f32", "int6/row:f32"}) {
+    Graph graph;
+    graph.need("e", {1, 12});
+    const ValueId e = graph.add(node(Op::embed, "e", {0}, {"e"}));
+    const ValueId c = graph.add(node(Op::cast, "c", {e}));
+    graph.values.back().format = format_of(name);
+    graph.logits = c;
+    ASSERT_TRUE(infer_shapes(graph).ok());
+    const auto table = weight({1, 12}, values);
+    const auto result = interpret(graph, [&](const std::string&) { return table.get(); }, std::vector<int32_t>{0});
+    ASSERT_TRUE(result.ok());
+    const auto expected = kernels::test::activations(format_of(name), 1, 12, values);
+    EXPECT_EQ(kernels::test::first_difference((*result)[static_cast<size_t>(c)], expected->values), -1) << name;
+  }
 }
 
 }  // namespace

@@ -86,7 +86,9 @@ void cast(Run& run, const Node& node) {
       scales[t * groups + g] = scale;
       const float inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
       for (size_t i = begin; i < end; ++i) {
-        const float x = std::min(std::max(run.in(node, 0)[t * width + i] * inverse, -most), most);
+        float x = run.in(node, 0)[t * width + i] * inverse;
+        x = x > -most ? x : -most;  // NaN too, as the kernels have it
+        x = x < most ? x : most;
         const int code = static_cast<int>(std::nearbyint(x));
         const int high = stride > plane ? (code + 64) >> 7 : 0;
         if (stride > plane) codes[t * stride + plane + i] = static_cast<int8_t>(high);

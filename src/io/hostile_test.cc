@@ -81,7 +81,7 @@ class Hostile {
     ++variants_;
     const MemoryMeter meter;
     open_and_load(text, what);
-    EXPECT_LT(meter.most(), 64 * text.size() + (1 << 16)) << what;
+    EXPECT_LT(meter.most(), 32 * text.size() + (1 << 14)) << what;
   }
   int variants() const { return variants_; }
   int refused() const { return refused_; }

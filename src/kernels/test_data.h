@@ -159,7 +159,9 @@ inline std::unique_ptr<TestActivations> activations(const formats::Format& forma
       out->scales.push_back(scale);
       const float inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
       for (int64_t c = begin; c < end; ++c) {
-        const float scaled = std::clamp(x[static_cast<size_t>(t * cols + c)] * inverse, -most, most);
+        float scaled = x[static_cast<size_t>(t * cols + c)] * inverse;
+        scaled = scaled > -most ? scaled : -most;  // NaN too
+        scaled = scaled < most ? scaled : most;
         const int code = static_cast<int>(std::nearbyint(scaled));
         const int high = stride > plane ? static_cast<int>(std::nearbyint(static_cast<float>(code) / 128.0f)) : 0;
         if (stride > plane) out->codes[static_cast<size_t>(t * stride + plane + c)] = static_cast<int8_t>(high);

@@ -24,13 +24,6 @@ constexpr Row kRows[] = {
 
 }  // namespace
 
-const Source::Tensor* Source::find(std::string_view name) const {
-  for (const Tensor& tensor : tensors) {
-    if (tensor.name == name) return &tensor;
-  }
-  return nullptr;
-}
-
 std::vector<std::string_view> architectures() {
   std::vector<std::string_view> names;
   for (const Row& row : kRows) names.push_back(row.name);

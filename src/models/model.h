@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/named_list.h"
 #include "base/result.h"
 #include "graph/graph.h"
 
@@ -30,9 +31,9 @@ struct Source {
     std::string name;
     std::vector<int64_t> shape;
   };
-  std::vector<Tensor> tensors;
+  NamedList<Tensor> tensors;
 
-  const Tensor* find(std::string_view name) const;
+  const Tensor* find(std::string_view name) const { return tensors.find(name); }
 };
 
 // Builds the graph of the architecture that "general.architecture" names, and checks that every parameter is there

@@ -171,6 +171,7 @@ TEST(Llama, ErrorsNameTheTensor) {
   }
 }
 
+// Otherwise the model predicts ids that the tokenizer does not have, or is given ids that it has no row for.
 TEST(Models, UnknownArchitectures) {
   File file;
   file.metadata["general.architecture"] = "mamba";

@@ -3,10 +3,15 @@
 namespace lowbit::models {
 
 Result<OpenedModel> open(const std::string& path) {
+  LOWBIT_ASSIGN(auto file, io::open_model(path));
+  return open(std::move(file));
+}
+
+Result<OpenedModel> open(std::shared_ptr<const io::ModelFile> file) {
   OpenedModel opened;
-  LOWBIT_ASSIGN(opened.file, io::open_model(path));
+  opened.file = std::move(file);
   Source source;
-  source.path = path;
+  source.path = opened.file->path();
   source.metadata = &opened.file->metadata();
   for (const io::TensorInfo& tensor : opened.file->tensors()) source.tensors.push_back({tensor.name, tensor.shape});
   LOWBIT_ASSIGN(opened.model, build(source));

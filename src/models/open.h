@@ -18,6 +18,8 @@ struct OpenedModel {
 
 // Opens the file, builds the graph and checks every parameter. No weight is read yet.
 Result<OpenedModel> open(const std::string& path);
+// The same of a file that is open.
+Result<OpenedModel> open(std::shared_ptr<const io::ModelFile> file);
 
 // All parameters of the graph in lowbit's layout; views where the file holds them so.
 Result<tensor::Weights> load_weights(const OpenedModel& opened, const ProgressFn& progress = {});

@@ -36,7 +36,7 @@ class RowSource {
     return {};
   }
 
-  // Codes of rows that all lie in parts of `format`.
+  // Codes of rows that all lie in parts of `format`, of at most 16 bits.
   tensor::Codes codes(std::span<const int32_t> rows, const formats::Format& format) const {
     tensor::Codes result;
     result.scales.resize(format.levels.size());
@@ -45,12 +45,32 @@ class RowSource {
       int64_t packed = inverse_.empty() ? row : inverse_[static_cast<size_t>(row)];
       size_t part = 0;
       while (packed >= weight_.parts[part].rows()) packed -= weight_.parts[part++].rows();
-      append(tensor::unpack_rows(weight_.parts[part], packed, packed + 1), format, result);
+      append(row_codes(weight_.parts[part], packed), format, result);
     }
     return result;
   }
 
  private:
+  // One row: whole row blocks are unpacked, so it is cut out of its block.
+  static tensor::Codes row_codes(const tensor::PackedMatrix& part, int64_t row) {
+    const int64_t first = row / tensor::kRowBlock * tensor::kRowBlock;
+    const int64_t rows = std::min(tensor::kRowBlock, part.rows() - first);
+    tensor::Codes codes = tensor::unpack_rows(part, first, first + rows);
+    const auto cut = [&](auto& values, bool shared) {
+      if (values.empty() || shared) return;
+      const auto count = static_cast<std::ptrdiff_t>(values.size()) / rows;
+      const auto begin = values.begin() + (row - first) * count;
+      values = std::decay_t<decltype(values)>(begin, begin + count);
+    };
+    cut(codes.codes, false);
+    for (size_t level = 0; level < codes.scales.size(); ++level) {
+      const bool shared = part.format().levels[level].group == formats::kGroupTensor;
+      cut(codes.scales[level], shared);
+      cut(codes.minimums[level], shared);
+    }
+    return codes;
+  }
+
   static void append(const tensor::Codes& one, const formats::Format& format, tensor::Codes& all) {
     all.codes.insert(all.codes.end(), one.codes.begin(), one.codes.end());
     for (size_t level = 0; level < format.levels.size(); ++level) {
@@ -236,7 +256,8 @@ Result<tensor::Weight> solve(const SolveInput& input, SolveReport& report) {
   for (const PartPlan& part : plan.parts) {
     const auto rows = std::span<const int32_t>(order).subspan(first, static_cast<size_t>(part.rows));
     first += rows.size();
-    if (!part.keep && part.format.is_plain()) {
+    // Words of 32 bits are no codes: what is kept of them is copied as values.
+    if (part.format.is_plain() && (!part.keep || part.format.element.bits > 16)) {
       LOWBIT_ASSIGN(tensor::PackedMatrix matrix, cast_part(input, part, source, rows, report, squared, norm));
       result.parts.push_back(std::move(matrix));
     } else {

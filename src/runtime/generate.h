@@ -43,6 +43,7 @@ class Session {
 
   int64_t length() const { return cache_.length(); }
   int64_t context() const { return cache_.capacity(); }
+  std::span<const int32_t> tokens() const { return history_; }  // what the cache holds
 
  private:
   // last: logits are wanted after them.

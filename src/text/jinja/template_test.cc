@@ -26,11 +26,15 @@ TEST(JinjaTemplate, HostileTemplatesEndWithALine) {
   const Limits limits{.steps = 100'000, .bytes = 1 << 20, .output = 1 << 20, .depth = 1500};
   const std::pair<std::string, std::string> cases[] = {
       {"\n{% for i in range(9999) %}{% for j in range(9999) %}{% endfor %}{% endfor %}", kSteps},
-      {"\n{% set r = range(100) %}{% for i in r %}{% for j in r %}{% for k in r %}{% endfor %}{% endfor %}{% endfor %}", kSteps},
+      {"\n{% set r = range(100) %}{% for i in r %}{% for j in r %}{% for k in r %}{% endfor %}{% endfor %}{% endfor "
+       "%}",
+       kSteps},
       {"\n{{ 'x' * 1000000000 }}", kMemory},
       {"\n{{ [1] * 1000000000000000000 }}", kMemory},
       {"\n{% set n = namespace(x='ab') %}{% for i in range(99) %}{% set n.x = n.x ~ n.x %}{% endfor %}", kMemory},
-      {"\n{% set n = namespace(x=[]) %}{% for i in range(99) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x == [1] }}{{ n.x }}", kSteps},
+      {"\n{% set n = namespace(x=[]) %}{% for i in range(99) %}{% set n.x = [n.x, n.x] %}{% endfor %}{{ n.x == [1] "
+       "}}{{ n.x }}",
+       kSteps},
       {"\n{% set n = namespace(x=[]) %}{% for i in range(999) %}{% set n.x = [n.x] %}{% endfor %}{{ n.x }}",
        "a value is nested too deeply"},
       {"\n{% set n = namespace() %}{% set n.n = n %}{{ n }}", "a value is nested too deeply"},
