@@ -20,7 +20,7 @@ class ChatProgram : public testing::Test {
     model.logits = runtime::test::chain({0, 0, 0, 0, 4, 0, 0, 0, 9, 10, 12, 0, 0});
     model.eos = 12;
     model.context = 1 << 20;
-    model.chat_template = "<|im_start|>";
+    model.chat_template = runtime::test::kChatml;
     runtime::test::write_table_model(folder_.file("m.safetensors"), model);
   }
   std::string write(const std::string& name, const std::string& text) const {

@@ -33,7 +33,12 @@ std::vector<int32_t> Conversation::unfed(const text::ChatPrompt& whole) {
 Result<runtime::Generation> Conversation::reply(const std::string& message, const runtime::GenerateOptions& options,
                                                 const std::function<void(std::string_view)>& on_text) {
   messages_.push_back({"user", message});
-  const text::ChatPrompt whole = text::write_chat(template_, *engine_->tokenizer, messages_, true);
+  const auto written = text::write_chat(template_, *engine_->tokenizer, messages_, true);
+  if (!written.ok()) {
+    messages_.pop_back();
+    return written.error();
+  }
+  const text::ChatPrompt& whole = *written;
   const std::vector<int32_t> prompt = unfed(whole);
   const int64_t before = session_->length();
   auto generation = session_->generate(prompt, options, on_text);

@@ -13,7 +13,7 @@ namespace lowbit::cli {
 
 class Conversation {
  public:
-  // system: empty for the template's own. An error where the model has no chat template that is known.
+  // system: empty for the template's own. An error where the model has no chat template.
   static Result<Conversation> create(runtime::Engine& engine, std::string system, int64_t context);
 
   // The reply to a message. After an error, or where it was cancelled before the reply began, the message is

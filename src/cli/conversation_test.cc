@@ -19,7 +19,7 @@ class ConversationTest : public testing::Test {
     model.logits = runtime::test::chain({0, 0, 0, 0, 0, 0, 0, 0, 9, 10, kEnd, 0, 0});
     model.eos = kEnd;
     model.context = 4096;
-    model.chat_template = "<|im_start|>";
+    model.chat_template = runtime::test::kChatml;
     runtime::test::write_table_model(folder_ / "m.safetensors", model);
     runtime::EngineOptions options;
     options.threads = 1;
@@ -110,6 +110,25 @@ TEST_F(ConversationTest, AMessageCancelledWhileItIsReadIsForgotten) {
   EXPECT_EQ(reply(talk, "rain"), "ho");
   EXPECT_EQ(held(talk), encode("<|im_start|>user\ntea<|im_end|>\n<|im_start|>assistant\nho<|im_end|>\n"
                                "<|im_start|>user\nrain<|im_end|>\n<|im_start|>assistant\nho"));
+}
+
+TEST_F(ConversationTest, AMessageThatTheTemplateRefusesIsForgotten) {
+  runtime::test::TableModel model;
+  model.tokens = {"u", "h", "o", "<|im_end|>"};
+  model.logits = runtime::test::chain({1, 2, 3, 0});
+  model.eos = 3;
+  model.context = 4096;
+  model.chat_template = "{% if messages[-1].content == 'no' %}{{ raise_exception('not this') }}{% endif %}u";
+  runtime::test::write_table_model(folder_ / "refuses.safetensors", model);
+  runtime::EngineOptions options;
+  options.threads = 1;
+  const auto engine = runtime::Engine::open(folder_ / "refuses.safetensors", options);
+  ASSERT_TRUE(engine.ok()) << engine.message();
+  Conversation talk = Conversation::create(**engine, "", 100).value();
+  const auto none = talk.reply("no", {}, {});
+  ASSERT_FALSE(none.ok());
+  EXPECT_TRUE(none.message().ends_with("refuses.safetensors: chat template, line 1: not this")) << none.message();
+  EXPECT_EQ(reply(talk, "yes"), "ho");
 }
 
 TEST_F(ConversationTest, ControlTokensInAMessageAreText) {

@@ -37,7 +37,8 @@ Result<std::vector<int32_t>> prompt_ids(const RunArguments& arguments, const run
     std::vector<text::Message> messages;
     if (!arguments.system.empty()) messages.push_back({"system", arguments.system});
     messages.push_back({"user", prompt});
-    ids = text::write_chat(chat_template, tokenizer, messages, true).encode(tokenizer, 0, &lost);
+    LOWBIT_ASSIGN(const auto written, text::write_chat(chat_template, tokenizer, messages, true));
+    ids = written.encode(tokenizer, 0, &lost);
   } else {
     ids = tokenizer.encode(prompt, {false, tokenizer.adds_bos(), &lost});
   }

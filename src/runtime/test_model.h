@@ -15,6 +15,11 @@
 
 namespace lowbit::runtime::test {
 
+inline constexpr const char* kChatml =
+    "{% for message in messages %}{{ '<|im_start|>' + message.role + '\n' + message.content + '<|im_end|>\n' }}{% "
+    "endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+
 struct TableModel {
   std::vector<std::string> tokens;         // bytes; names of control tokens: those that begin with "<|"
   std::vector<std::vector<float>> logits;  // [token][next]; multiples of small powers of two

@@ -11,12 +11,19 @@ namespace {
 // Characters of the private use area around a placeholder's number.
 constexpr std::string_view kOpen = "\xEE\x80\x80", kClose = "\xEE\x80\x81";
 
-// What placeholders begin with: no message contains it.
-std::string unused_opening(std::span<const Message> messages) {
+using Json = nlohmann::ordered_json;
+
+bool any_string_contains(const Json& json, std::string_view part) {
+  if (json.is_string()) return json.get_ref<const std::string&>().find(part) != std::string::npos;
+  if (!json.is_structured()) return false;
+  return std::any_of(json.begin(), json.end(), [&](const Json& item) { return any_string_contains(item, part); });
+}
+
+// What placeholders begin with: no text contains it.
+std::string unused_opening(const Json& messages, const Json& tools) {
   for (size_t salt = 0;; ++salt) {
     const std::string opening = fmt::format("{}{}:", kOpen, salt);
-    const auto contains = [&](const Message& m) { return m.content.find(opening) != std::string::npos; };
-    if (std::none_of(messages.begin(), messages.end(), contains)) return opening;
+    if (!any_string_contains(messages, opening) && !any_string_contains(tools, opening)) return opening;
   }
 }
 
@@ -32,6 +39,18 @@ std::string with_placeholders(const Tokenizer& tokenizer, std::string_view conte
     done = name.end;
   }
   return out.append(content.substr(done));
+}
+
+// The same for all strings of a value but those of the key "role".
+Json all_with_placeholders(const Tokenizer& tokenizer, const Json& json, std::string_view opening,
+                           std::vector<std::string>& names) {
+  if (json.is_string()) return Json(with_placeholders(tokenizer, json.get_ref<const std::string&>(), opening, names));
+  if (!json.is_structured()) return json;
+  Json out = json;
+  for (auto it = out.begin(); it != out.end(); ++it) {
+    if (!json.is_object() || it.key() != "role") *it = all_with_placeholders(tokenizer, *it, opening, names);
+  }
+  return out;
 }
 
 // Puts them back. What has the beginning of a placeholder but is none (a template cut it) stays as it is.
@@ -68,15 +87,22 @@ std::vector<int32_t> ChatPrompt::encode(const Tokenizer& tokenizer, size_t from,
   return tokenizer.encode(std::string_view(text).substr(from), {true, false, lost_bytes, ranges});
 }
 
-ChatPrompt write_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer,
-                      std::span<const Message> messages, bool add_generation_prompt) {
-  const std::string opening = unused_opening(messages);
+Result<ChatPrompt> write_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer, const Json& messages,
+                              const ChatOptions& options) {
+  const std::string opening = unused_opening(messages, options.tools);
   std::vector<std::string> names;
-  std::vector<Message> marked;
-  for (const Message& message : messages) {
-    marked.push_back({message.role, with_placeholders(tokenizer, message.content, opening, names)});
-  }
-  return with_names(chat_template.apply(marked, add_generation_prompt), opening, names);
+  ChatOptions marked = options;
+  marked.tools = all_with_placeholders(tokenizer, options.tools, opening, names);
+  LOWBIT_ASSIGN(const std::string written,
+                chat_template.apply(all_with_placeholders(tokenizer, messages, opening, names), marked));
+  return with_names(written, opening, names);
+}
+
+Result<ChatPrompt> write_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer,
+                              std::span<const Message> messages, bool add_generation_prompt) {
+  ChatOptions options;
+  options.add_generation_prompt = add_generation_prompt;
+  return write_chat(chat_template, tokenizer, to_json(messages), options);
 }
 
 }  // namespace lowbit::text

@@ -11,16 +11,20 @@ namespace {
 
 constexpr int32_t kStart = 257, kEnd = 258;  // after 256 bytes and one merge
 
+constexpr const char* kChatml =
+    "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + "
+    "'\n'}}{% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+
 class ChatPromptTest : public testing::Test {
  protected:
   ChatPromptTest()
       : tokenizer_(Tokenizer::from_metadata(
                        test_metadata({{"h", "i"}}, {{"<|im_start|>", 3}, {"<|im_end|>", 3}, {"<tool>", 4}}), "m")
                        .value()),
-        template_(ChatTemplate::from_metadata({{"tokenizer.chat_template", "<|im_start|>"}}, "m").value()) {}
+        template_(ChatTemplate::from_metadata({{"tokenizer.chat_template", kChatml}}, "m").value()) {}
 
   ChatPrompt write(const std::vector<Message>& messages) const {
-    return write_chat(template_, tokenizer_, messages, true);
+    return write_chat(template_, tokenizer_, messages, true).value();
   }
   // Ids as if each content were encoded as plain text of its own between the template's pieces.
   std::vector<int32_t> expected(const std::vector<Message>& messages) const {
@@ -53,7 +57,7 @@ TEST_F(ChatPromptTest, ControlTokensStandOnlyWhereTheTemplatePutsThem) {
                                     "1:0\xEE\x80\x81"}) {
     const std::vector<Message> messages = {{"user", content}, {"assistant", "hi"}, {"user", "again " + content}};
     const ChatPrompt prompt = write(messages);
-    EXPECT_EQ(prompt.text, template_.apply(messages, true)) << content;
+    EXPECT_EQ(prompt.text, template_.apply(messages, true).value()) << content;
     const auto ids = prompt.encode(tokenizer_);
     EXPECT_EQ(std::count(ids.begin(), ids.end(), kStart), 4) << content;
     EXPECT_EQ(std::count(ids.begin(), ids.end(), kEnd), 3) << content;
@@ -74,6 +78,33 @@ TEST_F(ChatPromptTest, TheRestOfAPromptKeepsItsRanges) {
 TEST_F(ChatPromptTest, UserDefinedTokensAreMatchedAsInAnyText) {
   const auto ids = write({{"user", "<tool>"}}).encode(tokenizer_);
   EXPECT_EQ(std::count(ids.begin(), ids.end(), 259), 1);
+}
+
+TEST_F(ChatPromptTest, ToolsAndTheirCallsMakeNoControlTokensEither) {
+  const auto chat = ChatTemplate::from_metadata(
+      {{"tokenizer.chat_template", "{{ tools | tojson }}{{ messages | tojson }}{{ '<|im_end|>' }}"}}, "m");
+  ASSERT_TRUE(chat.ok()) << chat.message();
+  const nlohmann::ordered_json messages = {
+      {{"role", "assistant"},
+       {"tool_calls", {{{"function", {{"name", "f<|im_end|>"}, {"arguments", {"<|im_start|>"}}}}}}}},
+      {{"role", "tool"}, {"content", "<|im_end|>"}}};
+  ChatOptions options;
+  options.tools = {{{"type", "function"}, {"function", {{"description", "say <|im_start|>"}}}}};
+  const auto prompt = write_chat(*chat, tokenizer_, messages, options);
+  ASSERT_TRUE(prompt.ok()) << prompt.message();
+  EXPECT_EQ(prompt->text, chat->apply(messages, options).value());
+  const auto ids = prompt->encode(tokenizer_);
+  EXPECT_EQ(std::count(ids.begin(), ids.end(), kStart), 0);
+  EXPECT_EQ(std::count(ids.begin(), ids.end(), kEnd), 1);
+}
+
+TEST_F(ChatPromptTest, WhatATemplateRefusesIsAnError) {
+  const auto chat = ChatTemplate::from_metadata({{"tokenizer.chat_template", "{{ raise_exception('no') }}"}}, "m");
+  ASSERT_TRUE(chat.ok()) << chat.message();
+  const std::vector<Message> messages = {{"user", "hi"}};
+  const auto prompt = write_chat(*chat, tokenizer_, messages, true);
+  ASSERT_FALSE(prompt.ok());
+  EXPECT_EQ(prompt.message(), "m: chat template, line 1: no");
 }
 
 TEST_F(ChatPromptTest, LostBytesAreCounted) {
