@@ -81,7 +81,7 @@ Result<Generation> Session::generate(std::span<const int32_t> prompt, const Gene
   result.prefill_seconds = seconds_since(start);
 
   Sampler sampler(options.sampling);
-  text::StreamDecoder decoder(*engine_.tokenizer);
+  text::StreamDecoder decoder(*engine_.tokenizer, false, true);
   StopFilter filter(options.stop);
   const auto emit = [&](std::string_view piece) {
     std::string out;
