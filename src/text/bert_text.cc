@@ -57,9 +57,9 @@ std::vector<std::string_view> bert_words(std::string_view text) {
 }
 
 std::string bert_clean_up(std::string_view piece) {
-  constexpr std::string_view kRules[][2] = {{" .", "."},     {" ?", "?"},     {" !", "!"},   {" ,", ","},
-                                            {" ' ", "'"},    {" n't", "n't"}, {" 'm", "'m"}, {" do not", " don't"},
-                                            {" 's", "'s"},   {" 've", "'ve"}, {" 're", "'re"}};
+  constexpr std::string_view kRules[][2] = {{" .", "."},   {" ?", "?"},     {" !", "!"},    {" ,", ","},
+                                            {" ' ", "'"},  {" n't", "n't"}, {" 'm", "'m"},  {" do not", " don't"},
+                                            {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"}};
   std::string out(piece);
   for (const auto& rule : kRules) out = replace_all(out, rule[0], rule[1]);
   return out;

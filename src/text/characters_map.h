@@ -1,5 +1,5 @@
-// SentencePiece's precompiled map of characters (nmt_nfkc and others): what beginnings of a text are written as instead.
-// A double array trie (darts-clone) with the replacements behind it.
+// SentencePiece's precompiled map of characters (nmt_nfkc and others): what beginnings of a text are written as
+// instead. A double array trie (darts-clone) with the replacements behind it.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@ namespace lowbit::text {
 class CharactersMap {
  public:
   CharactersMap() = default;
-  // The bytes as files have them: u32 size of the trie in bytes, the trie, replacements with a zero byte after each. An
-  // empty string is an empty map.
+  // The bytes as files have them: u32 size of the trie in bytes, the trie, replacements with a zero byte after each.
+  // An empty string is an empty map.
   static Result<CharactersMap> parse(std::string_view bytes);
 
   struct Match {

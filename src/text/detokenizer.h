@@ -10,10 +10,11 @@
 namespace lowbit::text {
 
 struct Detokenizer {
-  std::vector<std::string> pieces;                    // of each token
-  std::unordered_map<int32_t, std::string> beginning;  // of those that are written otherwise at the beginning of a text
-  std::string lead;                                   // what encoding put in front: taken away at the beginning,
-  size_t lead_count = 0;                              // at most so many times
+  std::vector<std::string> pieces;  // of each token
+  std::unordered_map<int32_t, std::string>
+      beginning;          // of those that are written otherwise at the beginning of a text
+  std::string lead;       // what encoding put in front: taken away at the beginning,
+  size_t lead_count = 0;  // at most so many times
 
   std::string_view piece(int32_t id, bool begins) const {
     if (!begins) return pieces[id];

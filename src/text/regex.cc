@@ -12,7 +12,12 @@ namespace {
 
 constexpr std::string_view kSpace = "\\t-\\r\\x{85}\\p{Z}";
 constexpr std::string_view kNotSpace = "[^\\t-\\r\\x{85}\\p{Z}]";
-constexpr std::string_view kWord = "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}";
+// Letters in circles and squares are among them.
+constexpr std::string_view kWord =
+    "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}\\x{1F170}-\\x{"
+    "1F189}";
+// Oniguruma counts these as words outside of sets, but not within.
+constexpr std::string_view kLatin1Word = "\\x{B2}\\x{B3}\\x{B9}\\x{BC}-\\x{BE}";
 constexpr std::string_view kHex = "0-9a-fA-F";
 
 // The members of the classes that both languages write differently; empty for all others.
@@ -56,7 +61,7 @@ class Translator {
     const char lower = static_cast<char>(c | 0x20);
     const std::string_view set = members(lower);
     if (!set.empty()) {
-      out_.append(c == lower ? "[" : "[^").append(set).append("]");
+      out_.append(c == lower ? "[" : "[^").append(set).append(lower == 'w' ? kLatin1Word : "").append("]");
     } else {
       out_ += in_.substr(at_, 2);
     }
@@ -160,7 +165,8 @@ struct Regex::Matcher::Scratch {
 
 Result<Regex> Regex::compile(std::string_view pattern) {
   constexpr size_t kMaxPattern = 1 << 16;
-  if (pattern.size() > kMaxPattern) return errorf("the pattern has {} bytes, at most {}", pattern.size(), kMaxPattern);
+  if (pattern.size() > kMaxPattern)
+    return errorf("the pattern has {} bytes, at most {}", pattern.size(), kMaxPattern);
   LOWBIT_ASSIGN(const std::string translated, translate_pattern(pattern));
   int error = 0;
   PCRE2_SIZE offset = 0;
@@ -171,8 +177,8 @@ Result<Regex> Regex::compile(std::string_view pattern) {
   if (code->code == nullptr) {
     PCRE2_UCHAR message[200] = {};
     pcre2_get_error_message(error, message, sizeof(message));
-    return errorf("the pattern does not compile: {} (at byte {} of {})", reinterpret_cast<const char*>(message), offset,
-                  translated);
+    return errorf("the pattern does not compile: {} (at byte {} of {})", reinterpret_cast<const char*>(message),
+                  offset, translated);
   }
   // Where this machine has no just-in-time compiler the matcher is slower, nothing else.
   (void)pcre2_jit_compile(code->code, PCRE2_JIT_COMPLETE);

@@ -62,8 +62,8 @@ void Regex::Matcher::each(std::string_view text, Visit&& visit) {
   }
 }
 
-// The pattern in PCRE2's language: \s is the property White_Space, \h a hexadecimal digit, \w Unicode's words; sets may
-// hold sets and intersections. For tests.
+// The pattern in PCRE2's language: \s is the property White_Space, \h a hexadecimal digit, \w Unicode's words; sets
+// may hold sets and intersections. For tests.
 Result<std::string> translate_pattern(std::string_view pattern);
 
 // A pattern that matches exactly this text.

@@ -1,5 +1,5 @@
-// BPE of SentencePiece (Kudo and Richardson 2018) as Llama 2, Phi 3 and Gemma use it: characters, of which the neighbours
-// that make the token of the highest score are merged; characters without a token become bytes.
+// BPE of SentencePiece (Kudo and Richardson 2018) as Llama 2, Phi 3 and Gemma use it: characters, of which the
+// neighbours that make the token of the highest score are merged; characters without a token become bytes.
 #pragma once
 
 #include "text/model.h"

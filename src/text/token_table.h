@@ -17,8 +17,9 @@ class TokenTable {
   // Of equal tokens the first counts. Empty ones are left out.
   explicit TokenTable(std::vector<std::pair<std::string, int32_t>> tokens) : rows_(std::move(tokens)) {
     std::stable_sort(rows_.begin(), rows_.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    rows_.erase(std::unique(rows_.begin(), rows_.end(), [](const auto& a, const auto& b) { return a.first == b.first; }),
-                rows_.end());
+    rows_.erase(
+        std::unique(rows_.begin(), rows_.end(), [](const auto& a, const auto& b) { return a.first == b.first; }),
+        rows_.end());
     if (!rows_.empty() && rows_.front().first.empty()) rows_.erase(rows_.begin());
     size_t row = 0;
     for (size_t byte = 0; byte < 256; ++byte) {

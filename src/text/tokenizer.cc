@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "text/byte_level_bpe.h"
+#include "text/hf_tokenizer.h"
 #include "text/model.h"
 #include "text/sentencepiece_bpe.h"
 #include "text/special_tokens.h"
@@ -102,8 +103,21 @@ Result<Tokenizer> Tokenizer::from_metadata(const nlohmann::json& metadata, std::
   constexpr const char* kModel = "tokenizer.ggml.model";
   const Metadata reader(metadata, source_name);
   LOWBIT_ASSIGN(const auto name, reader.string(kModel));
-  if (!name) return reader.error(kModel, "is absent, so the file holds no tokenizer");
-  LOWBIT_ASSIGN(TokenizerParts parts, read_ggml(reader, *name));
+  if (name) {
+    LOWBIT_ASSIGN(TokenizerParts parts, read_ggml(reader, *name));
+    return Tokenizer(std::move(parts));
+  }
+  LOWBIT_ASSIGN(const auto json, reader.string(kHuggingFaceJson));
+  if (!json) return reader.error(kModel, "is absent, so the file holds no tokenizer");
+  LOWBIT_ASSIGN(const nlohmann::json document, parse_json(*json, source_name));
+  LOWBIT_ASSIGN(TokenizerParts parts, read_hf_tokenizer(document, reader));
+  return Tokenizer(std::move(parts));
+}
+
+Result<Tokenizer> Tokenizer::from_json(std::string_view text, std::string_view source_name) {
+  LOWBIT_ASSIGN(const nlohmann::json document, parse_json(text, source_name));
+  const nlohmann::json nothing = nlohmann::json::object();
+  LOWBIT_ASSIGN(TokenizerParts parts, read_hf_tokenizer(document, Metadata(nothing, source_name)));
   return Tokenizer(std::move(parts));
 }
 

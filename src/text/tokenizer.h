@@ -29,16 +29,23 @@ struct EncodeOptions {
 
 struct TokenizerParts;
 
+// The key of a model's metadata that holds the text of its tokenizer.json.
+inline constexpr const char* kHuggingFaceJson = "tokenizer.huggingface.json";
+
 // Immutable and cheap to copy; every member may be called by several threads at once.
 class Tokenizer {
  public:
   Tokenizer() = default;  // only to be assigned to
 
-  // metadata: an object with the key names of GGUF (tokenizer.ggml.*). source_name: the file, for error messages.
-  // An unknown kind, an unknown pre-tokenizer or a malformed key is an error that names it.
-  // pre_tokenizer: where not empty, in place of tokenizer.ggml.pre.
+  // metadata: an object with the key names of GGUF (tokenizer.ggml.*); where it has no tokenizer.ggml.model, with the
+  // text of a tokenizer.json under kHuggingFaceJson. source_name: the file, for error messages. An unknown kind, an
+  // unknown pre-tokenizer or a malformed key is an error that names it. pre_tokenizer: where not empty, in place of
+  // tokenizer.ggml.pre.
   static Result<Tokenizer> from_metadata(const nlohmann::json& metadata, std::string_view source_name,
                                          std::string_view pre_tokenizer = {});
+
+  // The text of a tokenizer.json (Hugging Face tokenizers).
+  static Result<Tokenizer> from_json(std::string_view text, std::string_view source_name);
 
   // The ids of any bytes; an empty text has none. Special tokens are matched from the left, at one place the longest.
   std::vector<int32_t> encode(std::string_view text, const EncodeOptions& options = {}) const;

@@ -23,7 +23,7 @@ struct TokenizerParts {
   Vocabulary vocabulary;
   Detokenizer detokenizer;
   std::shared_ptr<const Codec> codec;
-  std::vector<int32_t> before, after;  // what stands around a text where that is asked for
+  std::vector<int32_t> before, after;       // what stands around a text where that is asked for
   bool adds_bos = false, adds_eos = false;  // whether the model wants it
 };
 

@@ -15,14 +15,14 @@ uint32_t last_char(std::string_view text);
 size_t char_length(char first_byte);
 void append_char(std::string& text, uint32_t c);
 
-bool is_white_space(uint32_t c);       // the property White_Space
-bool is_nonspacing_mark(uint32_t c);   // category Mn
-bool is_mark(uint32_t c);              // Mn, Mc, Me
-bool is_numeric(uint32_t c);           // Nd, Nl, No
-bool is_punctuation(uint32_t c);       // P*, and all marks of ASCII, "$+<=>^`|~" among them
-bool is_control(uint32_t c);           // Cc, Cf, Co, but not tab, line feed, carriage return
-bool is_word(uint32_t c);              // what \w means: letters, marks, decimal digits, connectors
-bool is_cjk_ideograph(uint32_t c);     // the blocks that BERT's tokenizer takes character by character
+bool is_white_space(uint32_t c);      // the property White_Space
+bool is_nonspacing_mark(uint32_t c);  // category Mn
+bool is_mark(uint32_t c);             // Mn, Mc, Me
+bool is_numeric(uint32_t c);          // Nd, Nl, No
+bool is_punctuation(uint32_t c);      // P*, and all marks of ASCII, "$+<=>^`|~" among them
+bool is_control(uint32_t c);          // Cc, Cf, Co, but not tab, line feed, carriage return
+bool is_word(uint32_t c);             // what \w means: letters, marks, decimal digits, connectors
+bool is_cjk_ideograph(uint32_t c);    // the blocks that BERT's tokenizer takes character by character
 
 enum class NormalForm : uint8_t { nfc, nfd, nfkc, nfkd };
 // Of a well-formed text.

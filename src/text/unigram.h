@@ -5,8 +5,8 @@
 
 namespace lowbit::text {
 
-// A ModelFactory. Reads tokenizer.ggml.{scores, precompiled_charsmap, add_space_prefix, remove_extra_whitespaces} (the
-// last two absent: false).
+// A ModelFactory. Reads tokenizer.ggml.{scores, precompiled_charsmap, add_space_prefix, remove_extra_whitespaces}
+// (the last two absent: false).
 Result<std::shared_ptr<const Model>> make_unigram(const Metadata& metadata, const Vocabulary& vocabulary);
 
 }  // namespace lowbit::text

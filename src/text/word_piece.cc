@@ -80,7 +80,8 @@ Result<std::shared_ptr<const Model>> make_word_piece(const Metadata& metadata, c
     const std::string_view token = vocabulary.tokens[i];
     if (vocabulary.types[i] != TokenType::normal) continue;
     const bool begin = token.substr(0, kMetaspace.size()) == kMetaspace;
-    (begin ? begins : continues).emplace_back(begin ? token.substr(kMetaspace.size()) : token, static_cast<int32_t>(i));
+    (begin ? begins : continues)
+        .emplace_back(begin ? token.substr(kMetaspace.size()) : token, static_cast<int32_t>(i));
     capitals += begin && std::any_of(token.begin(), token.end(), [](char c) { return c >= 'A' && c <= 'Z'; }) ? 1 : 0;
   }
   const bool cased = capitals * 50 > begins.size();
