@@ -118,8 +118,9 @@ struct Row {
   Status (*read)(const JsonReader&, Chain&);
 };
 
-constexpr Row kRows[] = {{"ByteLevel", byte_level}, {"Metaspace", metaspace}, {"WordPiece", word_piece},
-                         {"ByteFallback", byte_fallback}, {"Replace", replace}, {"Fuse", fuse}, {"Strip", strip}};
+constexpr Row kRows[] = {
+    {"ByteLevel", byte_level}, {"Metaspace", metaspace}, {"WordPiece", word_piece}, {"ByteFallback", byte_fallback},
+    {"Replace", replace},      {"Fuse", fuse},           {"Strip", strip}};
 
 Status add(const JsonReader& json, Chain& chain) {
   LOWBIT_ASSIGN(const std::string type, json.type());

@@ -69,10 +69,10 @@ class HfBpe final : public HfModel {
   std::string prefix, suffix;
 
   std::unique_ptr<Encoder> encoder() const override {
-    return make_encoder([this, merger = PairMerger(FindPair{&merges})](std::string_view piece,
-                                                                       std::vector<int32_t>& ids) mutable {
-      return run(piece, merger, ids);
-    });
+    return make_encoder(
+        [this, merger = PairMerger(FindPair{&merges})](std::string_view piece, std::vector<int32_t>& ids) mutable {
+          return run(piece, merger, ids);
+        });
   }
 
  private:
@@ -196,7 +196,8 @@ class HfUnigram final : public HfModel {
     uint64_t lost = 0;
     for (const UnigramModel::Piece& piece : model.segment(text, true)) {
       const std::string_view part = text.substr(piece.begin, piece.end - piece.begin);
-      const bool fits = std::all_of(part.begin(), part.end(), [&](char c) { return bytes[static_cast<uint8_t>(c)] >= 0; });
+      const bool fits =
+          std::all_of(part.begin(), part.end(), [&](char c) { return bytes[static_cast<uint8_t>(c)] >= 0; });
       if (piece.id >= 0) {
         ids.push_back(piece.id);
       } else if (byte_fallback && fits) {
@@ -248,7 +249,7 @@ Result<HfModelParts> read_unigram(const JsonReader& json, const Control& control
 class HfWords final : public HfModel {
  public:
   WordPieceTable table;
-  Vocabulary words;   // of WordLevel
+  Vocabulary words;    // of WordLevel
   bool whole = false;  // WordLevel
   size_t longest = kMaxWordPieceCharacters;
   int32_t unknown = -1;
@@ -268,8 +269,8 @@ class HfWords final : public HfModel {
       if (word >= 0) ids.push_back(word);
       return word >= 0;
     }
-    const auto count = std::count_if(piece.begin(), piece.end(),
-                                     [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; });
+    const auto count =
+        std::count_if(piece.begin(), piece.end(), [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; });
     return static_cast<size_t>(count) <= longest && table.cut(piece, ids);
   }
 };

@@ -24,7 +24,6 @@ class HfNormalizer {
   using Step = std::function<std::string(std::string)>;
   Status add(const JsonReader& json);
   std::vector<Step> steps_;
-
 };
 
 }  // namespace lowbit::text

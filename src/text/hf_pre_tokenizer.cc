@@ -128,7 +128,8 @@ Result<Step> read_split(const JsonReader& json) {
   LOWBIT_ASSIGN(const Behavior behavior, read_behavior(json, ""));
   LOWBIT_ASSIGN(const bool invert, json.boolean("invert", false));
   LOWBIT_ASSIGN(const JsonReader literal, pattern.member("String"));
-  LOWBIT_ASSIGN(const JsonReader written, literal.is_null() ? pattern.required("Regex") : Result<JsonReader>(literal));
+  LOWBIT_ASSIGN(const JsonReader written,
+                literal.is_null() ? pattern.required("Regex") : Result<JsonReader>(literal));
   LOWBIT_ASSIGN(const std::string source, written.string());
   const auto regex = Regex::compile(literal.is_null() ? source : literal_pattern(source));
   if (!regex.ok()) return written.error("does not work: " + regex.message());
@@ -148,7 +149,8 @@ Result<Step> read_punctuation(const JsonReader& json) {
 Result<Step> read_whitespace(const JsonReader&) {
   // \w of Unicode's UTS 18, which has joiners and lacks superscripts.
   const std::string word =
-      "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{200C}\\x{200D}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}"
+      "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{200C}\\x{200D}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{"
+      "1F169}"
       "\\x{1F170}-\\x{1F189}";
   return split_by(Regex::compile("[" + word + "]+|[^\\s" + word + "]+").value(), Behavior::removed, true);
 }
@@ -214,15 +216,10 @@ struct Row {
   Result<Step> (*read)(const JsonReader&);
 };
 
-constexpr Row kRows[] = {{"ByteLevel", read_byte_level},
-                         {"Split", read_split},
-                         {"Digits", read_digits},
-                         {"Punctuation", read_punctuation},
-                         {"Whitespace", read_whitespace},
-                         {"WhitespaceSplit", read_whitespace_split},
-                         {"Metaspace", read_metaspace},
-                         {"BertPreTokenizer", read_bert},
-                         {"CharDelimiterSplit", read_delimiter}};
+constexpr Row kRows[] = {
+    {"ByteLevel", read_byte_level},    {"Split", read_split},           {"Digits", read_digits},
+    {"Punctuation", read_punctuation}, {"Whitespace", read_whitespace}, {"WhitespaceSplit", read_whitespace_split},
+    {"Metaspace", read_metaspace},     {"BertPreTokenizer", read_bert}, {"CharDelimiterSplit", read_delimiter}};
 
 // False where a step stands that rows do not know.
 Result<bool> collect(const JsonReader& json, std::vector<std::string>& out) {

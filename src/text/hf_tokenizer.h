@@ -9,8 +9,8 @@
 
 namespace lowbit::text {
 
-// metadata: gives the ids of BOS, EOS and so on where it has the keys of GGUF; what the post-processor puts around a text
-// comes first.
+// metadata: gives the ids of BOS, EOS and so on where it has the keys of GGUF; what the post-processor puts around a
+// text comes first.
 Result<TokenizerParts> read_hf_tokenizer(const nlohmann::json& json, const Metadata& metadata);
 
 // Tokens by id and their types; ids without a token are unused. Needs "model" and "added_tokens".

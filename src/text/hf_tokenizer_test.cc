@@ -1,4 +1,5 @@
-// tokenizer.json of every kind against what the tokenizers package makes of the same texts (goldens/make_tokenizers.py).
+// tokenizer.json of every kind against what the tokenizers package makes of the same texts
+// (goldens/make_tokenizers.py).
 #include "text/hf_tokenizer.h"
 
 #include <gtest/gtest.h>
@@ -47,7 +48,8 @@ TEST_P(HfGoldens, IdsAndTextsAreThoseOfThePackage) {
     if (found != expected && ++different <= 5) {
       EXPECT_EQ(found, expected) << name << ", text " << i << ": " << texts[i].dump().substr(0, 400);
     }
-    EXPECT_EQ(repair_utf8(tokenizer->decode(expected)), golden["text"][i].get<std::string>()) << name << ", text " << i;
+    EXPECT_EQ(repair_utf8(tokenizer->decode(expected)), golden["text"][i].get<std::string>())
+        << name << ", text " << i;
     StreamDecoder stream(*tokenizer);
     std::string streamed;
     for (const int32_t id : expected) streamed += stream.push(id);

@@ -42,7 +42,8 @@ size_t depth_of(std::string_view text) {
 
 Result<json> parse_json(std::string_view text, std::string_view source_name) {
   constexpr size_t kMaxSize = 256 << 20, kMaxDepth = 64;
-  if (text.size() > kMaxSize) return errorf("{}: has {} bytes, expected at most {}", source_name, text.size(), kMaxSize);
+  if (text.size() > kMaxSize)
+    return errorf("{}: has {} bytes, expected at most {}", source_name, text.size(), kMaxSize);
   const size_t depth = depth_of(text);
   if (depth > kMaxDepth) return errorf("{}: is nested {} deep, expected at most {}", source_name, depth, kMaxDepth);
   json out = json::parse(text, nullptr, false);

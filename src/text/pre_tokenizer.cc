@@ -34,6 +34,23 @@ size_t run_length(std::string_view text, bool valid) {
   return length;
 }
 
+// Files have control characters and those beyond ASCII as themselves or as escapes.
+std::string plain_pattern(std::string_view pattern) {
+  std::string out;
+  for (size_t at = 0; at < pattern.size();) {
+    const uint32_t c = first_char(pattern.substr(at));
+    if (c == '\r' || c == '\n') {
+      out += c == '\r' ? "\\r" : "\\n";
+    } else if (c >= 0x80) {
+      out += fmt::format("\\x{{{:X}}}", c);
+    } else {
+      out += static_cast<char>(c);
+    }
+    at += char_length(pattern[at]);
+  }
+  return out;
+}
+
 }  // namespace
 
 struct PreTokenizer::Patterns {
@@ -67,14 +84,16 @@ std::string PreTokenizer::known_names() {
   return names;
 }
 
-std::string_view PreTokenizer::name_of(const std::vector<std::string>& patterns) {
+std::string_view PreTokenizer::name_of(const std::vector<std::string>& patterns, bool whole, bool composes) {
+  std::vector<std::string> plain;
+  for (const std::string& pattern : patterns) plain.push_back(plain_pattern(pattern));
   for (const Row& row : kRows) {
-    size_t same = 0;
-    while (same < patterns.size() && same < kMaxPatterns && row.patterns[same] != nullptr &&
-           patterns[same] == row.patterns[same]) {
-      ++same;
+    if (((row.traits & whole_words) != 0) != whole || ((row.traits & nfc) != 0) != composes) continue;
+    std::vector<std::string> own;
+    for (const char* pattern : row.patterns) {
+      if (pattern != nullptr) own.push_back(plain_pattern(pattern));
     }
-    if (same == patterns.size() && (same == kMaxPatterns || row.patterns[same] == nullptr)) return row.name;
+    if (own == plain) return row.name;
   }
   return {};
 }

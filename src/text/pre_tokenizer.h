@@ -25,8 +25,8 @@ class PreTokenizer {
   // The names of all rows, as "a, b, c".
   static std::string known_names();
 
-  // The first row with exactly these patterns; empty where there is none.
-  static std::string_view name_of(const std::vector<std::string>& patterns);
+  // The first row with exactly these patterns and traits; empty where there is none.
+  static std::string_view name_of(const std::vector<std::string>& patterns, bool whole_words, bool composes);
 
   PreTokenizerTraits traits() const;
 

@@ -2,14 +2,38 @@
 
 #include <utf8proc.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 
 #include "base/check.h"
 
 namespace lowbit::text {
 namespace {
 
+struct Young {
+  uint32_t first, last, version;
+};
+
+constexpr Young kYoung[] = {
+#define LOWBIT_YOUNG(first, last, version) {first, last, version},
+#include "text/young_characters.inc"
+#undef LOWBIT_YOUNG
+};
+
+// The version of young_characters.inc; 0 for all others.
+uint32_t young(uint32_t c) {
+  if (c < kYoung[0].first) return 0;
+  const auto* row =
+      std::partition_point(std::begin(kYoung), std::end(kYoung), [&](const Young& y) { return y.last < c; });
+  return row != std::end(kYoung) && row->first <= c ? row->version : 0;
+}
+
 utf8proc_category_t category(uint32_t c) { return utf8proc_category(static_cast<utf8proc_int32_t>(c)); }
+
+bool of_marks(utf8proc_category_t kind) {
+  return kind == UTF8PROC_CATEGORY_MN || kind == UTF8PROC_CATEGORY_MC || kind == UTF8PROC_CATEGORY_ME;
+}
 
 const utf8proc_uint8_t* bytes(std::string_view text) {
   return reinterpret_cast<const utf8proc_uint8_t*>(text.data());
@@ -20,6 +44,20 @@ bool is_ascii(std::string_view text) {
     if (static_cast<uint8_t>(c) >= 0x80) return false;
   }
   return true;
+}
+
+std::string normalize_known(std::string_view text, NormalForm form) {
+  const bool compose = form == NormalForm::nfc || form == NormalForm::nfkc;
+  const bool compatible = form == NormalForm::nfkc || form == NormalForm::nfkd;
+  const int options =
+      UTF8PROC_STABLE | (compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) | (compatible ? UTF8PROC_COMPAT : 0);
+  utf8proc_uint8_t* out = nullptr;
+  const auto length = utf8proc_map(bytes(text), static_cast<utf8proc_ssize_t>(text.size()), &out,
+                                   static_cast<utf8proc_option_t>(options));
+  if (length < 0) return std::string(text);  // no memory: a text as it was
+  std::string made(reinterpret_cast<const char*>(out), static_cast<size_t>(length));
+  std::free(out);
+  return made;
 }
 
 }  // namespace
@@ -54,12 +92,11 @@ bool is_white_space(uint32_t c) {
   return c == 0x85 || kind == UTF8PROC_CATEGORY_ZS || kind == UTF8PROC_CATEGORY_ZL || kind == UTF8PROC_CATEGORY_ZP;
 }
 
-bool is_nonspacing_mark(uint32_t c) { return category(c) == UTF8PROC_CATEGORY_MN; }
-
-bool is_mark(uint32_t c) {
-  const auto kind = category(c);
-  return kind == UTF8PROC_CATEGORY_MN || kind == UTF8PROC_CATEGORY_MC || kind == UTF8PROC_CATEGORY_ME;
+bool is_nonspacing_mark(uint32_t c) {
+  return (category(c) == UTF8PROC_CATEGORY_MN && young(c) == 0) || c == 0x1734;  // Mc since Unicode 14
 }
+
+bool is_mark(uint32_t c) { return of_marks(category(c)) && young(c) < 10; }
 
 bool is_numeric(uint32_t c) {
   const auto kind = category(c);
@@ -69,18 +106,20 @@ bool is_numeric(uint32_t c) {
 bool is_punctuation(uint32_t c) {
   if (c < 0x80) return (c >= 33 && c <= 47) || (c >= 58 && c <= 64) || (c >= 91 && c <= 96) || (c >= 123 && c <= 126);
   const auto kind = category(c);
-  return kind >= UTF8PROC_CATEGORY_PC && kind <= UTF8PROC_CATEGORY_PO;
+  if (c == 0x166D || c == 0x111C9) return true;  // were so in Unicode 8
+  return kind >= UTF8PROC_CATEGORY_PC && kind <= UTF8PROC_CATEGORY_PO && young(c) == 0;
 }
 
 bool is_control(uint32_t c) {
   if (c == '\t' || c == '\n' || c == '\r') return false;
   const auto kind = category(c);
-  return kind == UTF8PROC_CATEGORY_CC || kind == UTF8PROC_CATEGORY_CF || kind == UTF8PROC_CATEGORY_CO;
+  return kind == UTF8PROC_CATEGORY_CC || (kind == UTF8PROC_CATEGORY_CF && young(c) == 0) ||
+         kind == UTF8PROC_CATEGORY_CO;
 }
 
 bool is_word(uint32_t c) {
   const auto kind = category(c);
-  return (kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_LO) || is_mark(c) ||
+  return (kind >= UTF8PROC_CATEGORY_LU && kind <= UTF8PROC_CATEGORY_LO) || of_marks(kind) ||
          kind == UTF8PROC_CATEGORY_ND || kind == UTF8PROC_CATEGORY_NL || kind == UTF8PROC_CATEGORY_PC ||
          c == 0x200C || c == 0x200D || (c >= 0x24B6 && c <= 0x24E9);
 }
@@ -98,17 +137,19 @@ bool is_cjk_ideograph(uint32_t c) {
 
 std::string normalize(std::string_view text, NormalForm form) {
   if (is_ascii(text)) return std::string(text);
-  const bool compose = form == NormalForm::nfc || form == NormalForm::nfkc;
-  const bool compatible = form == NormalForm::nfkc || form == NormalForm::nfkd;
-  const int options =
-      UTF8PROC_STABLE | (compose ? UTF8PROC_COMPOSE : UTF8PROC_DECOMPOSE) | (compatible ? UTF8PROC_COMPAT : 0);
-  utf8proc_uint8_t* out = nullptr;
-  const auto length = utf8proc_map(bytes(text), static_cast<utf8proc_ssize_t>(text.size()), &out,
-                                   static_cast<utf8proc_option_t>(options));
-  if (length < 0) return std::string(text);  // no memory: a text as it was
-  std::string made(reinterpret_cast<const char*>(out), static_cast<size_t>(length));
-  std::free(out);
-  return made;
+  // Younger characters are no part of any composition.
+  std::string out;
+  size_t done = 0;
+  for (size_t at = 0; at < text.size();) {
+    const size_t length = char_length(text[at]);
+    if (length > 1 && young(first_char(text.substr(at))) == 10) {
+      out += normalize_known(text.substr(done, at - done), form);
+      out += text.substr(at, length);
+      done = at + length;
+    }
+    at += length;
+  }
+  return out + normalize_known(text.substr(done), form);
 }
 
 std::string lower_case(std::string_view text) {

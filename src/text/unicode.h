@@ -1,4 +1,6 @@
-// Characters by their properties, and the normal forms of texts (utf8proc, Unicode 15).
+// Characters by their properties, and the normal forms of texts (utf8proc), as the tokenizers of models know them:
+// marks, punctuation and compositions younger than the tables of the tokenizers package are left out
+// (young_characters.inc).
 #pragma once
 
 #include <cstdint>
