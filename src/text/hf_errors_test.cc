@@ -1,4 +1,5 @@
-// Foreign tokenizer.json: every damage is a sentence that names the file, the key, what was found and what was expected.
+// Foreign tokenizer.json: every damage is a sentence that names the file, the key, what was found and what was
+// expected.
 #include <gtest/gtest.h>
 
 #include <functional>
@@ -63,16 +64,17 @@ TEST(HfErrors, EveryDamageNamesTheKey) {
        "\"model.merges[1]\" is an array of 2 items, expected tokens of \"model.vocab\""},
       {"normalizer", [](json& j) { j["normalizer"]["normalizers"][1]["type"] = "Shout"; },
        "\"normalizer.normalizers[1].type\" is the string \"Shout\", expected one of Sequence, NFC"},
-      {"pre-tokenizer", [](json& j) { j["pre_tokenizer"]["type"] = 1; }, "\"pre_tokenizer.type\" is 1, expected a string"},
+      {"pre-tokenizer", [](json& j) { j["pre_tokenizer"]["type"] = 1; },
+       "\"pre_tokenizer.type\" is 1, expected a string"},
       {"behavior", [](json& j) { j["pre_tokenizer"]["behavior"] = "Melt"; }, "expected one of Removed, Isolated"},
       {"regex", [](json& j) { j["pre_tokenizer"]["pattern"]["Regex"] = "(a"; },
        "\"pre_tokenizer.pattern.Regex\" does not work: the pattern does not compile"},
       {"set", [](json& j) { j["pre_tokenizer"]["pattern"]["Regex"] = "[a"; }, "has no end"},
       {"post", [](json& j) { j["post_processor"]["special_tokens"]["<s>"]["ids"][0] = 7; },
        "\"post_processor.special_tokens.<s>.ids[0]\" is 7, expected an integer from 0 to 6"},
-      {"decoder", [](json& j) { j["decoder"]["type"] = "CTC"; }, "\"decoder.type\" is the string \"CTC\", expected one of"},
-      {"map",
-       [](json& j) { j["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", "//////8="}}; },
+      {"decoder", [](json& j) { j["decoder"]["type"] = "CTC"; },
+       "\"decoder.type\" is the string \"CTC\", expected one of"},
+      {"map", [](json& j) { j["normalizer"] = {{"type", "Precompiled"}, {"precompiled_charsmap", "//////8="}}; },
        "\"normalizer.precompiled_charsmap\" does not fit"},
       {"no tokens",
        [](json& j) {
@@ -87,7 +89,8 @@ TEST(HfErrors, EveryDamageNamesTheKey) {
     const auto tokenizer = Tokenizer::from_json(j.dump(), "t.json");
     ASSERT_FALSE(tokenizer.ok()) << damage.name;
     EXPECT_EQ(tokenizer.message().rfind("t.json: ", 0), 0u) << tokenizer.message();
-    EXPECT_NE(tokenizer.message().find(damage.message), std::string::npos) << damage.name << ": " << tokenizer.message();
+    EXPECT_NE(tokenizer.message().find(damage.message), std::string::npos)
+        << damage.name << ": " << tokenizer.message();
   }
 }
 

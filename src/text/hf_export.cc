@@ -177,7 +177,8 @@ Status unigram(const Document& d, json& out) {
   LOWBIT_ASSIGN(const JsonReader list, d.model.required("vocab"));
   const Vocabulary v = sentencepiece_vocabulary(d.vocabulary);
   json scores = json::array();
-  for (size_t i = 0; i < v.tokens.size(); ++i) scores.push_back(i < list.value().size() ? list.value()[i][1] : json(0.0));
+  for (size_t i = 0; i < v.tokens.size(); ++i)
+    scores.push_back(i < list.value().size() ? list.value()[i][1] : json(0.0));
   out["tokenizer.ggml.model"] = "t5";
   out["tokenizer.ggml.pre"] = "default";
   out["tokenizer.ggml.scores"] = std::move(scores);
@@ -197,7 +198,8 @@ Status word_piece(const Document& d, json& out) {
   Vocabulary v = d.vocabulary;
   for (size_t i = 0; i < v.tokens.size(); ++i) {
     std::string& token = v.tokens[i];
-    if (v.types[i] != TokenType::normal || (token.size() > 1 && token.front() == '[' && token.back() == ']')) continue;
+    if (v.types[i] != TokenType::normal || (token.size() > 1 && token.front() == '[' && token.back() == ']'))
+      continue;
     const bool continues = token.compare(0, prefix.size(), prefix) == 0;
     token = continues ? token.substr(prefix.size()) : std::string(kMetaspace) + token;
   }
@@ -209,13 +211,10 @@ Status word_piece(const Document& d, json& out) {
 
 // Ids by the names that the configuration gives, and by the post-processor.
 Status write_ids(const JsonReader& root, const JsonReader& config, const Vocabulary& v, json& out) {
-  constexpr std::pair<const char*, const char*> kNames[] = {{"bos_token", "bos_token_id"},
-                                                            {"eos_token", "eos_token_id"},
-                                                            {"unk_token", "unknown_token_id"},
-                                                            {"pad_token", "padding_token_id"},
-                                                            {"cls_token", "cls_token_id"},
-                                                            {"sep_token", "seperator_token_id"},
-                                                            {"mask_token", "mask_token_id"}};
+  constexpr std::pair<const char*, const char*> kNames[] = {
+      {"bos_token", "bos_token_id"},     {"eos_token", "eos_token_id"}, {"unk_token", "unknown_token_id"},
+      {"pad_token", "padding_token_id"}, {"cls_token", "cls_token_id"}, {"sep_token", "seperator_token_id"},
+      {"mask_token", "mask_token_id"}};
   for (const auto& [key, written] : kNames) {
     LOWBIT_ASSIGN(const std::string name, token_name(config, key));
     const auto found = name.empty() ? v.tokens.end() : std::find(v.tokens.begin(), v.tokens.end(), name);
@@ -257,8 +256,8 @@ constexpr Row kRows[] = {{"BPE", bpe}, {"Unigram", unigram}, {"WordPiece", word_
 
 Result<json> metadata_from_hf(std::string_view tokenizer, std::string_view config, std::string_view source_name) {
   LOWBIT_ASSIGN(const json document, parse_json(tokenizer, source_name));
-  LOWBIT_ASSIGN(const json configuration, config.empty() ? Result<json>(json::object())
-                                                         : parse_json(config, "tokenizer_config.json"));
+  LOWBIT_ASSIGN(const json configuration,
+                config.empty() ? Result<json>(json::object()) : parse_json(config, "tokenizer_config.json"));
   const JsonReader root(document, source_name), settings(configuration, "tokenizer_config.json");
   LOWBIT_ASSIGN(const Vocabulary vocabulary, read_hf_vocabulary(root));
   if (vocabulary.tokens.empty()) return root.error("has no tokens, expected at least one");

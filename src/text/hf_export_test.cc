@@ -46,9 +46,9 @@ struct Export {
 
 // In the words of GGUF the same texts have the same ids; the tokens with conditions apart.
 TEST(HfExport, TheKeysOfGgufGiveTheSameIds) {
-  const Export exports[] = {{"bpe-gpt2", "gpt2", "gpt-2"},        {"bpe-llama3", "gpt2", "llama-bpe"},
-                            {"bpe-qwen2", "gpt2", "qwen2"},       {"bpe-smollm", "gpt2", "smollm"},
-                            {"spm-prepend", "llama", "default"},  {"spm-gemma", "llama", "default"},
+  const Export exports[] = {{"bpe-gpt2", "gpt2", "gpt-2"},           {"bpe-llama3", "gpt2", "llama-bpe"},
+                            {"bpe-qwen2", "gpt2", "qwen2"},          {"bpe-smollm", "gpt2", "smollm"},
+                            {"spm-prepend", "llama", "default"},     {"spm-gemma", "llama", "default"},
                             {"wordpiece-uncased", "bert", "default"}};
   const json texts = json::parse(read("texts"));
   for (const Export& e : exports) {
@@ -67,7 +67,8 @@ TEST(HfExport, TheKeysOfGgufGiveTheSameIds) {
           t.find("\xC3\x80") != t.npos) {
         continue;
       }
-      EXPECT_EQ(there->encode(t, {.parse_control = true}), here->encode(t, {.parse_control = true})) << e.name << ": " << t;
+      EXPECT_EQ(there->encode(t, {.parse_control = true}), here->encode(t, {.parse_control = true}))
+          << e.name << ": " << t;
     }
   }
 }

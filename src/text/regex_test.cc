@@ -12,8 +12,9 @@ std::vector<std::string> matches(std::string_view pattern, std::string_view text
   const auto regex = Regex::compile(pattern);
   EXPECT_TRUE(regex.ok()) << regex.message();
   if (!regex.ok()) return out;
-  Regex::Matcher(*regex).each(
-      text, [&](const Regex::Matcher::Match& match) { out.emplace_back(text.substr(match.begin, match.end - match.begin)); });
+  Regex::Matcher(*regex).each(text, [&](const Regex::Matcher::Match& match) {
+    out.emplace_back(text.substr(match.begin, match.end - match.begin));
+  });
   return out;
 }
 
@@ -24,7 +25,10 @@ TEST(Regex, OnigurumasWords) {
   EXPECT_EQ(matches("[\\h&&[^a-e]]+", "abf9"), (Found{"f9"}));
   EXPECT_EQ(matches("[a-c[x-z]]+", "abmxyz"), (Found{"ab", "xyz"}));
   EXPECT_EQ(matches("[^a-c[x-z]]+", "abmxyzn"), (Found{"m", "n"}));
-  EXPECT_EQ(matches("[^\\s]+", "a\xC2\x85" "b c"), (Found{"a", "b", "c"}));
+  EXPECT_EQ(matches("[^\\s]+",
+                    "a\xC2\x85"
+                    "b c"),
+            (Found{"a", "b", "c"}));
   EXPECT_EQ(matches("[\\S]+", "a b"), (Found{"a", "b"}));
   EXPECT_EQ(matches("[[:alpha:]]+", "ab1c"), (Found{"ab", "c"}));
   EXPECT_EQ(matches("^b$", "a\nb\nc"), (Found{"b"}));
@@ -33,7 +37,10 @@ TEST(Regex, OnigurumasWords) {
 }
 
 TEST(Regex, EmptyMatchesOnceForEachPlace) {
-  EXPECT_EQ(matches("(?=\xC3\xA9)|b", "a\xC3\xA9" "bb"), (Found{"", "b", "b"}));
+  EXPECT_EQ(matches("(?=\xC3\xA9)|b",
+                    "a\xC3\xA9"
+                    "bb"),
+            (Found{"", "b", "b"}));
   EXPECT_EQ(matches("x*", "\xC3\xA9"), (Found{"", ""}));
 }
 
