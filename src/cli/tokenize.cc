@@ -12,7 +12,7 @@ namespace lowbit::cli {
 namespace {
 
 struct TokenizeArguments {
-  std::string model, file = "-";
+  std::string model, file = "-", pre_tokenizer;
   bool no_bos = false, json = false;
 };
 
@@ -20,10 +20,13 @@ Status tokenize(const TokenizeArguments& arguments) {
   ProgressBar bar;
   LOWBIT_ASSIGN(const std::string path, find_model(arguments.model, bar));
   LOWBIT_ASSIGN(const auto file, io::open_model(path));
-  LOWBIT_ASSIGN(const auto tokenizer, text::Tokenizer::from_metadata(file->metadata(), path));
+  LOWBIT_ASSIGN(const auto tokenizer,
+                text::Tokenizer::from_metadata(file->metadata(), path, arguments.pre_tokenizer));
   LOWBIT_ASSIGN(const std::string input, read_input(arguments.file));
   uint64_t lost = 0;
-  const auto ids = tokenizer.encode(input, {false, !arguments.no_bos && tokenizer.adds_bos(), &lost});
+  const bool around = !arguments.no_bos;
+  const auto ids =
+      tokenizer.encode(input, {false, around && tokenizer.adds_bos(), &lost, around && tokenizer.adds_eos()});
   if (lost > 0) fmt::print(stderr, "lowbit: {} bytes of the text have no token in this vocabulary\n", lost);
   if (arguments.json) {
     Json tokens = Json::array();
@@ -42,7 +45,10 @@ Action tokenize_command(Options& options) {
   add_model_argument(options, arguments->model);
   options.positional("FILE", text(arguments->file), "the text; without it, or as -, standard input", false).offer =
       Offer::files;
-  options.flag("--no-bos", arguments->no_bos, "no beginning-of-sequence token, where the model wants one");
+  options.flag("--no-bos", arguments->no_bos,
+               "no token in front and none behind (beginning and end of sequence), where the model wants them");
+  options.option("--pre-tokenizer", "NAME", text(arguments->pre_tokenizer),
+                 "how a text is cut before merging, where the file names an unknown way");
   add_json_option(options, arguments->json);
   return [arguments] { return tokenize(*arguments); };
 }

@@ -60,7 +60,7 @@ class TextOut {
  public:
   TextOut(const text::Tokenizer& tokenizer, const std::vector<std::string>& stops,
           const std::function<void(std::string_view)>& on_text)
-      : decoder_(tokenizer), filter_(stops), on_text_(on_text) {}
+      : decoder_(tokenizer, false, true), filter_(stops), on_text_(on_text) {}
 
   // True where a stop string has come: no text comes after it, not even the rest of a token.
   bool push(int32_t id) {

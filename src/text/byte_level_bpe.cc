@@ -1,13 +1,12 @@
 #include "text/byte_level_bpe.h"
 
-#include <algorithm>
 #include <array>
-#include <deque>
 #include <optional>
 #include <unordered_map>
 
+#include "text/byte_alphabet.h"
+#include "text/merger.h"
 #include "text/pre_tokenizer.h"
-#include "text/utf8.h"
 
 namespace lowbit::text {
 namespace {
@@ -15,152 +14,24 @@ namespace {
 constexpr const char* kMerges = "tokenizer.ggml.merges";
 constexpr const char* kPre = "tokenizer.ggml.pre";
 
-// Files write each byte as a visible character: printable Latin-1 bytes as themselves, the other 68 as U+0100 upwards
-// in ascending order.
-class ByteAlphabet {
- public:
-  static const ByteAlphabet& get() {
-    static const ByteAlphabet alphabet;
-    return alphabet;
-  }
-
-  // The bytes that a string of the file spells; empty optional where a character stands for no byte.
-  std::optional<std::string> decode(std::string_view written) const {
-    std::string bytes;
-    while (!written.empty()) {
-      const Utf8Step step = utf8_step(written);
-      const uint32_t code = step.kind == Utf8Kind::character ? code_point(written.substr(0, step.length)) : kNone;
-      if (code >= byte_of_.size() || byte_of_[code] < 0) return std::nullopt;
-      bytes += static_cast<char>(byte_of_[code]);
-      written.remove_prefix(step.length);
-    }
-    return bytes;
-  }
-
- private:
-  static constexpr uint32_t kNone = ~0u;
-  std::array<int16_t, 256 + 68> byte_of_;  // by code point; -1: stands for no byte
-
-  ByteAlphabet() {
-    byte_of_.fill(-1);
-    uint32_t next = 256;
-    for (int byte = 0; byte < 256; ++byte) {
-      const bool printable = (byte >= 0x21 && byte <= 0x7E) || (byte >= 0xA1 && byte <= 0xAC) || byte >= 0xAE;
-      byte_of_[printable ? static_cast<uint32_t>(byte) : next++] = static_cast<int16_t>(byte);
-    }
-  }
-
-  // Of a well-formed character; only one or two bytes matter here.
-  static uint32_t code_point(std::string_view character) {
-    const auto at = [&](size_t i) { return static_cast<uint8_t>(character[i]); };
-    if (character.size() == 1) return at(0);
-    if (character.size() == 2) return (at(0) & 0x1Fu) << 6 | (at(1) & 0x3Fu);
-    return kNone;
-  }
-};
-
-uint64_t pair_key(int32_t left, int32_t right) {
-  return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
-}
-
-struct PairHash {
-  size_t operator()(uint64_t key) const {
-    key *= 0x9E3779B97F4A7C15u;
-    return key ^ key >> 29;
-  }
-};
-
-struct Merge {
-  int32_t rank;
-  int32_t symbol;  // what the pair becomes
-};
-
 // A symbol is a token's id, or, for strings of bytes without a token, the number of tokens plus an index.
 struct Tables {
   int32_t token_count = 0;
   int32_t unknown = -1;  // emitted for a byte without a token; -1: nothing is
   std::array<int32_t, 256> byte_symbol{};
   std::vector<std::string> tokenless;  // bytes of the symbols without a token
-  std::unordered_map<uint64_t, Merge, PairHash> merges;
+  PairMerges merges;
+  bool whole_words = false;                        // a piece that is a token stays whole
+  std::unordered_map<std::string, int32_t> words;  // the tokens, where whole_words asks for them
   PreTokenizer pre_tokenizer;
 
   bool is_token(int32_t symbol) const { return symbol < token_count; }
 };
 
-// Merges one piece: the pair of the lowest rank first, the leftmost of equals, with a heap: O(n log n).
-class Merger {
- public:
-  explicit Merger(const Tables& tables) : tables_(tables) {}
-
-  // Appends the symbols that the piece ends as.
-  void run(std::string_view piece, std::vector<int32_t>& out) {
-    nodes_.clear();
-    heap_.clear();
-    for (size_t i = 0; i < piece.size(); ++i) {
-      nodes_.push_back({tables_.byte_symbol[static_cast<uint8_t>(piece[i])], i, i + 1});
-    }
-    for (size_t i = 0; i < nodes_.size(); ++i) {
-      nodes_[i].previous = i == 0 ? kEnd : i - 1;
-      if (i + 1 == nodes_.size()) nodes_[i].next = kEnd;
-    }
-    for (size_t i = 0; i + 1 < nodes_.size(); ++i) push(i);
-    while (!heap_.empty()) {
-      std::pop_heap(heap_.begin(), heap_.end(), later);
-      const Candidate best = heap_.back();
-      heap_.pop_back();
-      apply(best);
-    }
-    for (size_t i = 0; i != kEnd; i = nodes_[i].next) out.push_back(nodes_[i].symbol);
-  }
-
- private:
-  static constexpr size_t kEnd = ~size_t{0};
-  static constexpr int32_t kGone = -1;  // symbol of a node merged into its left neighbour
-  struct Node {
-    int32_t symbol;
-    size_t previous, next;
-  };
-  struct Candidate {
-    int32_t rank;
-    int32_t symbol;
-    int32_t left, right;  // symbols of the pair when it was found
-    size_t at;
-  };
-
-  static bool later(const Candidate& a, const Candidate& b) {
-    return a.rank != b.rank ? a.rank > b.rank : a.at > b.at;
-  }
-
-  void push(size_t at) {
-    const size_t next = nodes_[at].next;
-    if (next == kEnd) return;
-    const auto found = tables_.merges.find(pair_key(nodes_[at].symbol, nodes_[next].symbol));
-    if (found == tables_.merges.end()) return;
-    heap_.push_back({found->second.rank, found->second.symbol, nodes_[at].symbol, nodes_[next].symbol, at});
-    std::push_heap(heap_.begin(), heap_.end(), later);
-  }
-
-  void apply(const Candidate& best) {
-    Node& left = nodes_[best.at];
-    if (left.symbol != best.left || left.next == kEnd || nodes_[left.next].symbol != best.right) return;  // outdated
-    Node& right = nodes_[left.next];
-    left.symbol = best.symbol;
-    left.next = right.next;
-    right.symbol = kGone;
-    if (left.next != kEnd) nodes_[left.next].previous = best.at;
-    push(best.at);
-    if (left.previous != kEnd) push(left.previous);
-  }
-
-  const Tables& tables_;
-  std::vector<Node> nodes_;
-  std::vector<Candidate> heap_;
-};
-
 class BpeEncoder final : public Encoder {
  public:
   explicit BpeEncoder(std::shared_ptr<const Tables> tables)
-      : tables_(std::move(tables)), splitter_(tables_->pre_tokenizer), merger_(*tables_) {}
+      : tables_(std::move(tables)), splitter_(tables_->pre_tokenizer), merger_(FindPair{&tables_->merges}) {}
 
   void encode(std::string_view stretch, std::vector<int32_t>& ids) override {
     for (const std::string_view piece : splitter_.split(stretch)) encode_piece(piece, ids);
@@ -186,7 +57,13 @@ class BpeEncoder final : public Encoder {
 
   const std::vector<int32_t>& merge(std::string_view piece) {
     symbols_.clear();
-    merger_.run(piece, symbols_);
+    if (tables_->whole_words) {
+      const auto word = tables_->words.find(std::string(piece));
+      if (word != tables_->words.end()) return symbols_ = {word->second};
+    }
+    merger_.clear();
+    for (const char c : piece) merger_.add(tables_->byte_symbol[static_cast<uint8_t>(c)], 1);
+    merger_.run([&](const MergeNode& node) { symbols_.push_back(node.symbol); });
     return symbols_;
   }
 
@@ -212,7 +89,7 @@ class BpeEncoder final : public Encoder {
 
   std::shared_ptr<const Tables> tables_;
   PreTokenizer::Splitter splitter_;
-  Merger merger_;
+  PairMerger merger_;
   std::unordered_map<std::string, std::vector<int32_t>> seen_;
   std::string key_;
   std::vector<int32_t> symbols_;
@@ -225,10 +102,12 @@ class ByteLevelBpe final : public Model {
 
   std::unique_ptr<Encoder> encoder() const override { return std::make_unique<BpeEncoder>(tables_); }
 
-  std::string bytes_of(std::string_view token) const override {
+  std::string bytes_of(std::string_view token, TokenType) const override {
     // A token that the alphabet cannot spell (padding, for example) stands for its own text.
     return ByteAlphabet::get().decode(token).value_or(std::string(token));
   }
+
+  bool adds_bos() const override { return tables_->pre_tokenizer.traits().adds_bos; }
 
  private:
   std::shared_ptr<const Tables> tables_;
@@ -248,6 +127,9 @@ class SymbolTable {
       if (bytes && !bytes->empty()) symbol_of_.emplace(std::move(*bytes), static_cast<int32_t>(id));
     }
   }
+
+  // The symbols that are tokens, by their bytes.
+  std::unordered_map<std::string, int32_t> tokens() const { return symbol_of_; }
 
   // Empty where the symbols exceed 2^31.
   std::optional<int32_t> symbol(std::string bytes) {
@@ -283,7 +165,8 @@ Status read_merges(const Metadata& metadata, SymbolTable& symbols, Tables& table
     if (!left || !right) continue;  // no text can contain it
     const auto a = symbols.symbol(*left), b = symbols.symbol(*right), whole = symbols.symbol(*left + *right);
     if (!a || !b || !whole) return metadata.error(kMerges, "makes more than 2^31 symbols");
-    tables.merges.emplace(pair_key(*a, *b), Merge{static_cast<int32_t>(rank), *whole});  // of equals the first counts
+    tables.merges.emplace(pair_key(*a, *b),
+                          PairMerge{static_cast<int32_t>(rank), *whole});  // of equals the first counts
   }
   return {};
 }
@@ -297,6 +180,8 @@ Result<std::shared_ptr<const Model>> make_byte_level_bpe(const Metadata& metadat
   auto tables = std::make_shared<Tables>();
   tables->pre_tokenizer = std::move(pre_tokenizer).value();
   SymbolTable symbols(vocabulary, *tables);
+  tables->whole_words = tables->pre_tokenizer.traits().whole_words;
+  if (tables->whole_words) tables->words = symbols.tokens();
   for (int byte = 0; byte < 256; ++byte) {
     tables->byte_symbol[byte] = symbols.symbol(std::string(1, static_cast<char>(byte))).value_or(0);
   }

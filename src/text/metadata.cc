@@ -1,5 +1,7 @@
 #include "text/metadata.h"
 
+#include <cmath>
+
 #include "text/utf8.h"
 
 namespace lowbit::text {
@@ -40,6 +42,16 @@ std::string quote_text(std::string_view text, size_t limit) {
     }
   }
   return out + (cut ? "...\"" : "\"");
+}
+
+Result<std::vector<float>> Metadata::scores(size_t count) const {
+  constexpr const char* kScores = "tokenizer.ggml.scores";
+  LOWBIT_ASSIGN(auto scores, numbers(kScores));
+  if (!scores) return error(kScores, "is absent, expected a number for each token");
+  if (scores->size() != count) {
+    return error(kScores, fmt::format("has {} items, expected one for each of the {} tokens", scores->size(), count));
+  }
+  return std::move(*scores);
 }
 
 Error Metadata::error(const char* key, std::string_view what) const {
@@ -90,6 +102,22 @@ Result<std::optional<std::vector<std::string_view>>> Metadata::strings(const cha
       return error(key, fmt::format("has {} at index {}, expected a string", describe(item), out.size()));
     }
     out.push_back(item.get_ref<const std::string&>());
+  }
+  return std::optional<Values>(std::move(out));
+}
+
+Result<std::optional<std::vector<float>>> Metadata::numbers(const char* key) const {
+  using Values = std::vector<float>;
+  LOWBIT_ASSIGN(const json* value, find(key));
+  if (value == nullptr) return std::optional<Values>();
+  if (!value->is_array()) return error(key, fmt::format("is {}, expected an array of numbers", describe(*value)));
+  Values out;
+  out.reserve(value->size());
+  for (const json& item : *value) {
+    if (!item.is_number() || !std::isfinite(item.get<float>())) {
+      return error(key, fmt::format("has {} at index {}, expected a finite number", describe(item), out.size()));
+    }
+    out.push_back(item.get<float>());
   }
   return std::optional<Values>(std::move(out));
 }

@@ -26,8 +26,13 @@ class Metadata {
   Result<std::optional<int32_t>> token_id(const char* key, size_t count) const;
   // Strings are borrowed from the metadata.
   Result<std::optional<std::vector<std::string_view>>> strings(const char* key) const;
+  // Finite numbers.
+  Result<std::optional<std::vector<float>>> numbers(const char* key) const;
   // Integers in [low, high].
   Result<std::optional<std::vector<int64_t>>> integers(const char* key, int64_t low, int64_t high) const;
+
+  // tokenizer.ggml.scores, one for each of so many tokens; absent is an error too.
+  Result<std::vector<float>> scores(size_t count) const;
 
   // "FILE: metadata key "KEY" ...".
   Error error(const char* key, std::string_view what) const;

@@ -18,7 +18,8 @@ namespace lowbit::text {
 class Encoder {
  public:
   virtual ~Encoder() = default;
-  // Appends the ids of a stretch without special tokens. Any bytes may stand in it.
+  // Appends the ids of a stretch without special tokens, which begins the text or follows a special token. Any bytes
+  // may stand in it.
   virtual void encode(std::string_view stretch, std::vector<int32_t>& ids) = 0;
   // Bytes so far for which the vocabulary has no token.
   virtual uint64_t lost_bytes() const = 0;
@@ -29,7 +30,12 @@ class Model {
   virtual ~Model() = default;
   virtual std::unique_ptr<Encoder> encoder() const = 0;
   // The bytes of a token of the file that is neither control nor user-defined.
-  virtual std::string bytes_of(std::string_view token) const = 0;
+  virtual std::string bytes_of(std::string_view token, TokenType type) const = 0;
+  // Whether one space at the beginning of a decoded text was put there by encode().
+  virtual bool prefixes_space() const { return false; }
+  // What the kind does where the file does not say.
+  virtual bool adds_bos() const { return false; }
+  virtual bool adds_eos() const { return false; }
 };
 
 using ModelFactory = Result<std::shared_ptr<const Model>> (*)(const Metadata&, const Vocabulary&);

@@ -1,55 +1,27 @@
 #include "text/pre_tokenizer.h"
 
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
-#include <span>
-
 #include "text/metadata.h"
+#include "text/regex.h"
+#include "text/unicode.h"
 #include "text/utf8.h"
 
 namespace lowbit::text {
 namespace {
 
-#define LOWBIT_PRE_TOKENIZER(name, ...) +1
-constexpr size_t kRowCount = 0
-#include "text/pre_tokenizers.inc"
-    ;
-#undef LOWBIT_PRE_TOKENIZER
-
-constexpr size_t kMaxPatterns = 4;
+constexpr size_t kMaxPatterns = 6;
+constexpr uint32_t whole_words = 1, bos = 2, nfc = 4;  // as pre_tokenizers.inc writes them
 
 struct Row {
   std::string_view name;
+  uint32_t traits;
   const char* patterns[kMaxPatterns];  // the rest is null
 };
 
-constexpr Row kRows[kRowCount] = {
-#define LOWBIT_PRE_TOKENIZER(name, ...) {name, {__VA_ARGS__}},
+constexpr Row kRows[] = {
+#define LOWBIT_PRE_TOKENIZER(name, traits, ...) {name, traits, {__VA_ARGS__}},
 #include "text/pre_tokenizers.inc"
 #undef LOWBIT_PRE_TOKENIZER
 };
-
-struct CodeDeleter {
-  void operator()(pcre2_code* code) const { pcre2_code_free(code); }
-};
-struct MatchDeleter {
-  void operator()(pcre2_match_data* data) const { pcre2_match_data_free(data); }
-};
-using Code = std::unique_ptr<pcre2_code, CodeDeleter>;
-
-PCRE2_SPTR units(const char* text) { return reinterpret_cast<PCRE2_SPTR>(text); }
-
-// The patterns are rows of ours: one that does not compile is a programmer's error.
-Code compile(const char* pattern) {
-  int error = 0;
-  PCRE2_SIZE offset = 0;
-  Code code(pcre2_compile(units(pattern), PCRE2_ZERO_TERMINATED, PCRE2_UTF | PCRE2_UCP, &error, &offset, nullptr));
-  LOWBIT_CHECK(code != nullptr);
-  // Where this machine has no just-in-time compiler the matcher is slower, nothing else.
-  (void)pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);
-  return code;
-}
 
 // The length of the run of well-formed characters (valid) or of other bytes (not valid) at the beginning.
 size_t run_length(std::string_view text, bool valid) {
@@ -62,40 +34,47 @@ size_t run_length(std::string_view text, bool valid) {
   return length;
 }
 
-// Matches in a well-formed subject from start on; false where there is no further one.
-bool match(const pcre2_code* code, std::string_view subject, size_t start, pcre2_match_data* data) {
-  int found = pcre2_match(code, units(subject.data()), subject.size(), start, PCRE2_NO_UTF_CHECK, data, nullptr);
-  if (found == PCRE2_ERROR_JIT_STACKLIMIT) {
-    found = pcre2_match(code, units(subject.data()), subject.size(), start, PCRE2_NO_UTF_CHECK | PCRE2_NO_JIT, data,
-                        nullptr);
+// Files have control characters and those beyond ASCII as themselves or as escapes.
+std::string plain_pattern(std::string_view pattern) {
+  std::string out;
+  for (size_t at = 0; at < pattern.size();) {
+    const uint32_t c = first_char(pattern.substr(at));
+    if (c == '\r' || c == '\n') {
+      out += c == '\r' ? "\\r" : "\\n";
+    } else if (c >= 0x80) {
+      out += fmt::format("\\x{{{:X}}}", c);
+    } else {
+      out += static_cast<char>(c);
+    }
+    at += char_length(pattern[at]);
   }
-  return found > 0;  // other errors are limits of time and memory: what is left stays one piece
+  return out;
 }
 
 }  // namespace
 
 struct PreTokenizer::Patterns {
-  std::vector<Code> codes;
+  std::vector<Regex> regexes;
+  PreTokenizerTraits traits;
 };
 
 struct PreTokenizer::Splitter::Scratch {
-  std::shared_ptr<const Patterns> patterns;
-  std::unique_ptr<pcre2_match_data, MatchDeleter> match_data;
+  std::vector<Regex::Matcher> matchers;
+  bool compose = false;
+  std::string composed;
   std::vector<std::string_view> pieces, next;
 
-  void cut(const pcre2_code* code, std::string_view piece) {
-    size_t done = 0, start = 0;
-    while (start < piece.size() && match(code, piece, start, match_data.get())) {
-      const PCRE2_SIZE* range = pcre2_get_ovector_pointer(match_data.get());
-      if (range[1] <= range[0]) {  // an empty match cuts nothing
-        start = range[0] < piece.size() ? range[0] + utf8_step(piece.substr(range[0])).length : piece.size();
-        continue;
-      }
-      if (range[0] > done) next.push_back(piece.substr(done, range[0] - done));
-      next.push_back(piece.substr(range[0], range[1] - range[0]));
-      done = start = range[1];
-    }
-    if (done < piece.size()) next.push_back(piece.substr(done));
+  void cut(Regex::Matcher& matcher, std::string_view piece) {
+    size_t done = 0;
+    const auto add = [&](size_t end) {
+      if (end > done) next.push_back(piece.substr(done, end - done));
+      done = end;
+    };
+    matcher.each(piece, [&](const Regex::Matcher::Match& match) {
+      add(match.begin);
+      add(match.end);
+    });
+    add(piece.size());
   }
 };
 
@@ -105,30 +84,59 @@ std::string PreTokenizer::known_names() {
   return names;
 }
 
+std::string_view PreTokenizer::name_of(const std::vector<std::string>& patterns, bool whole, bool composes) {
+  std::vector<std::string> plain;
+  for (const std::string& pattern : patterns) plain.push_back(plain_pattern(pattern));
+  for (const Row& row : kRows) {
+    if (((row.traits & whole_words) != 0) != whole || ((row.traits & nfc) != 0) != composes) continue;
+    std::vector<std::string> own;
+    for (const char* pattern : row.patterns) {
+      if (pattern != nullptr) own.push_back(plain_pattern(pattern));
+    }
+    if (own == plain) return row.name;
+  }
+  return {};
+}
+
 Result<PreTokenizer> PreTokenizer::find(std::string_view name) {
   for (const Row& row : kRows) {
     if (row.name != name) continue;
     auto patterns = std::make_shared<Patterns>();
     for (const char* pattern : row.patterns) {
-      if (pattern != nullptr) patterns->codes.push_back(compile(pattern));
+      if (pattern == nullptr) continue;
+      LOWBIT_ASSIGN(Regex regex, Regex::compile(pattern));
+      patterns->regexes.push_back(std::move(regex));
     }
+    patterns->traits = {(row.traits & whole_words) != 0, (row.traits & bos) != 0, (row.traits & nfc) != 0};
     PreTokenizer out;
     out.patterns_ = std::move(patterns);
     return out;
   }
-  return errorf("is {}, expected one of {}", quote_text(name), known_names());
+  return errorf("is {}, expected one of {} (--pre-tokenizer NAME says which of them the model means)",
+                quote_text(name), known_names());
 }
 
+PreTokenizerTraits PreTokenizer::traits() const { return patterns_->traits; }
+
 PreTokenizer::Splitter::Splitter(const PreTokenizer& owner) : scratch_(std::make_unique<Scratch>()) {
-  scratch_->patterns = owner.patterns_;
-  scratch_->match_data.reset(pcre2_match_data_create(1, nullptr));
-  LOWBIT_CHECK(scratch_->match_data != nullptr);
+  for (const Regex& regex : owner.patterns_->regexes) scratch_->matchers.emplace_back(regex);
+  scratch_->compose = owner.patterns_->traits.compose;
 }
 PreTokenizer::Splitter::~Splitter() = default;
 
 const std::vector<std::string_view>& PreTokenizer::Splitter::split(std::string_view text) {
   Scratch& s = *scratch_;
   s.pieces.clear();
+  if (s.compose) {
+    std::string composed;
+    for (bool valid = true; !text.empty(); valid = !valid) {
+      const size_t length = run_length(text, valid);
+      composed += valid ? normalize(text.substr(0, length), NormalForm::nfc) : std::string(text.substr(0, length));
+      text.remove_prefix(length);
+    }
+    s.composed = std::move(composed);
+    text = s.composed;
+  }
   for (bool valid = true; !text.empty(); valid = !valid) {
     const size_t length = run_length(text, valid);
     const std::string_view run = text.substr(0, length);
@@ -140,9 +148,9 @@ const std::vector<std::string_view>& PreTokenizer::Splitter::split(std::string_v
     }
     // Only this run is given to the matcher, which takes well-formed text alone.
     std::vector<std::string_view> parts = {run};
-    for (const Code& code : s.patterns->codes) {
+    for (Regex::Matcher& matcher : s.matchers) {
       s.next.clear();
-      for (const std::string_view part : parts) s.cut(code.get(), part);
+      for (const std::string_view part : parts) s.cut(matcher, part);
       parts.swap(s.next);
     }
     s.pieces.insert(s.pieces.end(), parts.begin(), parts.end());

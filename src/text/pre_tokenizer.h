@@ -11,6 +11,12 @@
 
 namespace lowbit::text {
 
+struct PreTokenizerTraits {
+  bool whole_words = false;  // a piece that is a token stays whole, whatever the merges say
+  bool adds_bos = false;     // where the file does not say
+  bool compose = false;      // the text is brought to NFC first
+};
+
 class PreTokenizer {
  public:
   // By the name of tokenizer.ggml.pre: a row of pre_tokenizers.inc. The error names the known names.
@@ -18,6 +24,11 @@ class PreTokenizer {
 
   // The names of all rows, as "a, b, c".
   static std::string known_names();
+
+  // The first row with exactly these patterns and traits; empty where there is none.
+  static std::string_view name_of(const std::vector<std::string>& patterns, bool whole_words, bool composes);
+
+  PreTokenizerTraits traits() const;
 
   // One user of a PreTokenizer: holds the scratch memory of the matcher; for one thread.
   class Splitter {
@@ -27,7 +38,7 @@ class PreTokenizer {
 
     // Pieces of the text in order; together they are the text. Each pattern of the row cuts the pieces of the one
     // before it, each piece being a text of its own (for look-ahead); what lies between two matches is a piece too.
-    // A run of bytes that are no UTF-8 is a piece. Valid until the next call.
+    // A run of bytes that are no UTF-8 is a piece. Valid until the next call, and as long as the text.
     const std::vector<std::string_view>& split(std::string_view text);
 
    private:

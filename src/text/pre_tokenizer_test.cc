@@ -78,9 +78,10 @@ TEST(PreTokenizer, PiecesOfEveryRowAreTheTextInOrder) {
 }
 
 TEST(PreTokenizer, AnUnknownNameIsAnErrorWithTheKnownNames) {
-  const auto found = PreTokenizer::find("tekken");
+  const auto found = PreTokenizer::find("babylon");
   ASSERT_FALSE(found.ok());
-  EXPECT_EQ(found.message(), "is \"tekken\", expected one of " + PreTokenizer::known_names());
+  EXPECT_EQ(found.message(), "is \"babylon\", expected one of " + PreTokenizer::known_names() +
+                                 " (--pre-tokenizer NAME says which of them the model means)");
   EXPECT_NE(found.message().find("smollm"), std::string::npos);
 }
 

@@ -4,15 +4,11 @@
 #include <span>
 
 namespace lowbit::text {
-namespace {
 
-// Bytes from `at` to the first range of `plain` that does not end before it: 0 inside a range.
 size_t free_bytes(std::span<const TextRange> plain, size_t at) {
   const auto next = std::ranges::partition_point(plain, [&](const TextRange& r) { return r.end <= at; });
   return next == plain.end() ? std::string_view::npos : next->begin > at ? next->begin - at : 0;
 }
-
-}  // namespace
 
 void SpecialTokens::Names::sort() {
   std::ranges::sort(entries_, [](const Entry& a, const Entry& b) {

@@ -13,6 +13,9 @@
 
 namespace lowbit::text {
 
+// Bytes from `at` to the first range of `plain` that does not end before it: 0 inside a range, npos behind all.
+size_t free_bytes(std::span<const TextRange> plain, size_t at);
+
 class SpecialTokens {
  public:
   explicit SpecialTokens(const Vocabulary& vocabulary);

@@ -1,6 +1,7 @@
 #include "text/vocabulary.h"
 
 #include <algorithm>
+#include <initializer_list>
 #include <limits>
 
 #include "text/utf8.h"
@@ -45,36 +46,7 @@ void make_control(Vocabulary& vocabulary, int32_t id) {
   if (type == TokenType::normal || type == TokenType::user_defined) type = TokenType::control;
 }
 
-Status read_ids(const Metadata& metadata, Vocabulary& out) {
-  constexpr const char* kAddBos = "tokenizer.ggml.add_bos_token";
-  const size_t count = out.tokens.size();
-  LOWBIT_ASSIGN(const auto bos, metadata.token_id("tokenizer.ggml.bos_token_id", count));
-  LOWBIT_ASSIGN(const auto eos, metadata.token_id("tokenizer.ggml.eos_token_id", count));
-  LOWBIT_ASSIGN(const auto eot, metadata.token_id("tokenizer.ggml.eot_token_id", count));
-  LOWBIT_ASSIGN(const auto unknown, metadata.token_id("tokenizer.ggml.unknown_token_id", count));
-  LOWBIT_ASSIGN(const auto adds_bos, metadata.boolean(kAddBos));
-  out.bos = bos.value_or(-1);
-  out.eos = eos.value_or(-1);
-  out.unknown = unknown.value_or(-1);
-  out.adds_bos = adds_bos.value_or(false);
-  if (out.adds_bos && out.bos < 0) {
-    return metadata.error(kAddBos, "is true, but \"tokenizer.ggml.bos_token_id\" is absent");
-  }
-  for (const auto& id : {bos, eos, eot}) {
-    if (id) make_control(out, *id);
-  }
-  for (const auto& id : {eos, eot}) {
-    if (id) out.end_of_turn.push_back(*id);
-  }
-  return {};
-}
-
-}  // namespace
-
-Result<Vocabulary> read_vocabulary(const Metadata& metadata) {
-  Vocabulary out;
-  LOWBIT_TRY(read_tokens(metadata, out));
-  LOWBIT_TRY(read_ids(metadata, out));
+void find_end_of_turn(Vocabulary& out) {
   for (size_t i = 0; i < out.tokens.size(); ++i) {
     if (std::find(std::begin(kEndOfTurn), std::end(kEndOfTurn), out.tokens[i]) == std::end(kEndOfTurn)) continue;
     // One of type normal may be a word of its own that happens to look so.
@@ -84,6 +56,53 @@ Result<Vocabulary> read_vocabulary(const Metadata& metadata) {
   }
   std::sort(out.end_of_turn.begin(), out.end_of_turn.end());
   out.end_of_turn.erase(std::unique(out.end_of_turn.begin(), out.end_of_turn.end()), out.end_of_turn.end());
+}
+
+}  // namespace
+
+Status read_token_ids(const Metadata& metadata, const TokenDefaults& defaults, Vocabulary& out) {
+  constexpr const char* kAddBos = "tokenizer.ggml.add_bos_token";
+  constexpr const char* kAddEos = "tokenizer.ggml.add_eos_token";
+  const size_t count = out.tokens.size();
+  // Of several keys the first that is there; the misspelt one is what files have.
+  const auto id_of = [&](std::initializer_list<const char*> keys, int32_t none) -> Result<std::optional<int32_t>> {
+    for (const char* key : keys) {
+      LOWBIT_ASSIGN(const auto id, metadata.token_id(key, count));
+      if (id) return id;
+    }
+    const bool there = none >= 0 && static_cast<size_t>(none) < count;
+    return there ? std::optional<int32_t>(none) : std::optional<int32_t>();
+  };
+  LOWBIT_ASSIGN(const auto bos, id_of({"tokenizer.ggml.bos_token_id", "tokenizer.ggml.cls_token_id"}, defaults.bos));
+  LOWBIT_ASSIGN(const auto eos,
+                id_of({"tokenizer.ggml.eos_token_id", "tokenizer.ggml.seperator_token_id"}, defaults.eos));
+  LOWBIT_ASSIGN(const auto eot, id_of({"tokenizer.ggml.eot_token_id"}, -1));
+  LOWBIT_ASSIGN(const auto unknown, id_of({"tokenizer.ggml.unknown_token_id"}, defaults.unknown));
+  LOWBIT_ASSIGN(out.adds_bos, metadata.boolean(kAddBos));
+  LOWBIT_ASSIGN(out.adds_eos, metadata.boolean(kAddEos));
+  out.bos = bos.value_or(-1);
+  out.eos = eos.value_or(-1);
+  out.unknown = unknown.value_or(-1);
+  if (out.adds_bos.value_or(false) && out.bos < 0) {
+    return metadata.error(kAddBos, "is true, but \"tokenizer.ggml.bos_token_id\" is absent");
+  }
+  if (out.adds_eos.value_or(false) && out.eos < 0) {
+    return metadata.error(kAddEos, "is true, but \"tokenizer.ggml.eos_token_id\" is absent");
+  }
+  for (const auto& id : {bos, eos, eot}) {
+    if (id) make_control(out, *id);
+  }
+  for (const auto& id : {eos, eot}) {
+    if (id) out.end_of_turn.push_back(*id);
+  }
+  find_end_of_turn(out);
+  return {};
+}
+
+Result<Vocabulary> read_vocabulary(const Metadata& metadata, const TokenDefaults& defaults) {
+  Vocabulary out;
+  LOWBIT_TRY(read_tokens(metadata, out));
+  LOWBIT_TRY(read_token_ids(metadata, defaults, out));
   return out;
 }
 
