@@ -19,17 +19,11 @@ std::string describe(const nlohmann::json& value) {
   return value.is_number() || value.is_boolean() ? value.dump() : value.type_name();
 }
 
-Status Config::refuse_scaled_rotation() const {
-  // Type "none", and a factor of 1 (or 0, which stands for none), change nothing.
-  for (const auto& [name, value] : source_.metadata->items()) {
-    if (!name.starts_with(full("rope.scal"))) continue;
-    const bool factor = name == full("rope.scaling.factor") || name == full("rope.scale_linear");
-    if (factor && value.is_number() && (value.get<double>() == 0.0 || value.get<double>() == 1.0)) continue;
-    if (name == full("rope.scaling.type") && value == "none") continue;
-    return errorf("{}: metadata key {} is {}; scaled rotary positions are not supported", source_.path,
-                  io::printable(name, 80), describe(value));
-  }
-  return {};
+Result<std::string> Config::text(const std::string& key, const std::string& fallback) const {
+  const nlohmann::json* value = at(key);
+  if (value == nullptr) return fallback;
+  if (value->is_string()) return value->get<std::string>();
+  return errorf("{}: metadata key {} is {}, expected a string", source_.path, full(key), describe(*value));
 }
 
 bool Config::has(const std::string& key) const { return at(key) != nullptr; }
@@ -83,6 +77,7 @@ Status check_parameters(const Source& source, const Model& model) {
                     fmt::join(tensor->shape, ", "), fmt::join(parameter.shape, ", "));
     }
   }
+  for (const std::string& name : model.unused) unused.erase(name);
   // The first in the order of the file.
   for (const Source::Tensor& tensor : source.tensors) {
     if (!unused.contains(tensor.name)) continue;

@@ -18,8 +18,7 @@ class Config {
   Result<int64_t> integer(const std::string& key, int64_t least, int64_t most, int64_t fallback) const;
   Result<double> number(const std::string& key, double least, double most) const;
   Result<double> number(const std::string& key, double least, double most, double fallback) const;
-  // An error where the metadata ask for rotary positions of another scale.
-  Status refuse_scaled_rotation() const;
+  Result<std::string> text(const std::string& key, const std::string& fallback) const;
   bool has(const std::string& key) const;
   const Source& source() const { return source_; }
   std::string full(const std::string& key) const { return prefix_ + "." + key; }
