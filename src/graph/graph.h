@@ -91,6 +91,15 @@ struct Value {
 struct Parameter {
   std::string name;
   std::vector<int64_t> shape;
+
+  bool is_matrix() const { return shape.size() >= 2; }
+  // As one matrix: the last dimension is the reduction.
+  int64_t cols() const { return shape.back(); }
+  int64_t rows() const {
+    int64_t product = 1;
+    for (size_t i = 0; i + 1 < shape.size(); ++i) product *= shape[i];
+    return product;
+  }
 };
 
 struct Graph {
