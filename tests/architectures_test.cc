@@ -1,10 +1,13 @@
 // A tiny random model of every architecture against what PyPI transformers computes (goldens/make_tiny_models.py).
 #include <gtest/gtest.h>
+#include <stdlib.h>
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <fstream>
 
+#include "quant/quantize.h"
 #include "tiny_llama.h"
 
 namespace lowbit {
@@ -28,15 +31,16 @@ class Architecture : public testing::TestWithParam<std::string> {
   void SetUp() override {
     auto opened = models::open("goldens/architectures/" + GetParam());
     ASSERT_TRUE(opened.ok()) << opened.message();
-    model_ = opened->model;
-    weights_ = models::load_weights(*opened).value();
+    opened_ = std::move(opened).value();
+    weights_ = models::load_weights(opened_).value();
     golden_ = goldens().at(GetParam());
     tokens_ = golden_.at("ids").get<std::vector<int32_t>>();
   }
 
   // All rows that a pass gives.
   std::vector<float> run(const tensor::Weights& weights, const NumericPolicy& policy) const {
-    const auto runner = test::executor(test::with_casts(model_.graph, weights, policy), weights, active_isa(), 2);
+    const auto runner =
+        test::executor(test::with_casts(opened_.model.graph, weights, policy), weights, active_isa(), 2);
     exec::Cache cache = runner->new_cache(static_cast<int64_t>(tokens_.size()));
     const exec::Segment segment{tokens_, &cache, static_cast<int64_t>(tokens_.size())};
     std::vector<float> rows;
@@ -64,7 +68,7 @@ class Architecture : public testing::TestWithParam<std::string> {
   }
   double spread() const { return golden_.at("spread").get<double>(); }
 
-  models::Model model_;
+  models::OpenedModel opened_;
   tensor::Weights weights_;
   nlohmann::json golden_;
   std::vector<int32_t> tokens_;
@@ -114,11 +118,11 @@ TEST_P(Architecture, ExecGivesTheBitsOfTheInterpreter) {
   for (const bool low : {false, true}) {
     const tensor::Weights weights = low ? rounded(weights_, "int4/32:f16") : weights_;
     const NumericPolicy policy = low ? NumericPolicy::standard() : NumericPolicy::reference();
-    const graph::Graph graph = test::with_casts(model_.graph, weights, policy);
+    const graph::Graph graph = test::with_casts(opened_.model.graph, weights, policy);
     const test::Values expected = test::interpreted(graph, weights, tokens_);
     for (const Isa isa : test::isas()) {
       for (const size_t chunk : {tokens_.size(), size_t{7}}) {
-        if (model_.encoder && chunk != tokens_.size()) continue;
+        if (opened_.model.encoder && chunk != tokens_.size()) continue;
         const auto runner = test::executor(graph, weights, isa, 2);
         exec::Cache cache = runner->new_cache(static_cast<int64_t>(tokens_.size()));
         test::Values taps;
@@ -141,6 +145,53 @@ TEST_P(Architecture, FewerBitsCostMore) {
   EXPECT_LT(eight, 0.1 * spread());
   EXPECT_GT(four, eight);
   EXPECT_LT(four, spread());
+}
+
+// All matrices that are multiplied or looked up to one format, the rest as it is.
+quant::Plan plan_of(const models::OpenedModel& opened, const std::string& format) {
+  quant::Plan plan;
+  for (const graph::Parameter& p : opened.model.graph.parameters) {
+    quant::TensorPlan tensor{p.name, p.shape, {}};
+    if (p.is_matrix() && quant::has_statistics(opened.model.graph, p.name)) {
+      tensor.parts.push_back({test::format_of(format), tensor.rows(), false, "gptq"});
+    } else {
+      for (const io::TensorInfo::Part& part : opened.file->tensors()[opened.file->find(p.name)].parts) {
+        tensor.parts.push_back({part.format, part.rows, true, ""});
+      }
+    }
+    plan.tensors.push_back(std::move(tensor));
+  }
+  return plan;
+}
+
+// Calibration, GPTQ, a native file, and that file run.
+TEST_P(Architecture, QuantizedToFourBits) {
+  std::string folder = (std::filesystem::temp_directory_path() / "lowbit-architectures-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const quant::WorkFolder work = quant::WorkFolder::open(folder + "/work", "key").value();
+  const auto pool = std::make_shared<ThreadPool>(2);
+  Rng rng(71);
+  std::vector<std::vector<int32_t>> chunks;
+  for (int i = 0; i < 4; ++i) chunks.push_back(test::random_tokens(40, 64, rng));
+  const Status calibrated = quant::calibrate(opened_, weights_, chunks, {}, pool, active_isa(), work);
+  ASSERT_TRUE(calibrated.ok()) << calibrated.message();
+  const quant::Plan plan = plan_of(opened_, "int4/32:f16");
+  quant::QuantizeJob job;
+  job.opened = &opened_;
+  job.plan = &plan;
+  job.work = &work;
+  job.statistics = true;
+  job.metadata = opened_.file->metadata();
+  job.pool = pool.get();
+  const std::string out = folder + "/out.safetensors";
+  const auto outcome = quant::quantize(job, out);
+  ASSERT_TRUE(outcome.ok()) << outcome.message();
+  EXPECT_GT(outcome->loss, 0.0);
+  const auto written = models::open(out);
+  ASSERT_TRUE(written.ok()) << written.message();
+  const tensor::Weights weights = models::load_weights(*written).value();
+  EXPECT_LT(distance(run(weights, NumericPolicy::standard())).first, spread());
+  std::filesystem::remove_all(folder);
 }
 
 INSTANTIATE_TEST_SUITE_P(Goldens, Architecture, testing::ValuesIn(files()), [](const auto& info) {

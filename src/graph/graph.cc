@@ -64,7 +64,7 @@ struct Shaping {
   Result<int64_t> rms_norm() const {
     const int64_t dim = node.dim > 0 ? node.dim : width(0);
     if (weight->at(0) != dim) return width_error(node, dim, weight->at(0));
-    if (width(0) % dim != 0) return width_error(node, width(0), dim);
+    if (dim <= 0 || width(0) % dim != 0) return width_error(node, width(0), dim);
     return width(0);
   }
 

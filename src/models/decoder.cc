@@ -18,6 +18,10 @@ Status read_sizes(const Config& config, Transformer& t) {
   LOWBIT_ASSIGN(t.head_dim, config.integer("attention.key_length", 1, 1 << 16, t.width / t.heads));
   LOWBIT_ASSIGN(const int64_t value_dim, config.integer("attention.value_length", 1, 1 << 16, t.head_dim));
   LOWBIT_ASSIGN(t.context, config.integer("context_length", 1, int64_t{1} << 32));
+  if (t.head_dim == 0) {
+    return errorf("{}: {} is {}, but the width is only {}", source.path, config.full("attention.head_count"), t.heads,
+                  t.width);
+  }
   if (t.heads % t.kv_heads != 0) {
     return errorf("{}: {} is {}, which does not divide {} heads", source.path, config.full("attention.head_count_kv"),
                   t.kv_heads, t.heads);

@@ -123,6 +123,9 @@ TEST(Llama, ErrorsNameTheKey) {
     file.expect_error({"rope.dimension_count", std::to_string(turned), "8"});
   }
   file = File();
+  file.metadata["llama.attention.head_count"] = 25;
+  file.expect_error({"attention.head_count", "25", "24"});
+  file = File();
   file.metadata["llama.block_count"] = 4096;
   file.expect_error({"block_count", "4096", "20 tensors"});
 }
