@@ -71,10 +71,12 @@ inline std::vector<models::Source::Tensor> tiny_tensors(const TinyShape& s) {
 inline std::shared_ptr<const tensor::Weight> tiny_weight(const models::Source::Tensor& t, const FormatChoice& choose,
                                                          Rng& rng) {
   tensor::Weight weight;
-  if (t.shape.size() == 2) {
-    const double gain = 2.5 / std::sqrt(static_cast<double>(t.shape[1]));
+  if (t.shape.size() >= 2) {
+    const double gain = 2.5 / std::sqrt(static_cast<double>(t.shape.back()));
     const auto formats = choose(t.name);
-    weight = kernels::test::random_weight(formats, t.shape[0], t.shape[1], formats.size() > 1, rng, gain);
+    const int64_t rows = t.shape.size() == 2 ? t.shape[0] : t.shape[0] * t.shape[1];
+    weight = kernels::test::random_weight(formats, rows, t.shape.back(), formats.size() > 1, rng, gain);
+    weight.shape = t.shape;
   } else {
     weight.shape = t.shape;
     std::vector<float> values = kernels::test::normals(t.shape[0], rng);

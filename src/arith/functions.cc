@@ -64,6 +64,39 @@ float exp(float x) {
 
 float silu(float x) { return x / (1.0f + exp(0.0f - x)); }
 
+float tanh(float x) {
+  const float size = std::fabs(x), square = x * x;
+  if (size < 0.625f) {
+    float p = -5.71704451e-3f;
+    for (const float c : {2.06505868e-2f, -5.37434979e-2f, 1.33314913e-1f, -3.33332839e-1f}) {
+      p = std::fma(p, square, c);
+    }
+    return std::fma(p * square, x, x);
+  }
+  const float far = 1.0f - 2.0f / (exp(size + size) + 1.0f);
+  return x < 0.0f ? 0.0f - far : far;
+}
+
+float softcap(float x, float cap) { return cap * tanh(x / cap); }
+
+float gelu_tanh(float x) {
+  const float twice_u = x * std::fma(x * x, 7.13548163e-2f, 1.59576912f);
+  return x / (1.0f + exp(0.0f - twice_u));
+}
+
+float normal_cdf(float x) {
+  const float t = 1.0f / std::fma(std::fabs(x), 0.3f, 1.0f);
+  float q = 3.62371463e-2f;
+  for (const float c : {-1.59047189e-1f, 2.08425734e-1f, -5.42205646e-2f, 1.27801185e-1f, 1.00650176e-1f,
+                        1.20479973e-1f, 1.19676688e-1f, -3.13523459e-6f}) {
+    q = std::fma(q, t, c);
+  }
+  const float tail = exp(x * x * -0.5f) * q;
+  return x < 0.0f ? tail : 1.0f - tail;
+}
+
+float gelu_erf(float x) { return x * normal_cdf(x); }
+
 double log2(double x) {
   int exponent = 0;
   double m = std::frexp(x, &exponent);  // [0.5, 1)

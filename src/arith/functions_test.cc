@@ -21,6 +21,31 @@ TEST(Functions, ExpIsWithinTwoUlpOfTheExactValue) {
   EXPECT_EQ(arith::exp(1000.0f), arith::exp(88.0f));
 }
 
+TEST(Functions, TanhIsWithinTwoUlpOfTheExactValue) {
+  for (int i = -120000; i <= 120000; i += 7) {
+    const float x = static_cast<float>(i) * 1e-4f;
+    const double exact = std::tanh(static_cast<double>(x));
+    const double ulp = std::ldexp(1.0, std::ilogb(exact == 0.0 ? 1e-30 : exact) - 23);
+    EXPECT_LE(std::fabs(static_cast<double>(arith::tanh(x)) - exact), 2 * ulp) << x;
+  }
+  EXPECT_EQ(arith::tanh(1000.0f), 1.0f);
+  EXPECT_EQ(arith::tanh(-1000.0f), -1.0f);
+  EXPECT_EQ(arith::tanh(1e-30f), 1e-30f);
+}
+
+TEST(Functions, GeluAndSoftcapAgainstLibm) {
+  for (int i = -30000; i <= 30000; i += 3) {
+    const float x = static_cast<float>(i) * 1e-3f;
+    const auto d = static_cast<double>(x);
+    const double u = std::sqrt(2.0 / 3.14159265358979324) * (d + 0.044715 * d * d * d);
+    const double unit = 1.2e-7 * std::max(1.0, std::fabs(d));
+    EXPECT_NEAR(arith::gelu_tanh(x), 0.5 * d * (1.0 + std::tanh(u)), 2 * unit) << x;
+    EXPECT_NEAR(arith::normal_cdf(x), 0.5 * std::erfc(-d / std::sqrt(2.0)), 1.5e-7) << x;
+    EXPECT_NEAR(arith::gelu_erf(x), 0.5 * d * std::erfc(-d / std::sqrt(2.0)), unit) << x;
+    EXPECT_NEAR(arith::softcap(x, 5.0f), 5.0 * std::tanh(d / 5.0), 1e-6) << x;
+  }
+}
+
 TEST(Functions, DoubleTablesAgreeWithLibm) {
   Rng rng(7);
   for (int i = 0; i < 20000; ++i) {

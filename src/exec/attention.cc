@@ -23,7 +23,14 @@ struct Task {
   float* out;
   int64_t tokens;    // in the tile
   int64_t position;  // of the first
+  int64_t length;    // of the sequence, with the tokens of this pass
   int64_t kv_head;
+
+  // Positions that token i of the tile sees. Both ascend with i.
+  int64_t first(int64_t i) const { return a->first_key(position + i); }
+  int64_t end(int64_t i) const { return a->end_key(position + i, length); }
+  // The scores of a tile begin at this position, a multiple of 16: what lies before it, no token of the tile sees.
+  int64_t base() const { return first(0) / 16 * 16; }
 };
 
 struct Scratch {
@@ -34,9 +41,9 @@ void score_keys(const Task& t, int64_t rows, int64_t width, Scratch& s) {
   const int64_t dim = t.a->dim;
   s.scores.assign(static_cast<size_t>(rows * width), 0.0f);
   s.panel.resize(static_cast<size_t>(dim * 16));
-  for (int64_t block = 0; block < width / 16; ++block) {
-    const float* keys = t.store->keys(t.isa, t.kv_head, block, s.panel.data());
-    kernels::gemm(t.isa, {rows, 16, dim, s.q.data(), dim, 1, keys, 16, s.scores.data() + block * 16, width});
+  for (int64_t at = 0; at < width; at += 16) {
+    const float* keys = t.store->keys(t.isa, t.kv_head, (t.base() + at) / 16, s.panel.data());
+    kernels::gemm(t.isa, {rows, 16, dim, s.q.data(), dim, 1, keys, 16, s.scores.data() + at, width});
   }
 }
 
@@ -47,7 +54,7 @@ void mix_values(const Task& t, int64_t first, int64_t rows, int64_t begin, int64
   for (int64_t p = begin; p < end; p += kValueTile) {
     const int64_t stop = std::min(end, p + kValueTile);
     const float* values = t.store->values(t.isa, t.kv_head, p, stop, s.values.data());
-    kernels::gemm(t.isa, {rows, dim, stop - p, s.scores.data() + first * width + p, width, 1, values, dim,
+    kernels::gemm(t.isa, {rows, dim, stop - p, s.scores.data() + first * width + p - t.base(), width, 1, values, dim,
                           s.out.data() + first * dim, dim});
   }
 }
@@ -56,7 +63,7 @@ void run_task(const Task& t) {
   static thread_local Scratch s;
   const int64_t dim = t.a->dim, group = t.a->heads / t.a->kv_heads;
   const int64_t row_width = int64_t{t.a->heads} * dim, rows = t.tokens * group;
-  const int64_t width = round_up(t.position + t.tokens, 16);
+  const int64_t base = t.base(), width = round_up(t.end(t.tokens - 1) - base, 16);
   s.q.resize(static_cast<size_t>(rows * dim));
   for (int64_t i = 0; i < t.tokens; ++i) {
     std::memcpy(s.q.data() + i * group * dim, t.q + i * row_width + t.kv_head * group * dim,
@@ -65,13 +72,15 @@ void run_task(const Task& t) {
   score_keys(t, rows, width, s);
   s.sums.resize(static_cast<size_t>(rows));
   for (int64_t r = 0; r < rows; ++r) {
-    const int64_t count = t.position + r / group + 1;
-    kernels::softmax(t.isa, {count, t.a->scale, s.scores.data() + r * width, &s.sums[static_cast<size_t>(r)]});
+    const int64_t i = r / group;
+    kernels::softmax(t.isa, {t.end(i) - base, t.a->scale, s.scores.data() + r * width,
+                             &s.sums[static_cast<size_t>(r)], t.first(i) - base, t.a->softcap});
   }
   s.out.assign(static_cast<size_t>(rows * dim), 0.0f);
-  const int64_t common = t.position + 1;
-  mix_values(t, 0, rows, 0, common, width, s);
-  for (int64_t i = 1; i < t.tokens; ++i) mix_values(t, i * group, group, common, common + i, width, s);
+  // A chain may begin with weights of 0, which leave +0 as it is, but not end with them: -0 + 0 is +0.
+  const int64_t common = t.end(0);
+  mix_values(t, 0, rows, base, common, width, s);
+  for (int64_t i = 1; i < t.tokens; ++i) mix_values(t, i * group, group, common, t.end(i), width, s);
   for (int64_t r = 0; r < rows; ++r) {
     float* out = t.out + r / group * row_width + (t.kv_head * group + r % group) * dim;
     for (int64_t d = 0; d < dim; ++d)
@@ -99,7 +108,8 @@ void Ops::attention(Executor::State& s, const graph::Node& node) {
     for (int64_t i = 0; i < count; i += kTokenTile) {
       for (int64_t head = 0; head < a.kv_heads; ++head) {
         tasks.push_back({&a, &store, s.isa, q + (row + i) * q_width, out + (row + i) * q_width,
-                         std::min(kTokenTile, count - i), s.positions[static_cast<size_t>(row + i)], head});
+                         std::min(kTokenTile, count - i), s.positions[static_cast<size_t>(row + i)],
+                         segment.cache->length() + count, head});
       }
     }
     row += count;

@@ -51,7 +51,7 @@ void assign_slots(Executor::State& s) {
 void find_decoded(Executor::State& s) {
   s.decoded.assign(s.graph.values.size(), false);
   for (const graph::Node& node : s.graph.nodes) {
-    if (node.op != graph::Op::linear) continue;
+    if (!graph::is_product(node.op)) continue;
     const formats::Format& input = s.value(node.inputs[0]).format;
     for (const tensor::PackedMatrix& part : s.weights.at(node.weights[0])->parts) {
       if (kernels::is_integer_activation(input) &&
@@ -67,10 +67,29 @@ void prepare_rotary(Executor::State& s) {
   for (size_t n = 0; n < s.graph.nodes.size(); ++n) {
     if (s.graph.nodes[n].op != graph::Op::rope) continue;
     const graph::Rope& r = s.graph.nodes[n].rope;
-    const auto same = [&](const RotaryTable& t) { return t.base == r.base && t.scale == r.scale && t.dim == r.dim; };
+    const std::string name = s.graph.nodes[n].weights.empty() ? "" : s.graph.nodes[n].weights[0];
+    const auto same = [&](const RotaryTable& t) {
+      return t.rope.base == r.base && t.rope.scale == r.scale && t.rope.amplitude == r.amplitude &&
+             t.rope.turned_values() == r.turned_values() && t.factors_name == name;
+    };
     const auto it = std::find_if(s.rotary.begin(), s.rotary.end(), same);
     s.rotary_of[n] = static_cast<int32_t>(it - s.rotary.begin());
-    if (it == s.rotary.end()) s.rotary.push_back({r.base, r.scale, r.dim, {}, {}});
+    if (it != s.rotary.end()) continue;
+    s.rotary.push_back({r, name, {}, {}, {}});
+    if (!name.empty()) s.rotary.back().factors = s.vectors.at(name);
+  }
+}
+
+// What the graph asks of tokens and positions.
+void find_limits(Executor::State& s) {
+  for (const graph::Node& node : s.graph.nodes) {
+    if (node.op == graph::Op::embed) {
+      s.token_limit = std::min(s.token_limit, s.weights.at(node.weights[0])->rows());
+    } else if (node.op == graph::Op::embed_positions) {
+      s.position_limit = std::min(s.position_limit, s.weights.at(node.weights[0])->rows());
+    } else if (node.op == graph::Op::attention) {
+      s.causal = s.causal && node.attention.causal;
+    }
   }
 }
 
@@ -135,10 +154,18 @@ Status begin_pass(Executor::State& s, std::span<const Segment> segments) {
       return errorf("the context is full: it holds {} of {} tokens and {} more were given", start,
                     segment.cache->capacity(), segment.tokens.size());
     }
+    const int64_t end = start + static_cast<int64_t>(segment.tokens.size());
+    if (end > s.position_limit) {
+      return errorf("{} tokens were given, but the model has {} positions", end, s.position_limit);
+    }
+    if (!s.causal && start > 0) {
+      return errorf("{} tokens were given after {} others, but this model reads a whole text in one pass",
+                    segment.tokens.size(), start);
+    }
     for (size_t i = 0; i < segment.tokens.size(); ++i) {
       const int32_t token = segment.tokens[i];
-      if (token < 0 || token >= s.vocabulary) {
-        return errorf("token id {} is outside the vocabulary of {}", token, s.vocabulary);
+      if (token < 0 || token >= s.token_limit) {
+        return errorf("token id {} is outside the vocabulary of {}", token, s.token_limit);
       }
       s.tokens.push_back(token);
       s.positions.push_back(start + static_cast<int64_t>(i));
@@ -180,13 +207,14 @@ Result<std::unique_ptr<Executor>> Executor::create(graph::Graph graph, Weights w
   for (const graph::Node& node : s.graph.nodes) {
     for (const std::string& name : node.weights) {
       const tensor::Weight& weight = *s.weights.at(name);
-      if (node.op == graph::Op::embed) s.inverse_orders[name] = tensor::inverse_row_order(weight);
+      if (weight.shape.size() == 2) s.inverse_orders[name] = tensor::inverse_row_order(weight);
       if (weight.shape.size() == 1) s.vectors[name] = tensor::dequantize(weight);
     }
   }
   assign_slots(s);
   find_decoded(s);
   prepare_rotary(s);
+  find_limits(s);
   return executor;
 }
 

@@ -1,6 +1,7 @@
 // What the parts of this room share: the state of an executor and of a cache.
 #pragma once
 
+#include <limits>
 #include <vector>
 
 #include "exec/executor.h"
@@ -21,10 +22,11 @@ struct Buffer {
   std::vector<float> scales;  // [rows][groups]
 };
 
-// Angles of rotary positions, grown as positions are needed: [position][dim / 2] each.
+// Angles of rotary positions, grown as positions are needed: [position][turned / 2] each.
 struct RotaryTable {
-  double base = 0.0, scale = 1.0;
-  int32_t dim = 0;
+  graph::Rope rope;
+  std::string factors_name;  // parameter of frequency factors; empty: none
+  std::vector<float> factors;
   std::vector<float> cosine, sine;
   void grow(int64_t positions);
 };
@@ -34,7 +36,10 @@ struct Executor::State {
   Weights weights;
   std::shared_ptr<ThreadPool> pool;
   Isa isa = Isa::portable;
-  int64_t vocabulary = 0;
+  int64_t vocabulary = 0;                                        // columns of the logits
+  int64_t token_limit = std::numeric_limits<int64_t>::max();     // ids are below it
+  int64_t position_limit = std::numeric_limits<int64_t>::max();  // positions are below it
+  bool causal = true;                                            // else a sequence comes in one pass
   int32_t first_free = 0;
   std::vector<Buffer> buffers;                        // by slot
   std::vector<int32_t> slot;                          // value -> slot
@@ -52,10 +57,14 @@ struct Executor::State {
   int64_t rows = 0;                // rows that values have at this point
 
   Buffer& buffer(graph::ValueId id) { return buffers[static_cast<size_t>(slot[static_cast<size_t>(id)])]; }
+  float* rows_of(graph::ValueId id) { return buffer(id).values.data(); }
   const graph::Value& value(graph::ValueId id) const { return graph.values[static_cast<size_t>(id)]; }
 };
 
-// One function per operation (the rows of graph/ops.inc), in ops.cc and attention.cc.
+// The rows of a value, several of a token where it has slots, as a product reads them.
+kernels::Activations activations_of(Executor::State& s, graph::ValueId id);
+
+// One function per operation (the rows of graph/ops.inc), in ops.cc, experts.cc and attention.cc.
 struct Ops {
 #define LOWBIT_OP(name, inputs, weights) static void name(Executor::State& s, const graph::Node& node);
 #include "graph/ops.inc"

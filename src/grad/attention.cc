@@ -1,5 +1,5 @@
-// The rule of causal grouped-query attention over one whole sequence. For a head, with P the softmax of the scaled
-// scores and O = P V:
+// The rule of grouped-query attention over one whole sequence. For a head, with P the softmax of the scaled (and
+// capped) scores and O = P V:
 //   dV = P^T dO,  dP = dO V^T,  dS = scale P (dP - rowsum(P dP)),  dQ = dS K,  dK = dS^T Q
 // P is computed again from q and k. Heads that share keys and values add to one chain, in their order.
 #include <algorithm>
@@ -17,11 +17,11 @@ constexpr int64_t kTile = 16;  // queries or keys of a task: the unit in which s
 
 struct Head {
   Isa isa;
+  const graph::Attention& a;
   int64_t tokens, padded, dim;  // padded: tokens, up to a multiple of kTile; columns of p and ds
-  float scale;
-  Rows q, k, dout;          // [tokens][dim]
-  Rows k_panels, v_panels;  // [padded / 16][dim][16], zeros beyond tokens
-  Rows p, ds;               // [tokens][padded]; a row is written up to the end of its own tile
+  Rows q, k, dout;              // [tokens][dim]
+  Rows k_panels, v_panels;      // [padded / 16][dim][16], zeros beyond tokens
+  Rows p, ds;                   // [tokens][padded]; 0 where a query does not see a key
 };
 
 // One head's columns of rows [tokens][heads * dim].
@@ -42,47 +42,64 @@ void take_panels(const Rows& rows, int64_t heads, int64_t head, const Head& h, R
   }
 }
 
+// Turns a row of scores and dP into P and dS; both begin at position `base`.
+void softmax_row(const Head& h, int64_t query, int64_t base, float* p, float* ds) {
+  const int64_t seen = h.a.end_key(query, h.tokens) - base, first = h.a.first_key(query) - base;
+  const float cap = h.a.softcap;
+  static thread_local Rows slope;
+  if (cap > 0.0f) {
+    slope.assign(p, p + seen);
+    kernels::scale(h.isa, {seen, slope.data(), h.a.scale, slope.data()});
+    kernels::softcap(h.isa, {seen, slope.data(), cap, slope.data()});
+    for (float& v : slope) v = 1.0f - (v / cap) * (v / cap);
+  }
+  float sum = 0.0f;
+  kernels::softmax(h.isa, {seen, h.a.scale, p, &sum, first, cap});
+  double mean = 0.0;
+  for (int64_t j = 0; j < seen; ++j) {
+    p[j] /= sum;
+    mean += static_cast<double>(p[j]) * static_cast<double>(ds[j]);
+  }
+  const auto shift = static_cast<float>(mean);
+  for (int64_t j = 0; j < seen; ++j) {
+    ds[j] = h.a.scale * (p[j] * (ds[j] - shift));
+    if (cap > 0.0f) ds[j] *= slope[static_cast<size_t>(j)];
+  }
+  std::fill(p + seen, p + h.padded - base, 0.0f);
+  std::fill(ds + seen, ds + h.padded - base, 0.0f);
+}
+
 // p and ds of a tile of queries, and their rows of dq.
 void query_tile(Head& h, int64_t first, float* dq, int64_t dq_stride) {
-  const int64_t count = std::min(kTile, h.tokens - first), width = first + kTile;
+  const int64_t count = std::min(kTile, h.tokens - first), last = first + count - 1;
+  const int64_t base = h.a.first_key(first) / 16 * 16, end = h.a.end_key(last, h.tokens);
   float* p = h.p.data() + first * h.padded;
   float* ds = h.ds.data() + first * h.padded;
-  for (int64_t r = 0; r < count; ++r) {
-    std::fill_n(p + r * h.padded, width, 0.0f);
-    std::fill_n(ds + r * h.padded, width, 0.0f);
-  }
-  for (int64_t key = 0; key < width; key += 16) {
+  std::fill_n(p, count * h.padded, 0.0f);
+  std::fill_n(ds, count * h.padded, 0.0f);
+  for (int64_t key = base; key < end; key += 16) {
     kernels::gemm_chain(h.isa, count, 16, h.dim, h.q.data() + first * h.dim, h.dim, h.k_panels.data() + key * h.dim,
                         16, p + key, h.padded);
     kernels::gemm_chain(h.isa, count, 16, h.dim, h.dout.data() + first * h.dim, h.dim,
                         h.v_panels.data() + key * h.dim, 16, ds + key, h.padded);
   }
   for (int64_t r = 0; r < count; ++r) {
-    float* p_row = p + r * h.padded;
-    float* ds_row = ds + r * h.padded;
-    const int64_t seen = first + r + 1;
-    float sum = 0.0f;
-    kernels::softmax(h.isa, {seen, h.scale, p_row, &sum});  // zero beyond `seen`
-    double mean = 0.0;
-    for (int64_t j = 0; j < seen; ++j) {
-      p_row[j] /= sum;
-      mean += static_cast<double>(p_row[j]) * static_cast<double>(ds_row[j]);
-    }
-    const auto shift = static_cast<float>(mean);
-    for (int64_t j = 0; j < width; ++j) ds_row[j] = h.scale * (p_row[j] * (ds_row[j] - shift));
+    softmax_row(h, first + r, base, p + r * h.padded + base, ds + r * h.padded + base);
   }
-  const int64_t keys = std::min(width, h.tokens);
-  kernels::gemm_chain(h.isa, count, h.dim, keys, ds, h.padded, h.k.data(), h.dim, dq, dq_stride);
+  kernels::gemm_chain(h.isa, count, h.dim, end - base, ds + base, h.padded, h.k.data() + base * h.dim, h.dim, dq,
+                      dq_stride);
 }
 
 // Rows of dk and dv of a tile of keys: sums over the queries that see them, ascending.
 void key_tile(const Head& h, int64_t first, float* dk, float* dv, int64_t stride) {
-  const int64_t count = std::min(kTile, h.tokens - first), queries = h.tokens - first;
-  const int64_t at = first * h.padded + first;
+  const int64_t count = std::min(kTile, h.tokens - first), window = h.a.window;
+  const int64_t begin = h.a.causal ? first : window > 0 ? std::max<int64_t>(0, first - window + 1) : 0;
+  const int64_t end = window > 0 ? std::min(h.tokens, first + count - 1 + window) : h.tokens;
+  const int64_t at = begin * h.padded + first, queries = end - begin;
   kernels::gemm(
-      h.isa, {count, h.dim, queries, h.ds.data() + at, 1, h.padded, h.q.data() + first * h.dim, h.dim, dk, stride});
+      h.isa, {count, h.dim, queries, h.ds.data() + at, 1, h.padded, h.q.data() + begin * h.dim, h.dim, dk, stride});
   kernels::gemm(
-      h.isa, {count, h.dim, queries, h.p.data() + at, 1, h.padded, h.dout.data() + first * h.dim, h.dim, dv, stride});
+      h.isa, {count, h.dim, queries, h.p.data() + at, 1, h.padded, h.dout.data() + begin * h.dim, h.dim, dv, stride});
 }
 
 void attention_backward(Backward::State& s, const graph::Node& node, Rows& gradient) {
@@ -92,7 +109,7 @@ void attention_backward(Backward::State& s, const graph::Node& node, Rows& gradi
   const Rows& v = s.value(node.inputs[2]);
   Rows dq = s.zeros(node.inputs[0]), dk = s.zeros(node.inputs[1]), dv = s.zeros(node.inputs[2]);
   const int64_t q_width = s.width(node.inputs[0]), kv_width = s.width(node.inputs[1]);
-  Head h{s.isa, s.tokens, round_up(s.tokens, kTile), a.dim, a.scale, {}, {}, {}, {}, {}, {}, {}};
+  Head h{s.isa, a, s.tokens, round_up(s.tokens, kTile), a.dim, {}, {}, {}, {}, {}, {}, {}};
   h.p.resize(static_cast<size_t>(h.tokens * h.padded));
   h.ds.resize(h.p.size());
   for (int64_t head = 0; head < a.heads; ++head) {
@@ -124,7 +141,7 @@ void attention_backward(Backward::State& s, const graph::Node& node, Rows& gradi
 }  // namespace
 
 namespace rules {
-constinit const Rule attention{attention_backward, true};
+constinit const Rule attention{attention_backward, kNeedsFirst | kNeedsSecond | kNeedsThird};
 }  // namespace rules
 
 }  // namespace lowbit::grad

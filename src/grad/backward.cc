@@ -17,12 +17,22 @@ constexpr const Rule* kRules[] = {
 
 const Rule& rule_of(const graph::Node& node) { return *kRules[static_cast<size_t>(node.op)]; }
 
+// The values that the rule of a node reads.
+std::vector<graph::ValueId> needed_by(const graph::Node& node) {
+  const uint32_t needs = rule_of(node).needs;
+  std::vector<graph::ValueId> ids;
+  for (size_t i = 0; i < node.inputs.size(); ++i) {
+    if ((needs >> i & 1) != 0) ids.push_back(node.inputs[i]);
+  }
+  if ((needs & kNeedsOutput) != 0) ids.push_back(node.output);
+  return ids;
+}
+
 // Which values must be kept, and by how many rules each is read.
 Status count_readers(Backward::State& s) {
   s.readers.assign(s.graph.values.size(), 0);
   for (const graph::Node& node : s.graph.nodes) {
-    if (!rule_of(node).needs_inputs) continue;
-    for (const graph::ValueId id : node.inputs) {
+    for (const graph::ValueId id : needed_by(node)) {
       const graph::Value& value = s.graph.values[static_cast<size_t>(id)];
       if (value.producer >= 0 && s.graph.nodes[static_cast<size_t>(value.producer)].op == graph::Op::cast) {
         return errorf("node {} ({}): its gradient needs the value of the cast {}, expected a value that is not cast",
@@ -46,9 +56,8 @@ Status run_forward(Backward::State& s, std::span<const int32_t> tokens, const Va
                              });
 }
 
-void release_inputs(Backward::State& s, const graph::Node& node) {
-  if (!rule_of(node).needs_inputs) return;
-  for (const graph::ValueId id : node.inputs) {
+void release_values(Backward::State& s, const graph::Node& node) {
+  for (const graph::ValueId id : needed_by(node)) {
     if (--s.unread[static_cast<size_t>(id)] == 0) s.values[static_cast<size_t>(id)] = {};
   }
 }
@@ -61,7 +70,7 @@ void run_backward(Backward::State& s, const GradientTap& tap) {
       if (tap) tap(node.output, s.graph.values[static_cast<size_t>(node.output)], gradient.data(), s.tokens);
       rule_of(node).backward(s, node, gradient);
     }
-    release_inputs(s, node);
+    release_values(s, node);
   }
 }
 

@@ -38,12 +38,38 @@ void rms_norm_row(int64_t cols, const float* x, const float* w, float epsilon, c
 }
 
 void rms_norm_backward(Backward::State& s, const graph::Node& node, Rows& gradient) {
+  const int64_t width = s.width(node.output), cols = node.dim > 0 ? node.dim : width;
+  const float* x = s.value(node.inputs[0]).data();
+  const float* w = s.vectors.at(node.weights[0]).data();
+  over_rows(s, [&](int64_t first, int64_t count) {
+    for (int64_t at = first * width; at < (first + count) * width; at += cols) {
+      rms_norm_row(cols, x + at, w, node.epsilon, gradient.data() + at, gradient.data() + at);
+    }
+  });
+  s.give(node.inputs[0], std::move(gradient));
+}
+
+// y = r d w with d = x - mean(x) and r = 1 / sqrt(mean(d^2) + epsilon), so with g = w dy
+// dx = r (g - mean(g) - d r^2 mean(g d)).
+void layer_norm_row(int64_t cols, const float* x, const float* w, float epsilon, const float* dy, float* dx) {
+  const auto n = static_cast<double>(cols);
+  const double mean = sum_of(cols, [&](int64_t i) { return static_cast<double>(x[i]); }) / n;
+  const auto d = [&](int64_t i) { return static_cast<double>(x[i]) - mean; };
+  const auto g = [&](int64_t i) { return static_cast<double>(w[i] * dy[i]); };
+  const double squares = sum_of(cols, [&](int64_t i) { return d(i) * d(i); });
+  const double shift = sum_of(cols, g) / n;
+  const double along = sum_of(cols, [&](int64_t i) { return g(i) * d(i); }) / n;
+  const double r = 1.0 / std::sqrt(squares / n + static_cast<double>(epsilon));
+  for (int64_t i = 0; i < cols; ++i) dx[i] = static_cast<float>(r * (g(i) - shift - d(i) * (r * r * along)));
+}
+
+void layer_norm_backward(Backward::State& s, const graph::Node& node, Rows& gradient) {
   const int64_t cols = s.width(node.output);
   const float* x = s.value(node.inputs[0]).data();
   const float* w = s.vectors.at(node.weights[0]).data();
   over_rows(s, [&](int64_t first, int64_t count) {
     for (int64_t at = first * cols; at < (first + count) * cols; at += cols) {
-      rms_norm_row(cols, x + at, w, node.epsilon, gradient.data() + at, gradient.data() + at);
+      layer_norm_row(cols, x + at, w, node.epsilon, gradient.data() + at, gradient.data() + at);
     }
   });
   s.give(node.inputs[0], std::move(gradient));
@@ -79,15 +105,19 @@ void silu_gate_backward(Backward::State& s, const graph::Node& node, Rows& gradi
   s.give(node.inputs[1], std::move(gradient));
 }
 
-const Backward::State::Rotary& rotary_table(Backward::State& s, const graph::Rope& rope) {
-  Backward::State::Rotary& table = s.rotary[{rope.base, rope.scale, rope.dim}];
-  const int64_t half = rope.dim / 2, have = static_cast<int64_t>(table.cosine.size()) / half;
+const Backward::State::Rotary& rotary_table(Backward::State& s, const graph::Node& node) {
+  const graph::Rope& rope = node.rope;
+  const std::string factors = node.weights.empty() ? "" : node.weights[0];
+  Backward::State::Rotary& table = s.rotary[{rope.base, rope.scale, rope.turned_values(), rope.amplitude, factors}];
+  const int64_t half = rope.turned_values() / 2, have = static_cast<int64_t>(table.cosine.size()) / half;
   if (have >= s.tokens) return table;
   table.cosine.resize(static_cast<size_t>(s.tokens * half));
   table.negated_sine.resize(table.cosine.size());
+  const arith::Rotary rotary{rope.base, rope.scale, rope.turned_values(), rope.amplitude,
+                             factors.empty() ? nullptr : s.vectors.at(factors).data()};
   for (int64_t p = have; p < s.tokens; ++p) {
     float* sine = table.negated_sine.data() + p * half;
-    arith::rotary_angles(rope.base, rope.scale, rope.dim, p, table.cosine.data() + p * half, sine);
+    arith::rotary_angles(rotary, p, table.cosine.data() + p * half, sine);
     for (int64_t i = 0; i < half; ++i) sine[i] = -sine[i];
   }
   return table;
@@ -95,13 +125,14 @@ const Backward::State::Rotary& rotary_table(Backward::State& s, const graph::Rop
 
 // The transpose of a rotation turns the other way.
 void rope_backward(Backward::State& s, const graph::Node& node, Rows& gradient) {
-  const int64_t cols = s.width(node.output), half = node.rope.dim / 2;
-  const Backward::State::Rotary& table = rotary_table(s, node.rope);
+  const graph::Rope& rope = node.rope;
+  const int64_t cols = s.width(node.output), half = rope.turned_values() / 2;
+  const Backward::State::Rotary& table = rotary_table(s, node);
   Rows dx = s.zeros(node.inputs[0]);
   over_rows(s, [&](int64_t first, int64_t count) {
     for (int64_t t = first; t < first + count; ++t) {
       kernels::rope(s.isa,
-                    {node.rope.heads, node.rope.dim, node.rope.halves, gradient.data() + t * cols,
+                    {rope.heads, rope.dim, rope.turned_values(), rope.halves, gradient.data() + t * cols,
                      table.cosine.data() + t * half, table.negated_sine.data() + t * half, dx.data() + t * cols});
     }
   });
@@ -113,7 +144,7 @@ void add_backward(Backward::State& s, const graph::Node& node, Rows& gradient) {
   s.give(node.inputs[1], std::move(gradient));
 }
 
-// Straight-through.
+// Straight-through; also of a constant that is added.
 void cast_backward(Backward::State& s, const graph::Node& node, Rows& gradient) {
   s.give(node.inputs[0], std::move(gradient));
 }
@@ -124,12 +155,16 @@ void embed_backward(Backward::State&, const graph::Node&, Rows&) {}
 }  // namespace
 
 namespace rules {
-constinit const Rule embed{embed_backward, false};
-constinit const Rule rms_norm{rms_norm_backward, true};
-constinit const Rule cast{cast_backward, false};
-constinit const Rule rope{rope_backward, false};
-constinit const Rule silu_gate{silu_gate_backward, true};
-constinit const Rule add{add_backward, false};
+constinit const Rule embed{embed_backward, kNeedsNothing};
+constinit const Rule embed_positions{embed_backward, kNeedsNothing};
+constinit const Rule rms_norm{rms_norm_backward, kNeedsFirst};
+constinit const Rule layer_norm{layer_norm_backward, kNeedsFirst};
+constinit const Rule cast{cast_backward, kNeedsNothing};
+constinit const Rule bias{cast_backward, kNeedsNothing};
+constinit const Rule row_bias{cast_backward, kNeedsNothing};
+constinit const Rule rope{rope_backward, kNeedsNothing};
+constinit const Rule silu_gate{silu_gate_backward, kNeedsFirst | kNeedsSecond};
+constinit const Rule add{add_backward, kNeedsNothing};
 }  // namespace rules
 
 }  // namespace lowbit::grad

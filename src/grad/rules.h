@@ -24,11 +24,11 @@ struct Backward::State {
   std::vector<int32_t> readers;                       // value -> rules that need it
   std::map<std::string, std::vector<float>> vectors;  // norm weights as fp32
   std::map<std::string, std::vector<int32_t>> inverse_orders;
-  // (base, scale, dim) -> cosines and negated sines, [position][dim / 2] each
+  // (base, scale, turned values, amplitude, factors) -> cosines and negated sines, [position][turned / 2] each
   struct Rotary {
     std::vector<float> cosine, negated_sine;
   };
-  std::map<std::tuple<double, double, int32_t>, Rotary> rotary;
+  std::map<std::tuple<double, double, int32_t, double, std::string>, Rotary> rotary;
 
   // Of the running pass.
   int64_t tokens = 0;
@@ -47,8 +47,9 @@ struct Backward::State {
 // gradient is that of the node's output; a rule gives each input its share and may use gradient up.
 struct Rule {
   void (*backward)(Backward::State& s, const graph::Node& node, Rows& gradient);
-  bool needs_inputs;  // the values of the inputs are kept from the forward pass
+  uint32_t needs;  // values that are kept from the forward pass: bit i for input i, kNeedsOutput for the output
 };
+constexpr uint32_t kNeedsNothing = 0, kNeedsFirst = 1, kNeedsSecond = 2, kNeedsThird = 4, kNeedsOutput = 1u << 31;
 
 // rules::embed, rules::rms_norm, ... in a file per group of operations.
 namespace rules {
@@ -56,6 +57,11 @@ namespace rules {
 #include "graph/ops.inc"
 #undef LOWBIT_OP
 }  // namespace rules
+
+// dx[row] = dy[row] times rows [begin, end) of the weight of a node: dy is [rows][end - begin], dx [rows][cols],
+// zeros at the call. The sum runs over the rows of the weight in their natural order.
+void multiply_by_rows(Backward::State& s, const std::string& weight, int64_t begin, int64_t end, const Rows& dy,
+                      Rows& dx);
 
 constexpr int64_t kRowGrain = 16;
 

@@ -22,43 +22,156 @@ Error width_error(const Node& node, int64_t found, int64_t expected) {
   return errorf("node {} ({}): input is {} wide, expected {}", node.name, op_name(node.op), found, expected);
 }
 
-// Width of a node's output; 0 values are tokens.
+Result<int64_t> expected_width(const Node& node, int64_t found, int64_t expected) {
+  if (found != expected) return width_error(node, found, expected);
+  return found;
+}
+
+struct Shaping {
+  const Graph& graph;
+  const Node& node;
+  const std::vector<int64_t>* weight;  // shape of the first weight; null where the node has none
+
+  const Value& in(size_t i) const { return graph.values[static_cast<size_t>(node.inputs[i])]; }
+  int64_t width(size_t i) const { return in(i).width; }
+
+  Status dimensions(size_t dimensions) const {
+    if (weight->size() == dimensions) return {};
+    return errorf("node {} ({}): parameter {} has {} dimensions, expected {}", node.name, op_name(node.op),
+                  node.weights[0], weight->size(), dimensions);
+  }
+
+  Result<int64_t> rope() const {
+    const Rope& r = node.rope;
+    const int32_t turned = r.turned_values();
+    if (turned % 2 != 0 || turned > r.dim || turned <= 0) {
+      return errorf("node {} (rope): {} values of a head of {} are turned; expected an even number of them",
+                    node.name, turned, r.dim);
+    }
+    if (weight != nullptr && *weight != std::vector<int64_t>{turned / 2}) {
+      return errorf("node {} (rope): parameter {} holds frequency factors, expected {} of them", node.name,
+                    node.weights[0], turned / 2);
+    }
+    return expected_width(node, width(0), int64_t{r.heads} * r.dim);
+  }
+
+  Result<int64_t> attention() const {
+    const Attention& a = node.attention;
+    for (size_t i : {1u, 2u}) LOWBIT_TRY(expected_width(node, width(i), int64_t{a.kv_heads} * a.dim));
+    return expected_width(node, width(0), int64_t{a.heads} * a.dim);
+  }
+
+  Result<int64_t> rms_norm() const {
+    const int64_t dim = node.dim > 0 ? node.dim : width(0);
+    if (weight->at(0) != dim) return width_error(node, dim, weight->at(0));
+    if (dim <= 0 || width(0) % dim != 0) return width_error(node, width(0), dim);
+    return width(0);
+  }
+
+  Result<int64_t> top_k() const {
+    const int64_t k = node.top_k.k;
+    if (k >= 1 && k <= width(0)) return 2 * k;
+    return errorf("node {} (top_k): {} of {} experts are to be chosen", node.name, k, width(0));
+  }
+
+  Result<int64_t> expert_linear() const {
+    LOWBIT_TRY(dimensions(3));
+    LOWBIT_TRY(expected_width(node, in(0).columns(), weight->at(2)));
+    if (in(0).slots != 1) LOWBIT_TRY(expected_width(node, in(0).slots, width(1) / 2));
+    return width(1) / 2 * weight->at(1);
+  }
+
+  Result<int64_t> slice() const {
+    if (node.begin >= 0 && node.columns > 0 && node.begin + node.columns <= width(0)) return node.columns;
+    return errorf("node {} (slice): columns {} to {} of an input that is {} wide", node.name, node.begin,
+                  node.begin + node.columns, width(0));
+  }
+
+  Result<int64_t> same_widths() const { return expected_width(node, width(1), width(0)); }
+  Result<int64_t> vector() const { return expected_width(node, width(0), weight->at(0)); }
+  Result<int64_t> row() const {
+    LOWBIT_TRY(dimensions(2));
+    if (node.row < 0 || node.row >= weight->at(0)) {
+      return errorf("node {} (row_bias): row {} of a matrix of {}", node.name, node.row, weight->at(0));
+    }
+    return expected_width(node, width(0), weight->at(1));
+  }
+  Result<int64_t> looked_up() const {
+    LOWBIT_TRY(dimensions(2));
+    return weight->at(1);
+  }
+  Result<int64_t> linear() const {
+    LOWBIT_TRY(dimensions(2));
+    LOWBIT_TRY(expected_width(node, width(0), weight->at(1)));
+    return weight->at(0);
+  }
+};
+
+// Width of a node's output.
 Result<int64_t> output_width(const Graph& graph, const Node& node) {
-  const auto width = [&](size_t i) { return graph.values[static_cast<size_t>(node.inputs[i])].width; };
   const Parameter* weight = node.weights.empty() ? nullptr : graph.parameter(node.weights[0]);
   if (!node.weights.empty() && weight == nullptr) {
     return errorf("node {} ({}): no parameter is called {}", node.name, op_name(node.op), node.weights[0]);
   }
+  const Shaping s{graph, node, weight == nullptr ? nullptr : &weight->shape};
   switch (node.op) {
     case Op::embed:
-      return weight->shape.at(1);
-    case Op::linear:
-      if (width(0) != weight->shape.at(1)) return width_error(node, width(0), weight->shape[1]);
-      return weight->shape[0];
+    case Op::embed_positions:
+      return s.looked_up();
+    case Op::row_bias:
+      return s.row();
+    case Op::bias:
+    case Op::layer_norm:
+      return s.vector();
     case Op::rms_norm:
-      if (width(0) != weight->shape.at(0)) return width_error(node, width(0), weight->shape[0]);
-      return width(0);
+      return s.rms_norm();
+    case Op::linear:
+      return s.linear();
+    case Op::top_k:
+      return s.top_k();
+    case Op::expert_linear:
+      return s.expert_linear();
+    case Op::combine:
+      LOWBIT_TRY(expected_width(node, s.in(0).slots, s.width(1) / 2));
+      return s.in(0).columns();
     case Op::rope:
-      if (width(0) != int64_t{node.rope.heads} * node.rope.dim) {
-        return width_error(node, width(0), int64_t{node.rope.heads} * node.rope.dim);
-      }
-      return width(0);
-    case Op::attention: {
-      const Attention& a = node.attention;
-      if (width(0) != int64_t{a.heads} * a.dim) return width_error(node, width(0), int64_t{a.heads} * a.dim);
-      for (size_t i : {1u, 2u}) {
-        if (width(i) != int64_t{a.kv_heads} * a.dim) return width_error(node, width(i), int64_t{a.kv_heads} * a.dim);
-      }
-      return width(0);
-    }
+      return s.rope();
+    case Op::attention:
+      return s.attention();
     case Op::silu_gate:
+    case Op::multiply:
     case Op::add:
-      if (width(0) != width(1)) return width_error(node, width(1), width(0));
-      return width(0);
+      return s.same_widths();
+    case Op::slice:
+      return s.slice();
     case Op::cast:
-      return width(0);
+    case Op::gelu_tanh:
+    case Op::gelu_erf:
+    case Op::scale:
+    case Op::softcap:
+      return s.width(0);
   }
   return errorf("node {}: unknown operation", node.name);
+}
+
+// Rows per token of a node's output: operations that work value by value keep those of their input.
+int64_t output_slots(const Graph& graph, const Node& node) {
+  const auto in = [&](size_t i) { return graph.values[static_cast<size_t>(node.inputs[i])]; };
+  switch (node.op) {
+    case Op::expert_linear:
+      return in(1).width / 2;
+    case Op::cast:
+    case Op::silu_gate:
+    case Op::gelu_tanh:
+    case Op::gelu_erf:
+    case Op::multiply:
+    case Op::add:
+    case Op::scale:
+    case Op::softcap:
+      return in(0).slots;
+    default:
+      return 1;
+  }
 }
 
 }  // namespace
@@ -69,7 +182,9 @@ Graph::Graph() { values.push_back({"tokens", 1, {}, -1}); }
 
 ValueId Graph::add(Node node) {
   const OpRow& row = kOps[static_cast<size_t>(node.op)];
-  LOWBIT_CHECK(node.inputs.size() == row.inputs && node.weights.size() == row.weights);
+  const size_t most_weights = node.op == Op::rope ? 1 : row.weights;
+  LOWBIT_CHECK(node.inputs.size() == row.inputs);
+  LOWBIT_CHECK(node.weights.size() >= row.weights && node.weights.size() <= most_weights);
   node.output = static_cast<ValueId>(values.size());
   values.push_back({node.name, 0, {}, static_cast<int32_t>(nodes.size())});
   nodes.push_back(std::move(node));
@@ -84,7 +199,9 @@ const Parameter* Graph::parameter(std::string_view name) const { return paramete
 
 Status infer_shapes(Graph& graph) {
   for (Node& node : graph.nodes) {
-    LOWBIT_ASSIGN(graph.values[static_cast<size_t>(node.output)].width, output_width(graph, node));
+    Value& output = graph.values[static_cast<size_t>(node.output)];
+    LOWBIT_ASSIGN(output.width, output_width(graph, node));
+    output.slots = output_slots(graph, node);
   }
   return {};
 }
@@ -105,6 +222,20 @@ std::vector<int32_t> users_of(const Graph& graph, std::string_view parameter) {
     if (std::find(names.begin(), names.end(), parameter) != names.end()) found.push_back(static_cast<int32_t>(i));
   }
   return found;
+}
+
+bool is_product(Op op) { return op == Op::linear || op == Op::expert_linear; }
+
+const Node* head_of(const Graph& graph) {
+  for (ValueId value = graph.logits; value >= 0;) {
+    const int32_t producer = graph.values[static_cast<size_t>(value)].producer;
+    if (producer < 0) return nullptr;
+    const Node& node = graph.nodes[static_cast<size_t>(producer)];
+    if (node.op == Op::linear) return &node;
+    if (node.op != Op::scale && node.op != Op::softcap && node.op != Op::bias) return nullptr;
+    value = node.inputs[0];
+  }
+  return nullptr;
 }
 
 ValueId uncast_input(const Graph& graph, const Node& linear) {
@@ -139,19 +270,20 @@ Graph insert_casts(const Graph& graph, const NumericPolicy& policy,
   const formats::Format f32 = formats::parse_format("f32").value();
   Graph result;
   result.parameters = graph.parameters;
+  const Node* head_node = head_of(graph);
   std::map<ValueId, ValueId> moved = {{0, 0}};
   std::map<std::pair<ValueId, std::string>, ValueId> casts;
   for (Node node : graph.nodes) {
     const ValueId old_output = node.output;
     for (ValueId& input : node.inputs) input = moved.at(input);
     if (node.op == Op::attention) node.attention.kv = policy.kv;
-    if (node.op == Op::linear) {
+    if (is_product(node.op)) {
       // A weight of several parts is integer only where all parts are: one value feeds them all.
       bool integer = true;
       for (const formats::Format& format : weight_formats(node.weights[0])) {
         integer = integer && format.element.bits <= 8 && formats::integer_form(format.element) != nullptr;
       }
-      const bool head = old_output == graph.logits;
+      const bool head = head_node != nullptr && old_output == head_node->output;
       const formats::Format& format = !integer ? policy.other_activations
                                       : head   ? policy.head_activations
                                                : policy.integer_activations;

@@ -26,17 +26,39 @@ enum class Op : uint8_t {
 std::string_view op_name(Op op);
 
 struct Rope {
-  int32_t heads = 0, dim = 0;  // values per head that are turned: all of the head
+  int32_t heads = 0, dim = 0;
   double base = 10000.0;
-  double scale = 1.0;   // positions are multiplied by this (linear scaling)
-  bool halves = false;  // pairs (i, i + dim/2); else (2i, 2i + 1)
+  double scale = 1.0;      // positions are multiplied by this (linear scaling)
+  bool halves = false;     // pairs (i, i + turned/2); else (2i, 2i + 1)
+  int32_t turned = 0;      // values of each head that are turned, the first ones; 0: all
+  double amplitude = 1.0;  // cosines and sines are multiplied by this (longrope)
+
+  int32_t turned_values() const { return turned > 0 ? turned : dim; }
 };
 
 struct Attention {
   int32_t layer = 0;  // slot of the cache
   int32_t heads = 0, kv_heads = 0, dim = 0;
   float scale = 1.0f;
-  formats::Format kv;  // format in which keys and values are kept
+  formats::Format kv;    // format in which keys and values are kept
+  int32_t window = 0;    // a query sees only keys less than this many positions away; 0: all
+  float softcap = 0.0f;  // scaled scores become softcap * tanh(score / softcap); 0: as they are
+  bool causal = true;    // false: keys on both sides; the whole sequence is then given in one pass
+
+  // Positions [first_key, end_key) that a query sees in a sequence of `length`: the others weigh exactly 0.
+  int64_t first_key(int64_t position) const { return window > 0 && position >= window ? position - window + 1 : 0; }
+  int64_t end_key(int64_t position, int64_t length) const {
+    if (causal) return position + 1;
+    return window > 0 && position + window < length ? position + window : length;
+  }
+};
+
+// The k greatest of the router's logits, the lower id first where two are equal. Their weights are a softmax over all
+// logits, or over the chosen ones (softmax_all false), or over all and then divided by their sum.
+struct TopK {
+  int32_t k = 0;
+  bool softmax_all = true;
+  bool renormalise = false;
 };
 
 struct Node {
@@ -45,9 +67,14 @@ struct Node {
   std::vector<ValueId> inputs;
   ValueId output = -1;
   std::vector<std::string> weights;  // names of parameters
-  float epsilon = 0.0f;              // rms_norm
+  float epsilon = 0.0f;              // norms
+  int64_t dim = 0;                   // rms_norm: values that are normed together; 0: the whole row
+  int64_t row = 0;                   // row_bias
+  int64_t begin = 0, columns = 0;    // slice
+  float constant = 0.0f;             // scale, softcap
   Rope rope;
   Attention attention;
+  TopK top_k;
 };
 
 struct Value {
@@ -55,19 +82,31 @@ struct Value {
   int64_t width = 0;       // 0 until infer_shapes
   formats::Format format;  // f32 unless a cast made it
   int32_t producer = -1;   // node; -1: the tokens, value 0
+  int64_t slots = 1;       // rows of width / slots that a token has: one for each chosen expert
+
+  int64_t columns() const { return width / slots; }
 };
 
-// A parameter that the graph needs: norm weights are [n], matrices [rows, cols].
+// A parameter that the graph needs: norm weights are [n], matrices [rows, cols], experts [experts, rows, cols].
 struct Parameter {
   std::string name;
   std::vector<int64_t> shape;
+
+  bool is_matrix() const { return shape.size() >= 2; }
+  // As one matrix: the last dimension is the reduction.
+  int64_t cols() const { return shape.back(); }
+  int64_t rows() const {
+    int64_t product = 1;
+    for (size_t i = 0; i + 1 < shape.size(); ++i) product *= shape[i];
+    return product;
+  }
 };
 
 struct Graph {
   std::vector<Value> values;  // value 0 is the token ids
   std::vector<Node> nodes;    // in an order in which they can run
   NamedList<Parameter> parameters;
-  ValueId logits = -1;
+  ValueId logits = -1;  // what a pass gives; of an encoder, the hidden states
 
   Graph();
   // Appends a node; returns its output value.
@@ -83,7 +122,11 @@ Status infer_shapes(Graph& graph);
 
 // Nodes that read a value.
 std::vector<int32_t> consumers(const Graph& graph, ValueId value);
-// The linear (and embed) nodes that use a parameter.
+// Whether the operation is a product with a matrix: linear or expert_linear.
+bool is_product(Op op);
+// The linear that gives the logits, through a scale, a softcap or a bias; null where there is none.
+const Node* head_of(const Graph& graph);
+// The nodes that use a parameter.
 std::vector<int32_t> users_of(const Graph& graph, std::string_view parameter);
 // The value that a linear reads before any cast: what calibration observes.
 ValueId uncast_input(const Graph& graph, const Node& linear);
@@ -107,7 +150,7 @@ struct NumericPolicy {
   static NumericPolicy reference();
 };
 
-// Puts a cast in front of every linear that needs one (one per value and format) and sets the format of the caches.
+// Puts a cast in front of every product that needs one (one per value and format) and sets the format of the caches.
 // weight_formats gives the formats of a parameter's parts.
 Graph insert_casts(const Graph& graph, const NumericPolicy& policy,
                    const std::function<std::vector<formats::Format>(const std::string&)>& weight_formats);

@@ -85,6 +85,67 @@ TEST(Graph, WidthsThatDoNotFit) {
       {"a", "rope", "8 wide", "expected 6"});
 }
 
+// Experts: slots of values, and what does not fit.
+TEST(Graph, Experts) {
+  const auto shaped = [](auto change) {
+    Graph graph;
+    graph.need("table", {10, 8});
+    graph.need("router", {5, 8});
+    graph.need("up", {5, 6, 8});
+    graph.need("down", {5, 8, 6});
+    const ValueId e = graph.add(node(Op::embed, "e", {0}, {"table"}));
+    const ValueId router = graph.add(node(Op::linear, "router", {e}, {"router"}));
+    const ValueId chosen = graph.add(node(Op::top_k, "chosen", {router}));
+    graph.nodes.back().top_k.k = 3;
+    const ValueId up = graph.add(node(Op::expert_linear, "up", {e, chosen}, {"up"}));
+    const ValueId active = graph.add(node(Op::gelu_tanh, "active", {up}));
+    const ValueId down = graph.add(node(Op::expert_linear, "down", {active, chosen}, {"down"}));
+    graph.logits = graph.add(node(Op::combine, "mixed", {down, chosen}));
+    change(graph);
+    const Status status = infer_shapes(graph);
+    return std::pair(graph, status.ok() ? std::string() : status.message());
+  };
+  const auto [graph, none] = shaped([](Graph&) {});
+  EXPECT_EQ(none, "");
+  const int64_t widths[] = {1, 8, 5, 6, 18, 18, 24, 8}, slots[] = {1, 1, 1, 1, 3, 3, 3, 1};
+  for (size_t i = 0; i < std::size(widths); ++i) {
+    EXPECT_EQ(graph.values[i].width, widths[i]) << i;
+    EXPECT_EQ(graph.values[i].slots, slots[i]) << i;
+  }
+  const auto has = [&](auto change, std::vector<std::string> parts) {
+    const std::string text = shaped(change).second;
+    for (const std::string& part : parts) EXPECT_NE(text.find(part), std::string::npos) << text;
+  };
+  has([](Graph& g) { g.nodes[2].top_k.k = 6; }, {"chosen", "6 of 5"});
+  has([](Graph& g) { g.parameters[2].shape = {5, 6, 9}; }, {"up", "8 wide", "expected 9"});
+  has([](Graph& g) { g.parameters[3].shape = {40, 6}; }, {"down", "2 dimensions", "expected 3"});
+  has([](Graph& g) { g.nodes[6].inputs[0] = 1; }, {"mixed", "1 wide", "expected 3"});
+}
+
+// The linear that gives the logits is found behind what follows it.
+TEST(Graph, Head) {
+  Small s;
+  EXPECT_EQ(head_of(s.graph)->name, "logits");
+  s.graph.logits = s.graph.add(node(Op::softcap, "capped", {s.graph.add(node(Op::scale, "scaled", {s.logits}))}));
+  EXPECT_EQ(head_of(s.graph)->name, "logits");
+  s.graph.logits = s.sum;
+  EXPECT_EQ(head_of(s.graph), nullptr);
+}
+
+TEST(Graph, WhatAQuerySees) {
+  Attention a;
+  EXPECT_EQ(a.first_key(5), 0);
+  EXPECT_EQ(a.end_key(5, 9), 6);
+  a.window = 3;
+  EXPECT_EQ(a.first_key(2), 0);
+  EXPECT_EQ(a.first_key(3), 1);
+  a.causal = false;
+  EXPECT_EQ(a.end_key(5, 9), 8);
+  EXPECT_EQ(a.end_key(7, 9), 9);
+  a.window = 0;
+  EXPECT_EQ(a.end_key(0, 9), 9);
+}
+
 TEST(Graph, StructuralFacts) {
   const Small s;
   EXPECT_EQ(consumers(s.graph, s.e), (std::vector<int32_t>{1, 2, 4}));

@@ -16,12 +16,15 @@ struct Run {
   const std::function<const tensor::Weight*(const std::string&)>& weight;
   std::span<const int32_t> tokens;
   std::vector<std::vector<float>> values;
-  // Casts to integers keep their codes: [tokens][cols padded to 32] and [tokens][groups].
+  // Casts to integers keep their codes: [rows][cols padded to 32] and [rows][groups].
   std::vector<std::vector<int8_t>> codes;
   std::vector<std::vector<float>> scales;
 
   size_t count() const { return tokens.size(); }
   size_t width(ValueId id) const { return static_cast<size_t>(graph.values[static_cast<size_t>(id)].width); }
+  // A value as rows: several of a token where it has slots.
+  size_t columns(ValueId id) const { return static_cast<size_t>(graph.values[static_cast<size_t>(id)].columns()); }
+  size_t rows(ValueId id) const { return count() * static_cast<size_t>(graph.values[static_cast<size_t>(id)].slots); }
   const std::vector<float>& in(const Node& node, size_t i) const {
     return values[static_cast<size_t>(node.inputs[i])];
   }
@@ -44,25 +47,55 @@ void embed(Run& run, const Node& node) {
   }
 }
 
+void embed_positions(Run& run, const Node& node) {
+  const std::vector<float> table = tensor::dequantize(*run.weight(node.weights[0]));
+  std::copy_n(table.begin(), run.out(node).size(), run.out(node).begin());
+}
+
+void bias(Run& run, const Node& node) {
+  const std::vector<float> added = tensor::dequantize(*run.weight(node.weights[0]));
+  const size_t width = run.width(node.output), row = node.op == Op::row_bias ? static_cast<size_t>(node.row) : 0;
+  std::vector<float>& out = run.out(node);
+  for (size_t i = 0; i < out.size(); ++i) out[i] = run.in(node, 0)[i] + added[row * width + i % width];
+}
+
+void row_bias(Run& run, const Node& node) { bias(run, node); }
+
 void rms_norm(Run& run, const Node& node) {
   const std::vector<float> weight = tensor::dequantize(*run.weight(node.weights[0]));
-  const size_t width = run.width(node.output);
-  for (size_t t = 0; t < run.count(); ++t) {
-    const float* x = &run.in(node, 0)[t * width];
+  const size_t width = node.dim > 0 ? static_cast<size_t>(node.dim) : run.width(node.output);
+  for (size_t at = 0; at < run.out(node).size(); at += width) {
+    const float* x = &run.in(node, 0)[at];
     float lane[16] = {};
     for (size_t i = 0; i < width; ++i) lane[i % 16] = std::fma(x[i], x[i], lane[i % 16]);
     const float mean = tree(lane) / static_cast<float>(width);
     const float scale = 1.0f / std::sqrt(mean + node.epsilon);
-    for (size_t i = 0; i < width; ++i) run.out(node)[t * width + i] = x[i] * scale * weight[i];
+    for (size_t i = 0; i < width; ++i) run.out(node)[at + i] = x[i] * scale * weight[i];
+  }
+}
+
+void layer_norm(Run& run, const Node& node) {
+  const std::vector<float> weight = tensor::dequantize(*run.weight(node.weights[0]));
+  const size_t width = run.width(node.output);
+  for (size_t t = 0; t < run.count(); ++t) {
+    const float* x = &run.in(node, 0)[t * width];
+    float* y = &run.out(node)[t * width];
+    float sums[16] = {}, squares[16] = {};
+    for (size_t i = 0; i < width; ++i) sums[i % 16] += x[i];
+    const float mean = tree(sums) / static_cast<float>(width);
+    for (size_t i = 0; i < width; ++i) y[i] = x[i] - mean;
+    for (size_t i = 0; i < width; ++i) squares[i % 16] = std::fma(y[i], y[i], squares[i % 16]);
+    const float scale = 1.0f / std::sqrt(tree(squares) / static_cast<float>(width) + node.epsilon);
+    for (size_t i = 0; i < width; ++i) y[i] = y[i] * scale * weight[i];
   }
 }
 
 void cast(Run& run, const Node& node) {
   const formats::Format& format = run.graph.values[static_cast<size_t>(node.output)].format;
-  const size_t width = run.width(node.output);
+  const size_t width = run.columns(node.output), rows = run.rows(node.output);
   std::vector<float>& out = run.out(node);
   if (!kernels::is_integer_activation(format)) {
-    for (size_t t = 0; t < run.count(); ++t) {
+    for (size_t t = 0; t < rows; ++t) {
       tensor::cast_row(format, static_cast<int64_t>(width), &run.in(node, 0)[t * width], &out[t * width]);
     }
     return;
@@ -75,9 +108,9 @@ void cast(Run& run, const Node& node) {
   const auto most = static_cast<float>(kernels::largest_code(format));
   auto& codes = run.codes[static_cast<size_t>(node.output)];
   auto& scales = run.scales[static_cast<size_t>(node.output)];
-  codes.assign(run.count() * stride, 0);
-  scales.assign(run.count() * groups, 0.0f);
-  for (size_t t = 0; t < run.count(); ++t) {
+  codes.assign(rows * stride, 0);
+  scales.assign(rows * groups, 0.0f);
+  for (size_t t = 0; t < rows; ++t) {
     for (size_t g = 0; g < groups; ++g) {
       const size_t begin = g * group, end = std::min(begin + group, width);
       float amax = 0.0f;
@@ -99,14 +132,14 @@ void cast(Run& run, const Node& node) {
   }
 }
 
-void linear(Run& run, const Node& node) {
-  const ValueId input = node.inputs[0];
+// All rows of a value times a whole weight: [rows of x][rows of the weight].
+std::vector<float> product(Run& run, ValueId input, const tensor::Weight& weight) {
   const formats::Format& format = run.graph.values[static_cast<size_t>(input)].format;
   kernels::Activations x;
   x.format = format;
-  x.tokens = static_cast<int64_t>(run.count());
-  x.cols = static_cast<int64_t>(run.width(input));
-  x.values = run.in(node, 0).data();
+  x.tokens = static_cast<int64_t>(run.rows(input));
+  x.cols = static_cast<int64_t>(run.columns(input));
+  x.values = run.values[static_cast<size_t>(input)].data();
   if (kernels::is_integer_activation(format)) {
     x.codes = run.codes[static_cast<size_t>(input)].data();
     const int64_t plane = (x.cols + 31) / 32 * 32;
@@ -115,21 +148,87 @@ void linear(Run& run, const Node& node) {
     x.scales = run.scales[static_cast<size_t>(input)].data();
     x.group = format.levels[0].group > 0 ? std::min(format.levels[0].group, x.cols) : x.cols;
   }
-  kernels::matmul_oracle(*run.weight(node.weights[0]), x, run.out(node).data(),
-                         static_cast<int64_t>(run.width(node.output)));
+  std::vector<float> out(run.rows(input) * static_cast<size_t>(weight.rows()));
+  kernels::matmul_oracle(weight, x, out.data(), weight.rows());
+  return out;
+}
+
+void linear(Run& run, const Node& node) {
+  run.out(node) = product(run, node.inputs[0], *run.weight(node.weights[0]));
+}
+
+// p[j] = exp(x[j] - max) / sum, the sum in 16 lanes by j mod 16.
+std::vector<float> softmax(std::span<const float> x) {
+  std::vector<float> p(x.size());
+  float greatest = x[0], lane[16] = {};
+  for (const float v : x) greatest = std::max(greatest, v);
+  for (size_t j = 0; j < x.size(); ++j) lane[j % 16] += p[j] = arith::exp(x[j] - greatest);
+  const float sum = tree(lane);
+  for (float& v : p) v /= sum;
+  return p;
+}
+
+void top_k(Run& run, const Node& node) {
+  const size_t experts = run.width(node.inputs[0]), k = static_cast<size_t>(node.top_k.k);
+  for (size_t t = 0; t < run.count(); ++t) {
+    const std::span<const float> x(&run.in(node, 0)[t * experts], experts);
+    std::vector<size_t> ids(experts);
+    for (size_t i = 0; i < experts; ++i) ids[i] = i;
+    std::stable_sort(ids.begin(), ids.end(), [&](size_t a, size_t b) { return x[a] > x[b]; });
+    ids.resize(k);
+    std::sort(ids.begin(), ids.end());
+    std::vector<float> chosen(k);
+    const std::vector<float> all = softmax(x);
+    for (size_t s = 0; s < k; ++s) chosen[s] = node.top_k.softmax_all ? all[ids[s]] : x[ids[s]];
+    if (!node.top_k.softmax_all) chosen = softmax(chosen);
+    float sum = 0.0f;
+    for (const float w : chosen) sum += w;
+    for (size_t s = 0; s < k; ++s) {
+      run.out(node)[t * 2 * k + s] = static_cast<float>(ids[s]);
+      run.out(node)[t * 2 * k + k + s] = node.top_k.renormalise ? chosen[s] / sum : chosen[s];
+    }
+  }
+}
+
+void expert_linear(Run& run, const Node& node) {
+  const tensor::Weight& weight = *run.weight(node.weights[0]);
+  const auto experts = static_cast<size_t>(weight.shape[0]), rows = static_cast<size_t>(weight.shape[1]);
+  const size_t k = run.width(node.inputs[1]) / 2, inputs = run.rows(node.inputs[0]) / run.count();  // 1 or k
+  const std::vector<float> all = product(run, node.inputs[0], weight);                              // of every expert
+  for (size_t i = 0; i < run.count() * k; ++i) {
+    const auto expert = static_cast<size_t>(run.in(node, 1)[i / k * 2 * k + i % k]);
+    const size_t row = inputs == 1 ? i / k : i;
+    std::copy_n(&all[(row * experts + expert) * rows], rows, &run.out(node)[i * rows]);
+  }
+}
+
+void combine(Run& run, const Node& node) {
+  const size_t width = run.width(node.output), k = run.width(node.inputs[1]) / 2;
+  for (size_t t = 0; t < run.count(); ++t) {
+    for (size_t s = 0; s < k; ++s) {
+      const float weight = run.in(node, 1)[t * 2 * k + k + s];
+      for (size_t i = 0; i < width; ++i) {
+        float& sum = run.out(node)[t * width + i];
+        sum = std::fma(weight, run.in(node, 0)[(t * k + s) * width + i], sum);
+      }
+    }
+  }
 }
 
 void rope(Run& run, const Node& node) {
-  const auto dim = static_cast<size_t>(node.rope.dim);
-  std::vector<float> cosine(dim / 2), sine(dim / 2);
+  const Rope& r = node.rope;
+  const auto dim = static_cast<size_t>(r.dim), half = static_cast<size_t>(r.turned_values()) / 2;
+  std::vector<float> cosine(half), sine(half), factors;
+  if (!node.weights.empty()) factors = tensor::dequantize(*run.weight(node.weights[0]));
+  const arith::Rotary rotary{r.base, r.scale, r.turned_values(), r.amplitude,
+                             factors.empty() ? nullptr : factors.data()};
+  run.out(node) = run.in(node, 0);
   for (size_t t = 0; t < run.count(); ++t) {
-    arith::rotary_angles(node.rope.base, node.rope.scale, node.rope.dim, static_cast<int64_t>(t), cosine.data(),
-                         sine.data());
-    for (size_t h = 0; h < static_cast<size_t>(node.rope.heads); ++h) {
+    arith::rotary_angles(rotary, static_cast<int64_t>(t), cosine.data(), sine.data());
+    for (size_t h = 0; h < static_cast<size_t>(r.heads); ++h) {
       const size_t at = t * run.width(node.output) + h * dim;
-      for (size_t i = 0; i < dim / 2; ++i) {
-        const size_t first = at + (node.rope.halves ? i : 2 * i);
-        const size_t second = at + (node.rope.halves ? i + dim / 2 : 2 * i + 1);
+      for (size_t i = 0; i < half; ++i) {
+        const size_t first = at + (r.halves ? i : 2 * i), second = at + (r.halves ? i + half : 2 * i + 1);
         const float a = run.in(node, 0)[first], b = run.in(node, 0)[second];
         run.out(node)[first] = std::fma(a, cosine[i], -(b * sine[i]));
         run.out(node)[second] = std::fma(a, sine[i], b * cosine[i]);
@@ -138,27 +237,30 @@ void rope(Run& run, const Node& node) {
   }
 }
 
-// One query head against all positions up to its own.
+// One query head against the positions that it sees; lanes by their absolute numbers.
 void attend(const Attention& a, const float* q, size_t position, const std::vector<float>& k,
             const std::vector<float>& v, size_t kv_head, float* out) {
   const auto dim = static_cast<size_t>(a.dim), width = static_cast<size_t>(a.kv_heads) * dim;
-  std::vector<float> scores(position + 1);
+  const auto at = static_cast<int64_t>(position), length = static_cast<int64_t>(k.size() / width);
+  const auto begin = static_cast<size_t>(a.first_key(at)), end = static_cast<size_t>(a.end_key(at, length));
+  std::vector<float> scores(end);
   float greatest = 0.0f;
-  for (size_t j = 0; j <= position; ++j) {
+  for (size_t j = begin; j < end; ++j) {
     float score = 0.0f;
     for (size_t d = 0; d < dim; ++d) score = std::fma(q[d], k[j * width + kv_head * dim + d], score);
     scores[j] = score * a.scale;
-    greatest = j == 0 ? scores[0] : std::max(greatest, scores[j]);
+    if (a.softcap > 0.0f) scores[j] = arith::softcap(scores[j], a.softcap);
+    greatest = j == begin ? scores[j] : std::max(greatest, scores[j]);
   }
   float lane[16] = {};
-  for (size_t j = 0; j <= position; ++j) {
+  for (size_t j = begin; j < end; ++j) {
     scores[j] = arith::exp(scores[j] - greatest);
     lane[j % 16] += scores[j];
   }
   const float sum = tree(lane);
   for (size_t d = 0; d < dim; ++d) {
     float acc = 0.0f;
-    for (size_t j = 0; j <= position; ++j) acc = std::fma(scores[j], v[j * width + kv_head * dim + d], acc);
+    for (size_t j = begin; j < end; ++j) acc = std::fma(scores[j], v[j * width + kv_head * dim + d], acc);
     out[d] = acc / sum;
   }
 }
@@ -186,6 +288,34 @@ void silu_gate(Run& run, const Node& node) {
   for (size_t i = 0; i < out.size(); ++i) out[i] = arith::silu(run.in(node, 0)[i]) * run.in(node, 1)[i];
 }
 
+// out[i] = f(in[i]).
+template <class Function>
+void each(Run& run, const Node& node, const Function& f) {
+  std::vector<float>& out = run.out(node);
+  for (size_t i = 0; i < out.size(); ++i) out[i] = f(run.in(node, 0)[i]);
+}
+
+void gelu_tanh(Run& run, const Node& node) { each(run, node, arith::gelu_tanh); }
+void gelu_erf(Run& run, const Node& node) { each(run, node, arith::gelu_erf); }
+void scale(Run& run, const Node& node) {
+  each(run, node, [&](float x) { return x * node.constant; });
+}
+void softcap(Run& run, const Node& node) {
+  each(run, node, [&](float x) { return arith::softcap(x, node.constant); });
+}
+
+void multiply(Run& run, const Node& node) {
+  std::vector<float>& out = run.out(node);
+  for (size_t i = 0; i < out.size(); ++i) out[i] = run.in(node, 0)[i] * run.in(node, 1)[i];
+}
+
+void slice(Run& run, const Node& node) {
+  const size_t width = run.width(node.output), from = run.width(node.inputs[0]);
+  for (size_t t = 0; t < run.count(); ++t) {
+    std::copy_n(&run.in(node, 0)[t * from + static_cast<size_t>(node.begin)], width, &run.out(node)[t * width]);
+  }
+}
+
 void add(Run& run, const Node& node) {
   std::vector<float>& out = run.out(node);
   for (size_t i = 0; i < out.size(); ++i) out[i] = run.in(node, 0)[i] + run.in(node, 1)[i];
@@ -207,6 +337,13 @@ Result<std::vector<std::vector<float>>> interpret(
     const tensor::Weight* found = weight(parameter.name);
     if (found == nullptr || found->shape != parameter.shape) {
       return errorf("parameter {} is missing or has another shape", parameter.name);
+    }
+  }
+  for (const Node& node : graph.nodes) {
+    if (node.op != Op::embed_positions) continue;
+    const int64_t most = graph.parameter(node.weights[0])->shape[0];
+    if (static_cast<int64_t>(tokens.size()) > most) {
+      return errorf("node {}: {} tokens, but there are {} positions", node.name, tokens.size(), most);
     }
   }
   Run run{graph, weight, tokens, {}, {}, {}};

@@ -203,8 +203,8 @@ Status GgufFile::read() {
 Result<tensor::Weight> GgufFile::load(size_t index) const {
   LOWBIT_CHECK(index < tensors_.size());
   const TensorInfo& info = tensors_[index];
-  if (info.shape.size() > 2) {
-    return errorf("{}: tensor {} has {} dimensions, only 1 or 2 can be loaded", path(), shown(info.name),
+  if (info.shape.size() > 3) {
+    return errorf("{}: tensor {} has {} dimensions, only 1 to 3 can be loaded", path(), shown(info.name),
                   info.shape.size());
   }
   auto packed =

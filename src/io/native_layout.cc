@@ -27,15 +27,19 @@ std::string_view plain_dtype(const formats::Format& format) {
   return found == std::end(kPlainDtypes) ? std::string_view() : found->second;
 }
 
-int64_t rows_of(const std::vector<int64_t>& shape) { return shape.size() < 2 ? 1 : shape[0]; }
+int64_t rows_of(const std::vector<int64_t>& shape) {
+  int64_t rows = 1;
+  for (size_t i = 0; i + 1 < shape.size(); ++i) rows *= shape[i];
+  return rows;
+}
 
 Status check_stored(const StoredTensor& tensor) {
   const std::string name = shown(tensor.name);
   if (tensor.name.empty() || !is_utf8(tensor.name) || tensor.name.find('#') != std::string::npos) {
     return errorf("the tensor name {}, expected UTF-8 without '#'", name);
   }
-  if (tensor.shape.empty() || tensor.shape.size() > 2) {
-    return errorf("tensor {} has {} dimensions, expected 1 or 2", name, tensor.shape.size());
+  if (tensor.shape.empty() || tensor.shape.size() > 3) {
+    return errorf("tensor {} has {} dimensions, expected 1 to 3", name, tensor.shape.size());
   }
   uint64_t elements = 1;
   for (const int64_t n : tensor.shape) {

@@ -19,17 +19,11 @@ std::string describe(const nlohmann::json& value) {
   return value.is_number() || value.is_boolean() ? value.dump() : value.type_name();
 }
 
-Status Config::refuse_scaled_rotation() const {
-  // Type "none", and a factor of 1 (or 0, which stands for none), change nothing.
-  for (const auto& [name, value] : source_.metadata->items()) {
-    if (!name.starts_with(full("rope.scal"))) continue;
-    const bool factor = name == full("rope.scaling.factor") || name == full("rope.scale_linear");
-    if (factor && value.is_number() && (value.get<double>() == 0.0 || value.get<double>() == 1.0)) continue;
-    if (name == full("rope.scaling.type") && value == "none") continue;
-    return errorf("{}: metadata key {} is {}; scaled rotary positions are not supported", source_.path,
-                  io::printable(name, 80), describe(value));
-  }
-  return {};
+Result<std::string> Config::text(const std::string& key, const std::string& fallback) const {
+  const nlohmann::json* value = at(key);
+  if (value == nullptr) return fallback;
+  if (value->is_string()) return value->get<std::string>();
+  return errorf("{}: metadata key {} is {}, expected a string", source_.path, full(key), describe(*value));
 }
 
 bool Config::has(const std::string& key) const { return at(key) != nullptr; }
@@ -71,74 +65,6 @@ Result<double> Config::number(const std::string& key, double least, double most,
   return number(key, least, most);
 }
 
-graph::ValueId Builder::embed(const std::string& weight, int64_t vocabulary, int64_t width) {
-  graph_.need(weight, {vocabulary, width});
-  graph::Node node;
-  node.op = graph::Op::embed;
-  node.name = "embedding";
-  node.inputs = {0};
-  node.weights = {weight};
-  return graph_.add(std::move(node));
-}
-
-graph::ValueId Builder::rms_norm(const std::string& name, graph::ValueId x, const std::string& weight, int64_t width,
-                                 float epsilon) {
-  graph_.need(weight, {width});
-  graph::Node node;
-  node.op = graph::Op::rms_norm;
-  node.name = name;
-  node.inputs = {x};
-  node.weights = {weight};
-  node.epsilon = epsilon;
-  return graph_.add(std::move(node));
-}
-
-graph::ValueId Builder::linear(const std::string& name, graph::ValueId x, const std::string& weight, int64_t rows,
-                               int64_t cols) {
-  graph_.need(weight, {rows, cols});
-  graph::Node node;
-  node.op = graph::Op::linear;
-  node.name = name;
-  node.inputs = {x};
-  node.weights = {weight};
-  return graph_.add(std::move(node));
-}
-
-graph::ValueId Builder::add(const std::string& name, graph::ValueId a, graph::ValueId b) {
-  graph::Node node;
-  node.op = graph::Op::add;
-  node.name = name;
-  node.inputs = {a, b};
-  return graph_.add(std::move(node));
-}
-
-graph::ValueId Builder::silu_gate(const std::string& name, graph::ValueId a, graph::ValueId b) {
-  graph::Node node;
-  node.op = graph::Op::silu_gate;
-  node.name = name;
-  node.inputs = {a, b};
-  return graph_.add(std::move(node));
-}
-
-graph::ValueId Builder::rope(const std::string& name, graph::ValueId x, const graph::Rope& rope) {
-  graph::Node node;
-  node.op = graph::Op::rope;
-  node.name = name;
-  node.inputs = {x};
-  node.rope = rope;
-  return graph_.add(std::move(node));
-}
-
-graph::ValueId Builder::attention(const std::string& name, graph::ValueId q, graph::ValueId k, graph::ValueId v,
-                                  const graph::Attention& attention) {
-  graph::Node node;
-  node.op = graph::Op::attention;
-  node.name = name;
-  node.inputs = {q, k, v};
-  node.attention = attention;
-  return graph_.add(std::move(node));
-}
-
 Status check_parameters(const Source& source, const Model& model) {
   std::unordered_map<std::string_view, const Source::Tensor*> unused;
   for (const Source::Tensor& tensor : source.tensors) unused.emplace(tensor.name, &tensor);
@@ -151,6 +77,7 @@ Status check_parameters(const Source& source, const Model& model) {
                     fmt::join(tensor->shape, ", "), fmt::join(parameter.shape, ", "));
     }
   }
+  for (const std::string& name : model.unused) unused.erase(name);
   // The first in the order of the file.
   for (const Source::Tensor& tensor : source.tensors) {
     if (!unused.contains(tensor.name)) continue;

@@ -18,8 +18,7 @@ class Config {
   Result<int64_t> integer(const std::string& key, int64_t least, int64_t most, int64_t fallback) const;
   Result<double> number(const std::string& key, double least, double most) const;
   Result<double> number(const std::string& key, double least, double most, double fallback) const;
-  // An error where the metadata ask for rotary positions of another scale.
-  Status refuse_scaled_rotation() const;
+  Result<std::string> text(const std::string& key, const std::string& fallback) const;
   bool has(const std::string& key) const;
   const Source& source() const { return source_; }
   std::string full(const std::string& key) const { return prefix_ + "." + key; }
@@ -36,17 +35,42 @@ class Builder {
   explicit Builder(graph::Graph& graph) : graph_(graph) {}
 
   graph::ValueId embed(const std::string& weight, int64_t vocabulary, int64_t width);
+  graph::ValueId embed_positions(const std::string& name, const std::string& weight, int64_t positions,
+                                 int64_t width);
+  // Row `row` of a matrix [rows, width] is added.
+  graph::ValueId row_bias(const std::string& name, graph::ValueId x, const std::string& weight, int64_t row,
+                          int64_t rows, int64_t width);
+  graph::ValueId bias(const std::string& name, graph::ValueId x, const std::string& weight, int64_t width);
+  // width: values that are normed together; all of x, or of each head.
   graph::ValueId rms_norm(const std::string& name, graph::ValueId x, const std::string& weight, int64_t width,
                           float epsilon);
+  graph::ValueId layer_norm(const std::string& name, graph::ValueId x, const std::string& weight, int64_t width,
+                            float epsilon);
   graph::ValueId linear(const std::string& name, graph::ValueId x, const std::string& weight, int64_t rows,
                         int64_t cols);
+  graph::ValueId top_k(const std::string& name, graph::ValueId x, const graph::TopK& top_k);
+  graph::ValueId expert_linear(const std::string& name, graph::ValueId x, graph::ValueId chosen,
+                               const std::string& weight, const std::vector<int64_t>& shape);
+  graph::ValueId combine(const std::string& name, graph::ValueId parts, graph::ValueId chosen);
   graph::ValueId add(const std::string& name, graph::ValueId a, graph::ValueId b);
+  graph::ValueId multiply(const std::string& name, graph::ValueId a, graph::ValueId b);
   graph::ValueId silu_gate(const std::string& name, graph::ValueId a, graph::ValueId b);
-  graph::ValueId rope(const std::string& name, graph::ValueId x, const graph::Rope& rope);
+  graph::ValueId gelu_tanh(const std::string& name, graph::ValueId x);
+  graph::ValueId gelu_erf(const std::string& name, graph::ValueId x);
+  graph::ValueId scale(const std::string& name, graph::ValueId x, float factor);
+  graph::ValueId softcap(const std::string& name, graph::ValueId x, float cap);
+  graph::ValueId slice(const std::string& name, graph::ValueId x, int64_t begin, int64_t columns);
+  // factors: parameter of frequency factors; empty: none.
+  graph::ValueId rope(const std::string& name, graph::ValueId x, const graph::Rope& rope,
+                      const std::string& factors = "");
   graph::ValueId attention(const std::string& name, graph::ValueId q, graph::ValueId k, graph::ValueId v,
                            const graph::Attention& attention);
 
  private:
+  graph::ValueId append(graph::Op op, const std::string& name, std::vector<graph::ValueId> inputs,
+                        std::vector<std::string> weights = {});
+  graph::Node& last() { return graph_.nodes.back(); }
+
   graph::Graph& graph_;
 };
 

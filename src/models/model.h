@@ -13,6 +13,8 @@
 
 namespace lowbit::models {
 
+enum class Pooling { none, mean, first, last };
+
 // What the rest of the house may ask of a model beyond its graph.
 struct Model {
   std::string architecture;  // "llama"
@@ -21,6 +23,10 @@ struct Model {
   int64_t context = 0;       // trained context length
   int32_t layers = 0;
   int64_t vocabulary = 0;
+  // An encoder gives the hidden states of all tokens in place of logits; its vector of a text pools them.
+  bool encoder = false;
+  Pooling pooling = Pooling::none;
+  std::vector<std::string> unused;  // tensors that the architecture knows and does not need
 };
 
 // What a file offers, as far as an architecture needs to know.

@@ -118,39 +118,56 @@ TEST(Llama, ErrorsNameTheKey) {
   file.metadata["llama.attention.head_count_kv"] = 2;
   file.expect_error({"head_count_kv", "2", "3"});
   file = File();
-  file.metadata["llama.rope.dimension_count"] = 4;
-  file.expect_error({"rope.dimension_count", "4", "8"});
+  for (const int turned : {3, 10}) {
+    file.metadata["llama.rope.dimension_count"] = turned;
+    file.expect_error({"rope.dimension_count", std::to_string(turned), "8"});
+  }
+  file = File();
+  file.metadata["llama.attention.head_count"] = 25;
+  file.expect_error({"attention.head_count", "25", "24"});
   file = File();
   file.metadata["llama.block_count"] = 4096;
   file.expect_error({"block_count", "4096", "20 tensors"});
 }
 
-TEST(Llama, ScaledRotaryPositionsAreRefused) {
-  const std::pair<const char*, nlohmann::json> kScaled[] = {
-      {"llama.rope.scaling.type", "yarn"},     {"llama.rope.scaling.type", 1},
-      {"llama.rope.scaling.factor", 4.0},      {"llama.rope.scaling.factor", "1"},
-      {"llama.rope.scaling.attn_factor", 1.5}, {"llama.rope.scaling.original_context_length", 8192},
-      {"llama.rope.scale_linear", 2.0},
-  };
-  for (const auto& [key, value] : kScaled) {
-    File file;
-    file.metadata[key] = value;
-    file.expect_error({key, value.dump()});
-  }
+TEST(Llama, ScaledRotaryPositions) {
   File file;
+  file.metadata["llama.rope.scaling.factor"] = 4.0;
+  EXPECT_EQ(node_of(file.build()->graph, "blk.0.q_rope").rope.scale, 0.25);
+  file.metadata["llama.rope.scaling.type"] = "none";
+  EXPECT_EQ(node_of(file.build()->graph, "blk.0.q_rope").rope.scale, 1.0);
+  file = File();
+  file.tensors.push_back({"rope_freqs.weight", {4}});
+  EXPECT_EQ(node_of(file.build()->graph, "blk.1.k_rope").weights, std::vector<std::string>{"rope_freqs.weight"});
+  file.tensors.back().shape = {3};
+  file.expect_error({"rope_freqs.weight", "3", "4"});
+  const std::pair<const char*, nlohmann::json> kRefused[] = {
+      {"llama.rope.scaling.type", "yarn"}, {"llama.rope.scaling.type", 1}, {"llama.rope.scaling.factor", "1"}};
+  for (const auto& [key, value] : kRefused) {
+    file = File();
+    file.metadata[key] = value;
+    file.expect_error({key});
+  }
   file.metadata["llama.rope.scaling.type"] = std::string(100000, 'x');
   EXPECT_LT(file.build().message().size(), 300u);
-  for (const nlohmann::json& factor : {nlohmann::json(0), nlohmann::json(1), nlohmann::json(1.0)}) {
-    file = File();
-    file.metadata["llama.rope.scaling.type"] = "none";
-    file.metadata["llama.rope.scaling.factor"] = factor;
-    file.metadata["llama.rope.scale_linear"] = factor;
-    EXPECT_TRUE(file.build().ok()) << file.build().message();
-  }
+}
+
+TEST(Llama, BiasesWindowsAndHeadsInPart) {
+  File file;
+  file.tensors.push_back({"blk.1.attn_v.bias", {8}});
+  file.metadata["llama.attention.sliding_window"] = 30;
+  file.metadata["llama.rope.dimension_count"] = 4;
+  const auto model = file.build();
+  ASSERT_TRUE(model.ok()) << model.message();
+  const graph::Graph& graph = model->graph;
+  EXPECT_EQ(node_of(graph, "blk.1.attn_v.bias").weights[0], "blk.1.attn_v.bias");
+  EXPECT_EQ(node_of(graph, "blk.1.attn").inputs[2], node_of(graph, "blk.1.attn_v.bias").output);
+  EXPECT_EQ(node_of(graph, "blk.1.attn").attention.window, 30);
+  EXPECT_EQ(node_of(graph, "blk.1.k_rope").rope.turned_values(), 4);
 }
 
 TEST(Llama, TensorsThatItDoesNotUseAreRefused) {
-  for (const char* name : {"blk.0.attn_q.bias", "rope_freqs.weight", "blk.2.attn_norm.weight", "x\ny"}) {
+  for (const char* name : {"blk.0.attn_q_norm.weight", "blk.2.attn_norm.weight", "x\ny"}) {
     File file;
     file.tensors.insert(file.tensors.begin() + 5, {name, {24}});
     file.expect_error({"tensor ", "is not used by architecture llama"});

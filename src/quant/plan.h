@@ -26,6 +26,12 @@ struct TensorPlan {
   // One part, or several: then rows go to parts in order of their importance, most important first.
   std::vector<PartPlan> parts;
 
+  // As one matrix: the last dimension is the reduction.
+  int64_t rows() const {
+    int64_t product = 1;
+    for (size_t i = 0; i + 1 < shape.size(); ++i) product *= shape[i];
+    return product;
+  }
   bool divided() const { return parts.size() > 1; }
   // Whether the source's codes stay as they are in all parts: then the source's own order of rows stays too.
   bool kept() const;

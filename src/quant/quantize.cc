@@ -53,7 +53,7 @@ Result<tensor::Weight> load_piece(const WorkFolder& work, const std::string& nam
   report = {header.loss, header.relative_error, header.damping, static_cast<int>(header.failed_factorizations)};
   tensor::Weight weight;
   weight.shape = plan.shape;
-  const uint64_t rows = plan.divided() ? static_cast<uint64_t>(plan.shape[0]) : 0;
+  const uint64_t rows = plan.divided() ? static_cast<uint64_t>(plan.rows()) : 0;
   if (header.row_order != rows || bytes.size() < rows * 4) return damaged();
   weight.row_order.resize(rows);
   if (rows > 0) std::memcpy(weight.row_order.data(), bytes.data(), rows * 4);
@@ -102,7 +102,7 @@ class Runner {
     input.options = job_.options;
     input.pool = job_.pool;
     ParameterStatistics statistics;
-    if (job_.statistics && plan.shape.size() == 2 && has_statistics(job_.opened->model.graph, plan.name)) {
+    if (job_.statistics && plan.shape.size() >= 2 && has_statistics(job_.opened->model.graph, plan.name)) {
       LOWBIT_ASSIGN(statistics, read_statistics(*job_.work, job_.opened->model.graph, plan.name));
       input.statistics = &statistics;
       LOWBIT_ASSIGN(input.factor, factors_.get(plan.name, statistics));
@@ -122,12 +122,11 @@ class Runner {
 Result<const GptqFactor*> FactorCache::get(const std::string& parameter, const ParameterStatistics& statistics) {
   // A parameter that is looked up (too) has moments of its own.
   const auto users = graph::users_of(graph_, parameter);
-  const bool shared = users.size() == 1 && graph_.nodes[static_cast<size_t>(users[0])].op == graph::Op::linear;
+  const bool shared = users.size() == 1 && graph::is_product(graph_.nodes[static_cast<size_t>(users[0])].op);
   const std::string key = shared ? fmt::format("{}", observed_input(graph_, parameter)) : parameter;
   if (key != key_ || factor_ == nullptr) {
-    LOWBIT_ASSIGN(GptqFactor factor,
-                  GptqFactor::make(statistics.second_moments, graph_.parameter(parameter)->shape[1], options_.damping,
-                                   options_.act_order));
+    LOWBIT_ASSIGN(GptqFactor factor, GptqFactor::make(statistics.second_moments, graph_.parameter(parameter)->cols(),
+                                                      options_.damping, options_.act_order));
     factor_ = std::make_unique<GptqFactor>(std::move(factor));
     key_ = key;
   }

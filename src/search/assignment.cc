@@ -18,7 +18,7 @@ std::string some_names(const graph::Graph& graph, bool matrices) {
   std::string text;
   size_t shown = 0;
   for (const graph::Parameter& p : graph.parameters) {
-    if (matrices && p.shape.size() != 2) continue;
+    if (matrices && !p.is_matrix()) continue;
     if (shown++ == kNamesShown) return text + ", ...";
     text += (text.empty() ? "" : ", ") + p.name;
   }
@@ -39,9 +39,9 @@ Result<Assignment> Assignment::make(const models::OpenedModel& opened, const std
     for (const io::TensorInfo::Part& part : info.parts) {
       parameter.kept.parts.push_back({part.format, part.rows, true, ""});
     }
-    parameter.statistics = p.shape.size() == 2 && quant::has_statistics(graph, p.name);
+    parameter.statistics = p.is_matrix() && quant::has_statistics(graph, p.name);
     for (size_t r = 0; r < rules.size(); ++r) {
-      if (p.shape.size() != 2 && !fits_vectors(rules[r].format)) continue;
+      if (!p.is_matrix() && !fits_vectors(rules[r].format)) continue;
       LOWBIT_ASSIGN(const bool found, rules[r].pattern.found_in(p.name));
       if (!found) continue;
       used[r] = true;
@@ -73,7 +73,7 @@ quant::TensorPlan Assignment::uniform(const std::string& name, const std::option
   if (!p.asked && !matrix) return p.kept;
   const formats::Format& wanted = p.asked ? *p.asked : *format;
   if (p.kept.parts.size() == 1 && p.kept.parts[0].format == wanted) return p.kept;
-  const int64_t rows = p.kept.shape.size() == 2 ? p.kept.shape[0] : 1;
+  const int64_t rows = p.kept.rows();
   const quant::Method* chosen = quant::find_method(method);
   const bool without = chosen != nullptr && chosen->needs_second_moments && !(calibrated && p.statistics);
   return {name, p.kept.shape, {{wanted, rows, false, wanted.is_plain() ? "" : (without ? "nearest" : method)}}};

@@ -52,7 +52,7 @@ quant::Plan make_plan(const PlanInput& input, const std::vector<FormatSite>& sit
     }
     int64_t rows = 0;
     for (const quant::PartPlan& part : plan.parts) rows += part.rows;
-    plan.shape = {rows, site.cols};
+    plan.shape = site.shape.empty() ? std::vector<int64_t>{rows, site.cols} : site.shape;
   }
   quant::Plan plan;
   for (const std::string& name : input.order) plan.tensors.push_back(plans.at(name));

@@ -26,8 +26,8 @@ Result<uint64_t> stored_bytes(const quant::TensorPlan& plan) {
 // Rows [first, end) with every candidate, and with the source's codes where it has them in one part.
 Result<FormatSite> site_of(const quant::TensorPlan& source, int64_t first, int64_t end,
                            std::span<const formats::Format> candidates) {
-  const int64_t all = source.shape[0], cols = source.shape[1], rows = end - first;
-  FormatSite site{source.name, kind_of(source.name), first, rows, cols, rows < all, {}};
+  const int64_t all = source.rows(), cols = source.shape.back(), rows = end - first;
+  FormatSite site{source.name, kind_of(source.name), first, rows, cols, rows < all, {}, source.shape};
   const auto add = [&](const formats::Format& format, bool keep) -> Status {
     LOWBIT_ASSIGN(const uint64_t bytes, stored_bytes({source.name, {rows, cols}, {{format, rows, keep, ""}}}));
     site.choices.push_back({format, keep, bytes, 0.0});
@@ -64,7 +64,7 @@ std::string kind_of(const std::string& name) {
 }
 
 Result<ParameterSites> sites_of(const quant::TensorPlan& source, const SensitivityOptions& options) {
-  const int64_t rows = source.shape[0];
+  const int64_t rows = source.rows();
   ParameterSites sites;
   LOWBIT_ASSIGN(sites.whole, site_of(source, 0, rows, options.candidates));
   if (source.parts.size() > 1) {
@@ -87,7 +87,7 @@ Result<ParameterSites> sites_of(const quant::TensorPlan& source, const Sensitivi
 Result<ParameterSites> fixed_site(const quant::TensorPlan& source, const formats::Format& format) {
   ParameterSites sites;
   sites.fixed = true;
-  LOWBIT_ASSIGN(sites.whole, site_of(source, 0, source.shape[0], {&format, 1}));
+  LOWBIT_ASSIGN(sites.whole, site_of(source, 0, source.rows(), {&format, 1}));
   sites.whole.choices.resize(1);
   return sites;
 }

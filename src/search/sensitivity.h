@@ -31,6 +31,7 @@ struct FormatSite {
   int64_t first = 0, rows = 0, cols = 0;
   bool divided = false;
   std::vector<SiteChoice> choices;  // first the candidates in their order, then what can be kept
+  std::vector<int64_t> shape = {};  // of the parameter; empty: [rows, cols]
 };
 
 // Where formats of one parameter can be chosen: one for the whole or, in a parameter of many rows, one for each of

@@ -45,6 +45,10 @@ struct Simd {
     const __m256 mask = _mm256_castsi256_ps(_mm256_set1_epi32(0x7fffffff));
     return {_mm256_and_ps(a.lo, mask), _mm256_and_ps(a.hi, mask)};
   }
+  static Float select_less(Float a, Float b, Float x, Float y) {
+    return {_mm256_blendv_ps(y.lo, x.lo, _mm256_cmp_ps(a.lo, b.lo, _CMP_LT_OQ)),
+            _mm256_blendv_ps(y.hi, x.hi, _mm256_cmp_ps(a.hi, b.hi, _CMP_LT_OQ))};
+  }
   static Float exp2_integer(Float n) {
     const __m256i bias = _mm256_set1_epi32(127);
     const auto part = [&](__m256 x) {

@@ -39,6 +39,9 @@ struct Simd {
   static Float max(Float a, Float b) { return {_mm512_max_ps(a.v, b.v)}; }
   static Float min(Float a, Float b) { return {_mm512_min_ps(a.v, b.v)}; }
   static Float abs(Float a) { return {_mm512_abs_ps(a.v)}; }
+  static Float select_less(Float a, Float b, Float x, Float y) {
+    return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), y.v, x.v)};
+  }
   static Float exp2_integer(Float n) {
     const __m512i e = _mm512_add_epi32(_mm512_cvttps_epi32(n.v), _mm512_set1_epi32(127));
     return {_mm512_castsi512_ps(_mm512_slli_epi32(e, 23))};

@@ -43,6 +43,10 @@ struct Simd {
   static Float max(Float a, Float b) { LOWBIT_EACH(Float, 16, a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]); }
   static Float min(Float a, Float b) { LOWBIT_EACH(Float, 16, a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]); }
   static Float abs(Float a) { LOWBIT_EACH(Float, 16, std::fabs(a.lane[i])); }
+  // x where a < b, else y (also where either is NaN).
+  static Float select_less(Float a, Float b, Float x, Float y) {
+    LOWBIT_EACH(Float, 16, a.lane[i] < b.lane[i] ? x.lane[i] : y.lane[i]);
+  }
   // 2^n of integral n in [-126, 127], by exponent bits.
   static Float exp2_integer(Float n) {
     Float r;

@@ -8,8 +8,8 @@
 namespace lowbit::tensor {
 
 Status check_weight(const Weight& weight) {
-  if (weight.shape.empty() || weight.shape.size() > 2) {
-    return errorf("a weight of {} dimensions; expected 1 or 2", weight.shape.size());
+  if (weight.shape.empty() || weight.shape.size() > 3) {
+    return errorf("a weight of {} dimensions; expected 1 to 3", weight.shape.size());
   }
   if (weight.parts.empty()) return errorf("a weight without parts; expected at least one");
   int64_t rows = 0;

@@ -13,11 +13,17 @@
 namespace lowbit::tensor {
 
 struct Weight {
-  std::vector<int64_t> shape;       // as the model has it: [rows, cols] or [n] (then rows == 1, cols == n)
+  // As the model has it: [n] (then rows == 1, cols == n), [rows, cols], or [experts, rows, cols], held as one matrix
+  // of experts x rows rows.
+  std::vector<int64_t> shape;
   std::vector<PackedMatrix> parts;  // their rows add up to rows(); all have cols() columns
   std::vector<int32_t> row_order;   // packed row i, counted over the parts, is row row_order[i]; empty: the identity
 
-  int64_t rows() const { return shape.size() < 2 ? 1 : shape[0]; }
+  int64_t rows() const {
+    int64_t product = 1;
+    for (size_t i = 0; i + 1 < shape.size(); ++i) product *= shape[i];
+    return product;
+  }
   int64_t cols() const { return shape.empty() ? 0 : shape.back(); }
   uint64_t bytes() const {
     uint64_t sum = row_order.size() * sizeof(int32_t);

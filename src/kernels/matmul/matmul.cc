@@ -257,6 +257,41 @@ void floating_block(Isa isa, const PackedMatrix& w, int64_t block, const PartPla
   gemm(isa, {x.tokens, kRowBlock, w.cols(), x.values, x.cols, 1, values, kRowBlock, out, out_stride});
 }
 
+// Natural number of a packed row.
+int64_t natural_row(const tensor::Weight& weight, int64_t packed) {
+  return weight.row_order.empty() ? packed : weight.row_order[static_cast<size_t>(packed)];
+}
+
+// Rows [begin, end) of a weight, wanted for some activations.
+struct RowRange {
+  Isa isa;
+  const tensor::Weight& weight;
+  int64_t begin, end;
+  const Activations& x;
+  float* out;
+  int64_t out_stride;
+
+  // One block of a part whose first row is packed row `packed`.
+  void run(const PackedMatrix& part, const PartPlan& plan, int64_t block, int64_t packed) const {
+    const int64_t rows = std::min(kRowBlock, part.rows() - block * kRowBlock);
+    bool wanted = false;
+    for (int64_t r = 0; r < rows; ++r) wanted = wanted || holds(natural_row(weight, packed + r));
+    if (!wanted) return;
+    const bool direct = rows == kRowBlock && weight.row_order.empty() && packed >= begin && packed + kRowBlock <= end;
+    float* target = direct ? out + packed - begin : sized(scratch().out, x.tokens * kRowBlock);
+    const int64_t stride = direct ? out_stride : kRowBlock;
+    (plan.arithmetic == Arithmetic::integer ? integer_block : floating_block)(isa, part, block, plan, x, target,
+                                                                              stride);
+    if (direct) return;
+    for (int64_t r = 0; r < rows; ++r) {
+      const int64_t natural = natural_row(weight, packed + r);
+      if (!holds(natural)) continue;
+      for (int64_t t = 0; t < x.tokens; ++t) out[t * out_stride + natural - begin] = target[t * kRowBlock + r];
+    }
+  }
+  bool holds(int64_t row) const { return row >= begin && row < end; }
+};
+
 }  // namespace
 
 bool is_integer_activation(const formats::Format& activation) {
@@ -282,32 +317,29 @@ Arithmetic arithmetic_of(const formats::Format& weight, const formats::Format& a
 
 void matmul(Isa isa, const tensor::Weight& weight, const Activations& x, ThreadPool& pool, float* out,
             int64_t out_stride) {
-  LOWBIT_CHECK(x.cols == weight.cols());
+  matmul_rows(isa, weight, 0, weight.rows(), x, pool, out, out_stride);
+}
+
+void matmul_rows(Isa isa, const tensor::Weight& weight, int64_t begin, int64_t end, const Activations& x,
+                 ThreadPool& pool, float* out, int64_t out_stride) {
+  LOWBIT_CHECK(x.cols == weight.cols() && begin >= 0 && end <= weight.rows());
+  const RowRange range{isa, weight, begin, end, x, out, out_stride};
   int64_t first_row = 0;
   for (const PackedMatrix& part : weight.parts) {
-    const PartPlan plan = plan_part(isa, part, x, pool);
-    LOWBIT_CHECK(plan.arithmetic == Arithmetic::integer || x.values != nullptr);
-    const int64_t blocks = ceil_div(part.rows(), kRowBlock);
-    pool.parallel_for(blocks, std::max<int64_t>(1, std::min<int64_t>(8, blocks / 16)),
-                      [&](int64_t begin, int64_t end, int) {
-                        for (int64_t block = begin; block < end; ++block) {
-                          const int64_t row = block * kRowBlock;
-                          const int64_t rows = std::min(kRowBlock, part.rows() - row);
-                          const bool direct = rows == kRowBlock && weight.row_order.empty();
-                          float* target = direct ? out + first_row + row : sized(scratch().out, x.tokens * kRowBlock);
-                          const int64_t stride = direct ? out_stride : kRowBlock;
-                          (plan.arithmetic == Arithmetic::integer ? integer_block : floating_block)(
-                              isa, part, block, plan, x, target, stride);
-                          if (direct) continue;
-                          for (int64_t r = 0; r < rows; ++r) {
-                            const int64_t packed = first_row + row + r;
-                            const int64_t natural =
-                                weight.row_order.empty() ? packed : weight.row_order[static_cast<size_t>(packed)];
-                            for (int64_t t = 0; t < x.tokens; ++t)
-                              out[t * out_stride + natural] = target[t * kRowBlock + r];
+    const bool ordered = weight.row_order.empty();
+    const int64_t from = ordered ? std::clamp<int64_t>(begin - first_row, 0, part.rows()) : 0;
+    const int64_t to = ordered ? std::clamp<int64_t>(end - first_row, 0, part.rows()) : part.rows();
+    if (from < to) {
+      const PartPlan plan = plan_part(isa, part, x, pool);
+      LOWBIT_CHECK(plan.arithmetic == Arithmetic::integer || x.values != nullptr);
+      const int64_t first_block = from / kRowBlock, blocks = ceil_div(to, kRowBlock) - first_block;
+      pool.parallel_for(blocks, std::max<int64_t>(1, std::min<int64_t>(8, blocks / 16)),
+                        [&](int64_t first, int64_t last, int) {
+                          for (int64_t b = first_block + first; b < first_block + last; ++b) {
+                            range.run(part, plan, b, first_row + b * kRowBlock);
                           }
-                        }
-                      });
+                        });
+    }
     first_row += part.rows();
   }
 }

@@ -14,6 +14,63 @@ struct RmsNormArgs {
   float* y;
 };
 
+// y = (x - mean) / sqrt(mean of (x - mean)^2 + epsilon) * weight for each of `rows` rows of `cols`; both sums in 16
+// lanes by column mod 16, then a fixed tree.
+struct LayerNormArgs {
+  int64_t rows, cols;
+  const float* x;
+  const float* weight;
+  float epsilon;
+  float* y;
+};
+
+// y = x + bias for each of `rows` rows of `cols`.
+struct BiasArgs {
+  int64_t rows, cols;
+  const float* x;
+  const float* bias;
+  float* y;
+};
+
+// y = f(x), elementwise over `count` values.
+struct UnaryArgs {
+  int64_t count;
+  const float* x;
+  float* y;
+};
+
+// y = a * b.
+struct MultiplyArgs {
+  int64_t count;
+  const float* a;
+  const float* b;
+  float* y;
+};
+
+// y = x * factor.
+struct ScaleArgs {
+  int64_t count;
+  const float* x;
+  float factor;
+  float* y;
+};
+
+// y = cap * tanh(x / cap).
+struct SoftcapArgs {
+  int64_t count;
+  const float* x;
+  float cap;
+  float* y;
+};
+
+// y[i] = sum over `slots` parts of weights[s] * parts[s * count + i], a chain of fused multiply-adds from +0.
+struct CombineArgs {
+  int64_t count, slots;
+  const float* weights;
+  const float* parts;
+  float* y;
+};
+
 // y = silu(gate) * up, elementwise over `count` values.
 struct SiluGateArgs {
   int64_t count;
@@ -30,10 +87,10 @@ struct AddArgs {
   float* y;
 };
 
-// In one row of `heads` heads of `dim` values: pairs (2i, 2i+1) (interleaved) or (i, i + dim/2) (halves) turned by
-// the angle whose cosine and sine are given for i < dim/2.
+// In one row of `heads` heads of `dim` values: of the first `turned` of each head the pairs (2i, 2i+1) (interleaved)
+// or (i, i + turned/2) (halves) turned by the angle whose cosine and sine are given for i < turned/2; the rest as is.
 struct RopeArgs {
-  int64_t heads, dim;
+  int64_t heads, dim, turned;
   bool halves;
   const float* x;
   const float* cosine;
@@ -41,13 +98,16 @@ struct RopeArgs {
   float* y;
 };
 
-// In place: scores[j] = exp(scores[j] * scale - max_j(scores[j] * scale)) for j < count; *sum = their sum in 16 lanes
-// by j mod 16, then a fixed tree. The buffer is padded to a multiple of 16; the padding is overwritten.
+// In place, with s_j = scores[j] * scale, or cap * tanh(that / cap) where cap > 0: scores[j] = exp(s_j - max_j s_j)
+// for first <= j < count and 0 for j < first; *sum = their sum in 16 lanes by j mod 16, then a fixed tree. The buffer
+// is padded to a multiple of 16; the padding is overwritten.
 struct SoftmaxArgs {
   int64_t count;
   float scale;
   float* scores;
   float* sum;
+  int64_t first = 0;
+  float cap = 0.0f;
 };
 
 // Symmetric integer codes in groups along the row: scale = amax / most, code = nearest even of x * (1 / scale),

@@ -42,6 +42,86 @@ static inline void rms_norm(const RmsNormArgs& g) {
 }
 
 template <class S>
+static inline void layer_norm(const LayerNormArgs& g) {
+  const auto n = static_cast<float>(g.cols);
+  for (int64_t row = 0; row < g.rows; ++row) {
+    const float* x = g.x + row * g.cols;
+    float* y = g.y + row * g.cols;
+    typename S::Float sum = S::zero(), squares = S::zero();
+    for (int64_t i = 0; i < g.cols; i += 16) sum = S::add(sum, load_part<S>(x + i, g.cols - i));
+    const float mean = simd::sum_lanes<S>(sum) / n;
+    for (int64_t i = 0; i < g.cols; i += 16) {
+      store_part<S>(y + i, S::sub(load_part<S>(x + i, g.cols - i), S::broadcast(mean)), g.cols - i);
+      const typename S::Float d = load_part<S>(y + i, g.cols - i);  // zeros beyond the row
+      squares = S::fma(d, d, squares);
+    }
+    const float scale = 1.0f / __builtin_sqrtf(simd::sum_lanes<S>(squares) / n + g.epsilon);
+    for (int64_t i = 0; i < g.cols; i += 16) {
+      const typename S::Float d = S::mul(load_part<S>(y + i, g.cols - i), S::broadcast(scale));
+      store_part<S>(y + i, S::mul(d, load_part<S>(g.weight + i, g.cols - i)), g.cols - i);
+    }
+  }
+}
+
+template <class S>
+static inline void bias(const BiasArgs& g) {
+  for (int64_t row = 0; row < g.rows; ++row) {
+    for (int64_t i = 0; i < g.cols; i += 16) {
+      const typename S::Float x = load_part<S>(g.x + row * g.cols + i, g.cols - i);
+      store_part<S>(g.y + row * g.cols + i, S::add(x, load_part<S>(g.bias + i, g.cols - i)), g.cols - i);
+    }
+  }
+}
+
+template <class S>
+static inline void gelu_tanh(const UnaryArgs& g) {
+  for (int64_t i = 0; i < g.count; i += 16) {
+    store_part<S>(g.y + i, simd::gelu_tanh<S>(load_part<S>(g.x + i, g.count - i)), g.count - i);
+  }
+}
+
+template <class S>
+static inline void gelu_erf(const UnaryArgs& g) {
+  for (int64_t i = 0; i < g.count; i += 16) {
+    store_part<S>(g.y + i, simd::gelu_erf<S>(load_part<S>(g.x + i, g.count - i)), g.count - i);
+  }
+}
+
+template <class S>
+static inline void multiply(const MultiplyArgs& g) {
+  for (int64_t i = 0; i < g.count; i += 16) {
+    const typename S::Float a = load_part<S>(g.a + i, g.count - i);
+    store_part<S>(g.y + i, S::mul(a, load_part<S>(g.b + i, g.count - i)), g.count - i);
+  }
+}
+
+template <class S>
+static inline void scale(const ScaleArgs& g) {
+  for (int64_t i = 0; i < g.count; i += 16) {
+    store_part<S>(g.y + i, S::mul(load_part<S>(g.x + i, g.count - i), S::broadcast(g.factor)), g.count - i);
+  }
+}
+
+template <class S>
+static inline void softcap(const SoftcapArgs& g) {
+  const typename S::Float cap = S::broadcast(g.cap);
+  for (int64_t i = 0; i < g.count; i += 16) {
+    store_part<S>(g.y + i, simd::softcap<S>(load_part<S>(g.x + i, g.count - i), cap), g.count - i);
+  }
+}
+
+template <class S>
+static inline void combine(const CombineArgs& g) {
+  for (int64_t i = 0; i < g.count; i += 16) {
+    typename S::Float sum = S::zero();
+    for (int64_t s = 0; s < g.slots; ++s) {
+      sum = S::fma(S::broadcast(g.weights[s]), load_part<S>(g.parts + s * g.count + i, g.count - i), sum);
+    }
+    store_part<S>(g.y + i, sum, g.count - i);
+  }
+}
+
+template <class S>
 static inline void silu_gate(const SiluGateArgs& g) {
   for (int64_t i = 0; i < g.count; i += 16) {
     const typename S::Float gate = simd::silu<S>(load_part<S>(g.gate + i, g.count - i));
@@ -77,7 +157,7 @@ static inline void widen(const WidenArgs& g) {
 
 template <class S>
 static inline void rope(const RopeArgs& g) {
-  const int64_t half = g.dim / 2;
+  const int64_t half = g.turned / 2;
   for (int64_t h = 0; h < g.heads; ++h) {
     const float* x = g.x + h * g.dim;
     float* y = g.y + h * g.dim;
@@ -88,38 +168,53 @@ static inline void rope(const RopeArgs& g) {
       y[first] = S::fma1(a, g.cosine[i], -(b * g.sine[i]));
       y[second] = S::fma1(a, g.sine[i], b * g.cosine[i]);
     }
+    for (int64_t i = g.turned; i < g.dim; ++i) y[i] = x[i];
   }
+}
+
+// One block of scores made ready: scaled and capped.
+template <class S>
+static inline typename S::Float shaped_scores(const SoftmaxArgs& g, const float* scores) {
+  const typename S::Float s = S::mul(S::load(scores), S::broadcast(g.scale));
+  return g.cap > 0.0f ? simd::softcap<S>(s, S::broadcast(g.cap)) : s;
 }
 
 template <class S>
 static inline void softmax(const SoftmaxArgs& g) {
-  const typename S::Float scale = S::broadcast(g.scale);
-  float greatest = g.scores[0] * g.scale;
-  {
-    typename S::Float most = S::broadcast(greatest);
-    int64_t i = 0;
-    for (; i + 16 <= g.count; i += 16) {
-      const typename S::Float s = S::mul(S::load(g.scores + i), scale);
-      S::store(g.scores + i, s);
-      most = S::max(s, most);
-    }
-    float lane[16];
-    S::store(lane, most);
-    for (; i < g.count; ++i) {
-      g.scores[i] *= g.scale;
-      if (g.scores[i] > greatest) greatest = g.scores[i];
-    }
-    for (float v : lane) {
-      if (v > greatest) greatest = v;
+  const int64_t begin = g.first / 16 * 16;
+  for (int64_t i = 0; i < begin; ++i) g.scores[i] = 0.0f;
+  // The greatest of the first seen block's own lanes starts the search; its other lanes never count.
+  float greatest = 0.0f;
+  bool any = false;
+  typename S::Float most = S::zero();
+  for (int64_t i = begin; i < g.count; i += 16) {
+    const typename S::Float s = shaped_scores<S>(g, g.scores + i);
+    S::store(g.scores + i, s);
+    if (i >= g.first && i + 16 <= g.count) {
+      most = any ? S::max(s, most) : s;
+      any = true;
     }
   }
+  const auto take = [&](float v) {
+    if (v > greatest) greatest = v;
+  };
+  greatest = g.scores[g.first];
+  if (any) {
+    float lane[16];
+    S::store(lane, most);
+    for (float v : lane) take(v);
+  }
+  for (int64_t i = g.first; i < g.count && i < begin + 16; ++i) take(g.scores[i]);
+  for (int64_t i = g.count / 16 * 16 > g.first ? g.count / 16 * 16 : g.first; i < g.count; ++i) take(g.scores[i]);
   typename S::Float sum = S::zero();
-  for (int64_t i = 0; i < g.count; i += 16) {
+  for (int64_t i = begin; i < g.count; i += 16) {
     typename S::Float e = simd::exp<S>(S::sub(S::load(g.scores + i), S::broadcast(greatest)));
-    if (g.count - i < 16) {
+    if (i < g.first || g.count - i < 16) {
       float lane[16];
       S::store(lane, e);
-      for (int64_t j = g.count - i; j < 16; ++j) lane[j] = 0.0f;
+      for (int64_t j = 0; j < 16; ++j) {
+        if (i + j < g.first || i + j >= g.count) lane[j] = 0.0f;
+      }
       e = S::load(lane);
     }
     S::store(g.scores + i, e);

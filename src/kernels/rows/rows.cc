@@ -5,6 +5,14 @@
 namespace lowbit::kernels {
 
 void rms_norm(Isa isa, const RmsNormArgs& args) { k_rms_norm.at(isa)(args); }
+void layer_norm(Isa isa, const LayerNormArgs& args) { k_layer_norm.at(isa)(args); }
+void bias(Isa isa, const BiasArgs& args) { k_bias.at(isa)(args); }
+void gelu_tanh(Isa isa, const UnaryArgs& args) { k_gelu_tanh.at(isa)(args); }
+void gelu_erf(Isa isa, const UnaryArgs& args) { k_gelu_erf.at(isa)(args); }
+void multiply(Isa isa, const MultiplyArgs& args) { k_multiply.at(isa)(args); }
+void scale(Isa isa, const ScaleArgs& args) { k_scale.at(isa)(args); }
+void softcap(Isa isa, const SoftcapArgs& args) { k_softcap.at(isa)(args); }
+void combine(Isa isa, const CombineArgs& args) { k_combine.at(isa)(args); }
 void silu_gate(Isa isa, const SiluGateArgs& args) { k_silu_gate.at(isa)(args); }
 void add(Isa isa, const AddArgs& args) { k_add.at(isa)(args); }
 void exp_shifted(Isa isa, const ExpArgs& args) { k_exp_shifted.at(isa)(args); }

@@ -7,6 +7,14 @@
 namespace lowbit::kernels {
 
 void rms_norm(Isa isa, const RmsNormArgs& args);
+void layer_norm(Isa isa, const LayerNormArgs& args);
+void bias(Isa isa, const BiasArgs& args);
+void gelu_tanh(Isa isa, const UnaryArgs& args);
+void gelu_erf(Isa isa, const UnaryArgs& args);
+void multiply(Isa isa, const MultiplyArgs& args);
+void scale(Isa isa, const ScaleArgs& args);
+void softcap(Isa isa, const SoftcapArgs& args);
+void combine(Isa isa, const CombineArgs& args);
 void silu_gate(Isa isa, const SiluGateArgs& args);
 void add(Isa isa, const AddArgs& args);
 void exp_shifted(Isa isa, const ExpArgs& args);

@@ -77,14 +77,92 @@ TEST(Rows, SiluGateAndAdd) {
   }
 }
 
-// All signs, exponents and the first seven bits of the fraction, each with three endings; NaN and infinities among
-// them. The count is no multiple of 16.
-TEST(Rows, ExpOverTheWholeRange) {
+TEST(Rows, LayerNormAndBias) {
+  Rng rng(7);
+  for (const int64_t cols : kCounts) {
+    const int64_t rows = 3;
+    const std::vector<float> x = normals(rows * cols, rng), weight = normals(cols, rng);
+    std::vector<float> expected(x.size() + 1, kUntouched), sums = expected;
+    for (int64_t r = 0; r < rows; ++r) {
+      float sum[16] = {}, squares[16] = {};
+      for (int64_t i = 0; i < cols; ++i) sum[i % 16] += x[r * cols + i];
+      const float mean = tree(sum) / static_cast<float>(cols);
+      for (int64_t i = 0; i < cols; ++i) {
+        const float d = x[r * cols + i] - mean;
+        squares[i % 16] = std::fma(d, d, squares[i % 16]);
+      }
+      const float scale = 1.0f / std::sqrt(tree(squares) / static_cast<float>(cols) + 1e-5f);
+      for (int64_t i = 0; i < cols; ++i) {
+        expected[r * cols + i] = (x[r * cols + i] - mean) * scale * weight[i];
+        sums[r * cols + i] = x[r * cols + i] + weight[i];
+      }
+    }
+    for (const Isa isa : isas()) {
+      std::vector<float> y(x.size() + 1, kUntouched);
+      layer_norm(isa, {rows, cols, x.data(), weight.data(), 1e-5f, y.data()});
+      EXPECT_EQ(first_difference(y, expected), -1) << isa_name(isa) << ", " << cols << " columns";
+      bias(isa, {rows, cols, x.data(), weight.data(), y.data()});
+      EXPECT_EQ(first_difference(y, sums), -1) << isa_name(isa) << ", " << cols << " columns";
+    }
+  }
+}
+
+TEST(Rows, MultiplyScaleAndCombine) {
+  Rng rng(8);
+  for (const int64_t count : kCounts) {
+    const std::vector<float> a = rough(count, rng), b = rough(count, rng), weights = normals(5, rng);
+    const std::vector<float> parts = normals(5 * count, rng);
+    std::vector<float> products(a.size() + 1, kUntouched), scaled = products, mixed = products;
+    for (int64_t i = 0; i < count; ++i) {
+      products[i] = a[i] * b[i];
+      scaled[i] = a[i] * 0.3f;
+      mixed[i] = 0.0f;
+      for (int64_t s = 0; s < 5; ++s) mixed[i] = std::fma(weights[s], parts[s * count + i], mixed[i]);
+    }
+    for (const Isa isa : isas()) {
+      std::vector<float> y(a.size() + 1, kUntouched);
+      multiply(isa, {count, a.data(), b.data(), y.data()});
+      EXPECT_EQ(first_difference(y, products), -1) << isa_name(isa) << ", " << count;
+      scale(isa, {count, a.data(), 0.3f, y.data()});
+      EXPECT_EQ(first_difference(y, scaled), -1) << isa_name(isa) << ", " << count;
+      combine(isa, {count, 5, weights.data(), parts.data(), y.data()});
+      EXPECT_EQ(first_difference(y, mixed), -1) << isa_name(isa) << ", " << count;
+    }
+  }
+}
+
+// Three endings of every sign, exponent and seven bits of the fraction; NaN and infinities among them.
+std::vector<float> whole_range() {
   std::vector<float> x;
   for (uint32_t high = 0; high < 0x10000; ++high) {
     for (const uint32_t low : {0u, 0x5A5Bu, 0xFFFFu}) x.push_back(std::bit_cast<float>(high << 16 | low));
   }
-  x.resize(x.size() - 3);
+  x.resize(x.size() - 3);  // no multiple of 16
+  return x;
+}
+
+TEST(Rows, GeluAndSoftcapOverTheWholeRange) {
+  const std::vector<float> x = whole_range();
+  const auto count = static_cast<int64_t>(x.size());
+  std::vector<float> by_tanh(x.size()), by_erf(x.size()), capped(x.size());
+  for (size_t i = 0; i < x.size(); ++i) {
+    by_tanh[i] = arith::gelu_tanh(x[i]);
+    by_erf[i] = arith::gelu_erf(x[i]);
+    capped[i] = arith::softcap(x[i], 30.0f);
+  }
+  for (const Isa isa : isas()) {
+    std::vector<float> y(x.size());
+    gelu_tanh(isa, {count, x.data(), y.data()});
+    EXPECT_EQ(first_difference(y, by_tanh), -1) << isa_name(isa);
+    gelu_erf(isa, {count, x.data(), y.data()});
+    EXPECT_EQ(first_difference(y, by_erf), -1) << isa_name(isa);
+    softcap(isa, {count, x.data(), 30.0f, y.data()});
+    EXPECT_EQ(first_difference(y, capped), -1) << isa_name(isa);
+  }
+}
+
+TEST(Rows, ExpOverTheWholeRange) {
+  const std::vector<float> x = whole_range();
   for (const float shift : {0.0f, 1.25f, -3.0f}) {
     std::vector<float> expected(x.size());
     for (size_t i = 0; i < x.size(); ++i) expected[i] = arith::exp(x[i] - shift);
@@ -119,9 +197,9 @@ TEST(Rows, Rope) {
   Rng rng(3);
   for (const int64_t dim : {2, 4, 6, 10, 16, 30, 32, 34, 64, 128}) {
     for (const bool halves : {false, true}) {
-      const int64_t heads = 3, half = dim / 2;
+      const int64_t heads = 3, turned = dim >= 10 && dim % 3 == 1 ? dim / 2 / 2 * 2 : dim, half = turned / 2;
       const std::vector<float> x = normals(heads * dim, rng), c = normals(half, rng), s = normals(half, rng);
-      std::vector<float> expected(x.size());
+      std::vector<float> expected = x;
       for (int64_t h = 0; h < heads; ++h) {
         for (int64_t i = 0; i < half; ++i) {
           const int64_t first = h * dim + (halves ? i : 2 * i), second = halves ? first + half : first + 1;
@@ -131,34 +209,45 @@ TEST(Rows, Rope) {
       }
       for (const Isa isa : isas()) {
         std::vector<float> y(x.size());
-        rope(isa, {heads, dim, halves, x.data(), c.data(), s.data(), y.data()});
+        rope(isa, {heads, dim, turned, halves, x.data(), c.data(), s.data(), y.data()});
         EXPECT_EQ(first_difference(y, expected), -1) << isa_name(isa) << ", " << dim << " wide, halves " << halves;
       }
     }
   }
 }
 
-// Row lengths 1 to 70 with anything in the padding; values that underflow and equal maxima.
+// Row lengths 1 to 70 with anything in the padding and in front of the first position that counts; values that
+// underflow and equal maxima.
 TEST(Rows, Softmax) {
   Rng rng(4);
   for (int64_t count = 1; count <= 70; ++count) {
-    for (const float scale : {1.0f, 0.125f, 3.7f}) {
-      std::vector<float> scores = normals((count + 15) / 16 * 16, rng);
-      for (float& v : scores) v *= rng.below(3) == 0 ? 100.0f : 2.0f;
-      scores[rng.below(static_cast<uint64_t>(count))] = scores[0];
-      for (size_t i = static_cast<size_t>(count); i < scores.size(); ++i) scores[i] = i % 2 == 0 ? 1e30f : NAN;
-      std::vector<float> expected(scores.begin(), scores.begin() + count);
-      float greatest = -INFINITY, lane[16] = {};
-      for (float& v : expected) greatest = std::max(greatest, v *= scale);
-      for (int64_t i = 0; i < count; ++i) lane[i % 16] += expected[i] = arith::exp(expected[i] - greatest);
-      const float expected_sum = tree(lane);
-      for (const Isa isa : isas()) {
-        std::vector<float> y = scores;
-        float sum = 0.0f;
-        softmax(isa, {count, scale, y.data(), &sum});
-        EXPECT_EQ(first_difference(std::span(y).first(static_cast<size_t>(count)), expected), -1)
-            << isa_name(isa) << ", " << count;
-        EXPECT_TRUE(test::same_bits(sum, expected_sum)) << isa_name(isa) << ", " << count;
+    for (const float cap : {0.0f, 7.0f}) {
+      const float scale = count % 3 == 0 ? 1.0f : count % 3 == 1 ? 0.125f : 3.7f;
+      for (const int64_t first : {int64_t{0}, static_cast<int64_t>(rng.below(static_cast<uint64_t>(count)))}) {
+        std::vector<float> scores = normals((count + 15) / 16 * 16, rng);
+        for (float& v : scores) v *= rng.below(3) == 0 ? 100.0f : 2.0f;
+        scores[static_cast<size_t>(first) + rng.below(static_cast<uint64_t>(count - first))] = scores[first];
+        for (size_t i = 0; i < scores.size(); ++i) {
+          const auto at = static_cast<int64_t>(i);
+          if (at >= count || at < first) scores[i] = i % 2 == 0 ? 1e30f : NAN;
+        }
+        std::vector<float> expected(static_cast<size_t>(count), 0.0f);
+        float greatest = -INFINITY, lane[16] = {};
+        for (int64_t i = first; i < count; ++i) {
+          expected[i] = scores[i] * scale;
+          if (cap > 0.0f) expected[i] = arith::softcap(expected[i], cap);
+          greatest = std::max(greatest, expected[i]);
+        }
+        for (int64_t i = first; i < count; ++i) lane[i % 16] += expected[i] = arith::exp(expected[i] - greatest);
+        const float expected_sum = tree(lane);
+        for (const Isa isa : isas()) {
+          std::vector<float> y = scores;
+          float sum = 0.0f;
+          softmax(isa, {count, scale, y.data(), &sum, first, cap});
+          EXPECT_EQ(first_difference(std::span(y).first(static_cast<size_t>(count)), expected), -1)
+              << isa_name(isa) << ", " << first << " to " << count;
+          EXPECT_TRUE(test::same_bits(sum, expected_sum)) << isa_name(isa) << ", " << first << " to " << count;
+        }
       }
     }
   }

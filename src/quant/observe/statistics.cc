@@ -74,7 +74,7 @@ bool copy_doubles(std::span<const std::byte> from, std::span<double> to) {
 const graph::Node* linear_of(const graph::Graph& graph, const std::string& parameter) {
   for (const int32_t n : graph::users_of(graph, parameter)) {
     const graph::Node& node = graph.nodes[static_cast<size_t>(n)];
-    if (node.op == Op::linear) return &node;
+    if (graph::is_product(node.op)) return &node;
   }
   return nullptr;
 }
@@ -151,7 +151,7 @@ class MomentPass {
              int64_t chunks)
       : executor_(executor), work_(work) {
     for (const ValueId id : wanted) {
-      Moment moment{SecondMoment(executor.graph().values[static_cast<size_t>(id)].width), 0};
+      Moment moment{SecondMoment(executor.graph().values[static_cast<size_t>(id)].columns()), 0};
       moment.chunks = read_state(work, moment_piece(id), chunks, [&](std::span<const std::byte> bytes) {
         auto found = SecondMoment::load(bytes);
         const bool fits = found.ok() && found->cols() == moment.sums.cols();
@@ -177,9 +177,9 @@ class MomentPass {
       const auto& chunk = chunks[static_cast<size_t>(c)];
       cache.truncate(0);
       const exec::Segment segment{chunk, &cache, static_cast<int64_t>(chunk.size())};
-      const auto tap = [&](ValueId id, const graph::Value&, const float* rows, int64_t tokens) {
+      const auto tap = [&](ValueId id, const graph::Value& value, const float* rows, int64_t tokens) {
         const auto it = moments_.find(id);
-        if (it != moments_.end() && it->second.chunks <= c) it->second.sums.add(rows, tokens, pool);
+        if (it != moments_.end() && it->second.chunks <= c) it->second.sums.add(rows, tokens * value.slots, pool);
       };
       LOWBIT_TRY(executor_.forward({&segment, 1}, logits, tap));
       if (head_ && head_chunks_ <= c) head_->add(logits, pool, isa);
@@ -230,23 +230,28 @@ class MomentPass {
   int64_t head_chunks_ = 0;
 };
 
-// Outputs whose gradients are asked for: of linears (the logits apart) and of embeddings.
+// Outputs whose gradients are asked for: of products (the logits apart) and of embeddings.
 std::set<ValueId> gradient_values(const graph::Graph& graph) {
   std::set<ValueId> ids;
   for (const graph::Node& node : graph.nodes) {
-    const bool wanted = node.op == Op::embed || (node.op == Op::linear && node.output != graph.logits);
+    const bool wanted = node.op == Op::embed || (graph::is_product(node.op) && node.output != graph.logits);
     if (wanted) ids.insert(node.output);
   }
   return ids;
 }
 
-// Mean square of the gradient at the outputs of linears and embeddings, per output.
+// Mean square of the gradient at the outputs of products and embeddings, per output; of experts, per output of each.
 class FisherPass {
  public:
-  FisherPass(const graph::Graph& graph, const WorkFolder& work) : work_(work) {
+  FisherPass(const graph::Graph& graph, const WorkFolder& work) : graph_(graph), work_(work) {
     for (const ValueId id : gradient_values(graph)) {
+      const graph::Node& node = producer(id);
+      const bool experts = node.op == Op::expert_linear;
       first_[id] = sums_.size();
-      sums_.resize(sums_.size() + static_cast<size_t>(graph.values[static_cast<size_t>(id)].width), 0.0);
+      sums_.resize(sums_.size() + static_cast<size_t>(experts ? graph.parameter(node.weights[0])->rows()
+                                                              : graph.values[static_cast<size_t>(id)].width),
+                   0.0);
+      if (experts) chosen_[node.inputs[1]] = {};
     }
     sums_.push_back(0.0);  // tokens
   }
@@ -257,13 +262,18 @@ class FisherPass {
     const auto tap = [&](ValueId id, const graph::Value& value, const float* gradient, int64_t tokens) {
       const auto it = first_.find(id);
       if (it == first_.end()) return;
-      double* sum = sums_.data() + it->second;
-      for (int64_t t = 0; t < tokens; ++t) {
-        for (int64_t i = 0; i < value.width; ++i) {
-          const auto g = static_cast<double>(gradient[t * value.width + i]);
+      const int64_t cols = value.columns();
+      for (int64_t row = 0; row < tokens * value.slots; ++row) {
+        double* sum = sums_.data() + it->second + expert_of(id, row) * cols;
+        for (int64_t i = 0; i < cols; ++i) {
+          const auto g = static_cast<double>(gradient[row * cols + i]);
           sum[i] += g * g;
         }
       }
+    };
+    const auto keep = [&](ValueId id, const graph::Value& value, const float* rows, int64_t tokens) {
+      const auto it = chosen_.find(id);
+      if (it != chosen_.end()) it->second.assign(rows, rows + tokens * value.width);
     };
     int64_t c = read_state(work_, kName, count, [&](auto bytes) { return copy_doubles(bytes, sums_); });
     for (; c < count; ++c) {
@@ -271,7 +281,7 @@ class FisherPass {
       const auto& chunk = chunks[static_cast<size_t>(c)];
       const size_t length = std::min(chunk.size(), static_cast<size_t>(options.fisher_tokens));
       LOWBIT_TRY(backward.run(std::span(chunk).first(length),
-                              grad::sampled_fisher(options.seed, static_cast<uint64_t>(c), isa), {}, tap));
+                              grad::sampled_fisher(options.seed, static_cast<uint64_t>(c), isa), keep, tap));
       sums_.back() += static_cast<double>(length);
       const bool save = (c + 1) % kCheckpoint == 0 && c + 1 < count;
       if (save) LOWBIT_TRY(work_.write(state_piece(kName), with_count(c + 1, as_bytes_of(sums_))));
@@ -282,6 +292,17 @@ class FisherPass {
  private:
   static constexpr const char* kName = "fisher";
   static constexpr int64_t kCheckpoint = 2;  // the sums are small
+
+  const graph::Node& producer(ValueId id) const {
+    return graph_.nodes[static_cast<size_t>(graph_.values[static_cast<size_t>(id)].producer)];
+  }
+  // The expert that a row of a value belongs to; 0 where there are none.
+  int64_t expert_of(ValueId id, int64_t row) const {
+    const graph::Node& node = producer(id);
+    if (node.op != Op::expert_linear) return 0;
+    const int64_t k = graph_.values[static_cast<size_t>(node.inputs[1])].width / 2;
+    return static_cast<int64_t>(chosen_.at(node.inputs[1])[static_cast<size_t>(row / k * 2 * k + row % k)]);
+  }
 
   Status finish() const {
     for (auto it = first_.begin(); it != first_.end(); ++it) {
@@ -296,8 +317,10 @@ class FisherPass {
     return work_.erase(state_piece(kName));
   }
 
+  const graph::Graph& graph_;
   const WorkFolder& work_;
-  std::map<ValueId, size_t> first_;  // where the sums of a value begin
+  std::map<ValueId, std::vector<float>> chosen_;  // of the running chunk: experts and weights of each token
+  std::map<ValueId, size_t> first_;               // where the sums of a value begin
   std::vector<double> sums_;
 };
 
@@ -312,10 +335,10 @@ std::vector<std::set<ValueId>> moment_passes(const graph::Graph& graph, const Wo
   std::set<ValueId> seen;
   uint64_t held = 0;
   for (const graph::Node& node : graph.nodes) {
-    if (node.op != Op::linear) continue;
+    if (!graph::is_product(node.op)) continue;
     const ValueId id = graph::uncast_input(graph, node);
     if (!seen.insert(id).second || work.has(moment_piece(id))) continue;
-    const auto width = static_cast<uint64_t>(graph.values[static_cast<size_t>(id)].width);
+    const auto width = static_cast<uint64_t>(graph.values[static_cast<size_t>(id)].columns());
     held += width * width * sizeof(float);
     if (passes.empty() || held > memory) {
       passes.emplace_back();
@@ -417,7 +440,8 @@ Result<ParameterStatistics> read_lookup_statistics(const WorkFolder& work, const
 Result<ParameterStatistics> read_statistics(const WorkFolder& work, const graph::Graph& graph,
                                             const std::string& parameter) {
   LOWBIT_CHECK(has_statistics(graph, parameter));
-  const int64_t cols = graph.parameter(parameter)->shape[1], rows = graph.parameter(parameter)->shape[0];
+  const graph::Parameter& shape = *graph.parameter(parameter);
+  const int64_t cols = shape.cols(), rows = shape.rows();
   const graph::Node* linear = linear_of(graph, parameter);
   const graph::Node* embed = embed_of(graph, parameter);
   if (linear == nullptr) return read_lookup_statistics(work, *embed, rows, cols);
