@@ -84,7 +84,7 @@ std::vector<int32_t> ChatPrompt::encode(const Tokenizer& tokenizer, size_t from,
   for (const TextRange& range : plain) {
     if (range.end > from) ranges.push_back({std::max(range.begin, from) - from, range.end - from});
   }
-  return tokenizer.encode(std::string_view(text).substr(from), {true, false, lost_bytes, ranges});
+  return tokenizer.encode(std::string_view(text).substr(from), {true, false, lost_bytes, false, ranges});
 }
 
 Result<ChatPrompt> write_chat(const ChatTemplate& chat_template, const Tokenizer& tokenizer, const Json& messages,
