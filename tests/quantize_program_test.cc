@@ -270,6 +270,7 @@ TEST(QuantizeProgram, AFullDiskIsSaidAndLeavesNothing) {
   ::setrlimit(RLIMIT_FSIZE, &before);
   EXPECT_EQ(finished.exit, 1) << finished.err;
   EXPECT_NE(finished.err.find("out.safetensors: cannot write"), std::string::npos) << finished.err;
+  EXPECT_NE(finished.err.find("(what is finished stays in "), std::string::npos) << finished.err;
   EXPECT_FALSE(std::filesystem::exists(out));
   for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(out).parent_path())) {
     EXPECT_EQ(entry.path().filename().string().find(".tmp"), std::string::npos) << entry.path();
@@ -347,7 +348,6 @@ TEST(QuantizeProgram, WrongCommandsSayWhatIsWrong) {
       {with(to, {"--budget", "4.5bits"}), 2, "expected bits per weight or a size, as in 4.25bpw"},
       {{"quantize", "no-such-file.gguf", "-o", out, "--format", "q8_0"}, 1, "smollm2"},
       {with(to, {"--budget", "0.5bpw", "--text", kText, "--context", "64"}), 1, "the least is 2."},
-      {with(to, {"--budget", "0.5bpw", "--text", kText, "--context", "64"}), 1, "(what is finished stays in "},
       {with(to, {"--budget", "4bpw", "--text", short_text}), 1, "512"},
       {with(to, {"--budget", "4bpw", "--text", folder.file("none.txt")}), 1, "No such file"},
       {with(to, {"--budget", "4bpw", "--text", empty}), 1, "is empty, expected a text"},

@@ -83,6 +83,11 @@ class Planner {
  public:
   Planner(const PlanInput& input, const Budget& budget) : input_(input), budget_(budget) {}
 
+  Status check() {
+    LOWBIT_TRY(prepare());
+    return least_.sizes.of(budget_) > limit_ ? Status(too_little()) : Status();
+  }
+
   Result<SearchResult> run() {
     LOWBIT_TRY(prepare());
     const size_t count = divided_.size();
@@ -273,6 +278,8 @@ Result<Budget> parse_budget(const std::string& text) {
   }
   return errorf("budget \"{}\": expected bits per weight or a size, as in 4.25bpw, 80MB or 76MiB", text);
 }
+
+Status check_budget(const PlanInput& input, const Budget& budget) { return Planner(input, budget).check(); }
 
 Result<SearchResult> plan_for_budget(PlanInput input, const Budget& budget) {
   LOWBIT_CHECK(input.metadata != nullptr && (budget.file_bytes || budget.bits_per_weight));

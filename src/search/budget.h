@@ -45,6 +45,9 @@ struct SearchResult {
   std::vector<Uniform> uniform;  // each candidate everywhere (but where a format was asked for)
 };
 
+// An error where nothing fits: says the least that does. Losses do not matter.
+Status check_budget(const PlanInput& input, const Budget& budget);
+
 // The plan of least loss whose file (or tensor data) fits the budget. Divided parameters are tried whole and divided:
 // every combination up to three of them, else one after the other. An error where nothing fits says the least that
 // does; asking for that is then met.

@@ -64,6 +64,9 @@ class Planning {
     if (!options_.budget) {
       LOWBIT_TRY(plan_uniform(calibrated));
       if (options_.dry_run) return {};
+    } else {
+      LOWBIT_TRY(list_sites());
+      LOWBIT_TRY(check_budget(input_, *options_.budget));  // sizes are known before anything is measured
     }
     LOWBIT_ASSIGN(const std::string key, work_key(job_.opened.file->path(), options_, progress_));
     LOWBIT_ASSIGN(job_.work, quant::WorkFolder::open(options_.work, key));
@@ -130,39 +133,43 @@ class Planning {
     return job_.work->write(piece, std::as_bytes(std::span(losses)));
   }
 
-  Status plan_budget() {
-    PlanInput input;
-    input.method = options_.sensitivity.method;
-    input.metadata = &job_.opened.file->metadata();
-    const auto& parameters = job_.opened.model.graph.parameters;
-    quant::FactorCache factors(job_.opened.model.graph, options_.sensitivity.rounding);
-    std::vector<std::string> free_names;
-    double done = 0.0;
-    for (const graph::Parameter& p : parameters) {
-      report_progress(progress_, "measuring sensitivity", done++, static_cast<double>(parameters.size()));
-      input.order.push_back(p.name);
+  // What the budget is divided among, without losses.
+  Status list_sites() {
+    input_.method = options_.sensitivity.method;
+    input_.metadata = &job_.opened.file->metadata();
+    for (const graph::Parameter& p : job_.opened.model.graph.parameters) {
+      input_.order.push_back(p.name);
       const quant::TensorPlan as_it_is = assignment_->kept(p.name);
       const formats::Format* asked = assignment_->asked(p.name);
       const bool statistics = assignment_->has_statistics(p.name);
-      const quant::TensorPlan fixed = assignment_->uniform(p.name, std::nullopt, input.method, true);
+      const quant::TensorPlan fixed = assignment_->uniform(p.name, std::nullopt, input_.method, true);
       if (!statistics || (asked != nullptr && fixed.kept())) {
-        input.fixed.push_back(fixed);
+        input_.fixed.push_back(fixed);
         continue;
       }
-      if (asked == nullptr) free_names.push_back(p.name);
+      if (asked == nullptr) free_names_.push_back(p.name);
       LOWBIT_ASSIGN(ParameterSites sites,
                     asked != nullptr ? fixed_site(as_it_is, *asked) : sites_of(as_it_is, options_.sensitivity));
-      LOWBIT_TRY(measure(sites, p.name, options_.sensitivity, factors));
-      input.parameters.push_back(std::move(sites));
+      input_.parameters.push_back(std::move(sites));
+    }
+    return {};
+  }
+
+  Status plan_budget() {
+    quant::FactorCache factors(job_.opened.model.graph, options_.sensitivity.rounding);
+    double done = 0.0;
+    for (ParameterSites& sites : input_.parameters) {
+      report_progress(progress_, "measuring sensitivity", done++, static_cast<double>(input_.parameters.size()));
+      LOWBIT_TRY(measure(sites, sites.whole.parameter, options_.sensitivity, factors));
     }
     ProbeInput probe{&job_.opened,          [this] { return weights_.all(); },
                      &*job_.work,           options_.sensitivity,
                      options_.probe_format, probe_chunks_,
                      options_.pool,         options_.isa};
-    LOWBIT_ASSIGN(job_.probes, probe_kinds(probe, free_names, progress_));
-    for (const auto& [kind, p] : job_.probes) input.corrections[kind] = p.correction();
+    LOWBIT_ASSIGN(job_.probes, probe_kinds(probe, free_names_, progress_));
+    for (const auto& [kind, p] : job_.probes) input_.corrections[kind] = p.correction();
     report_progress(progress_, "choosing formats", 0.0, 0.0);
-    LOWBIT_ASSIGN(job_.search, plan_for_budget(std::move(input), *options_.budget));
+    LOWBIT_ASSIGN(job_.search, plan_for_budget(std::move(input_), *options_.budget));
     return {};
   }
 
@@ -171,6 +178,8 @@ class Planning {
   const ProgressFn& progress_;
   WeightSource weights_;
   std::optional<Assignment> assignment_;
+  PlanInput input_;
+  std::vector<std::string> free_names_;  // parameters whose format is up to the search
   std::vector<std::vector<int32_t>> probe_chunks_;
 };
 
