@@ -253,12 +253,12 @@ TEST(Gguf, errors_name_what_is_wrong) {
                {"\"k\"", "more than"});
 }
 
-TEST(Gguf, three_dimensions_open_and_do_not_load) {
-  const auto file = open_text(gguf_file({}, 0, {{"w", {2, 1, 1}, 0, std::string(8, 'x')}}));
+TEST(Gguf, four_dimensions_open_and_do_not_load) {
+  const auto file = open_text(gguf_file({}, 0, {{"w", {2, 1, 1, 1}, 0, std::string(8, 'x')}}));
   ASSERT_TRUE(file.ok()) << file.message();
   const auto weight = (*file)->load(0);
   ASSERT_FALSE(weight.ok());
-  EXPECT_NE(weight.message().find("3 dimensions"), std::string::npos);
+  EXPECT_NE(weight.message().find("4 dimensions"), std::string::npos);
 }
 
 TEST(GgmlTypes, every_type_that_is_read_has_a_format_of_its_bits) {

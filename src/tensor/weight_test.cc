@@ -80,7 +80,8 @@ TEST(Weight, DamagedOnesAreNamed) {
     return !status.ok() && !status.message().empty();
   };
   EXPECT_TRUE(fails([](Weight& w) { w.shape.clear(); }));
-  EXPECT_TRUE(fails([](Weight& w) { w.shape = {3, 11, 45}; }));
+  EXPECT_TRUE(fails([](Weight& w) { w.shape = {3, 12, 45}; }));
+  EXPECT_TRUE(fails([](Weight& w) { w.shape = {1, 3, 11, 45}; }));
   EXPECT_TRUE(fails([](Weight& w) { w.shape = {32, 45}; }));
   EXPECT_TRUE(fails([](Weight& w) { w.shape = {33, 44}; }));
   EXPECT_TRUE(fails([](Weight& w) { w.parts.clear(); }));
