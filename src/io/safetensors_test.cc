@@ -233,7 +233,7 @@ TEST(Safetensors, writer_refuses_what_was_not_announced) {
       std::string::npos);
   EXPECT_NE(refused(json::object(), {}, {{"a", {4, 4}, {{f32, 3}}, false}}).find("3 rows"), std::string::npos);
   EXPECT_NE(refused(json::object(), {}, {{"a", {0}, {{f32, 1}}, false}}).find("dimension of 0"), std::string::npos);
-  EXPECT_NE(refused(json::object(), {}, {{"a", {1, 2, 3}, {{f32, 1}}, false}}).find("3 dimensions"),
+  EXPECT_NE(refused(json::object(), {}, {{"a", {1, 1, 2, 3}, {{f32, 2}}, false}}).find("4 dimensions"),
             std::string::npos);
   EXPECT_EQ(refused(json::object(), {}, {}), "accepted");
 }
