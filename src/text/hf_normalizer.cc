@@ -179,25 +179,7 @@ Result<HfNormalizer> HfNormalizer::read(const JsonReader& json) {
   return out;
 }
 
-Status HfNormalizer::add(const JsonReader& json) {
-  LOWBIT_ASSIGN(const std::string type, json.type());
-  if (type == "Sequence") {
-    LOWBIT_ASSIGN(const JsonReader list, json.required("normalizers"));
-    LOWBIT_ASSIGN(const auto items, list.items());
-    for (const JsonReader& item : items) LOWBIT_TRY(add(item));
-    return {};
-  }
-  std::string known = "Sequence";
-  for (const Row& row : kRows) {
-    known.append(", ").append(row.type);
-    if (row.type != type) continue;
-    LOWBIT_ASSIGN(Step step, row.read(json));
-    steps_.push_back(std::move(step));
-    return {};
-  }
-  LOWBIT_ASSIGN(const JsonReader name, json.required("type"));
-  return name.expected("one of " + known);
-}
+Status HfNormalizer::add(const JsonReader& json) { return read_steps(json, "normalizers", kRows, steps_); }
 
 std::string HfNormalizer::run(std::string text) const {
   for (const Step& step : steps_) text = step(std::move(text));

@@ -267,25 +267,7 @@ Result<HfPreTokenizer> HfPreTokenizer::read(const JsonReader& json) {
   return out;
 }
 
-Status HfPreTokenizer::add(const JsonReader& json) {
-  LOWBIT_ASSIGN(const std::string type, json.type());
-  if (type == "Sequence") {
-    LOWBIT_ASSIGN(const JsonReader list, json.required("pretokenizers"));
-    LOWBIT_ASSIGN(const auto items, list.items());
-    for (const JsonReader& item : items) LOWBIT_TRY(add(item));
-    return {};
-  }
-  std::string known = "Sequence";
-  for (const Row& row : kRows) {
-    known.append(", ").append(row.type);
-    if (row.type != type) continue;
-    LOWBIT_ASSIGN(Step step, row.read(json));
-    steps_.push_back(std::move(step));
-    return {};
-  }
-  LOWBIT_ASSIGN(const JsonReader name, json.required("type"));
-  return name.expected("one of " + known);
-}
+Status HfPreTokenizer::add(const JsonReader& json) { return read_steps(json, "pretokenizers", kRows, steps_); }
 
 Pieces HfPreTokenizer::run(Pieces pieces) const {
   pieces.erase(std::remove_if(pieces.begin(), pieces.end(), [](const HfPiece& p) { return p.text.empty(); }),

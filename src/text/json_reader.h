@@ -58,4 +58,27 @@ class JsonReader {
   std::string path_;
 };
 
+// Appends the step that an object with a type describes, or those of a Sequence, whose list stands under `list`.
+// rows: {type, read}. An unknown type is an error that names the known ones.
+template <class Rows, class Step>
+Status read_steps(const JsonReader& json, const char* list, const Rows& rows, std::vector<Step>& steps) {
+  LOWBIT_ASSIGN(const std::string type, json.type());
+  if (type == "Sequence") {
+    LOWBIT_ASSIGN(const JsonReader sequence, json.required(list));
+    LOWBIT_ASSIGN(const auto items, sequence.items());
+    for (const JsonReader& item : items) LOWBIT_TRY(read_steps(item, list, rows, steps));
+    return {};
+  }
+  std::string known = "Sequence";
+  for (const auto& row : rows) {
+    known.append(", ").append(row.type);
+    if (row.type != type) continue;
+    LOWBIT_ASSIGN(Step step, row.read(json));
+    steps.push_back(std::move(step));
+    return {};
+  }
+  LOWBIT_ASSIGN(const JsonReader name, json.required("type"));
+  return name.expected("one of " + known);
+}
+
 }  // namespace lowbit::text
