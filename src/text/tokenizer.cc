@@ -163,8 +163,7 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool with_control) c
 }
 
 std::string_view Tokenizer::piece(int32_t id, bool begins) const {
-  LOWBIT_CHECK(id >= 0 && id < size());
-  return state_->detokenizer.piece(id, begins);
+  return id >= 0 && id < size() ? state_->detokenizer.piece(id, begins) : std::string_view();
 }
 
 int32_t Tokenizer::size() const { return static_cast<int32_t>(state_->vocabulary.tokens.size()); }

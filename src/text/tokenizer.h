@@ -70,7 +70,7 @@ class Tokenizer {
   // UTF-8. The space that kinds as SentencePiece put before a text is taken away again.
   std::string decode(std::span<const int32_t> ids, bool with_control = false) const;
 
-  // The bytes of a token that begins a text, or of one that stands within.
+  // The bytes of a token that begins a text, or of one that stands within; of an id outside [0, size()) nothing.
   std::string_view piece(int32_t id, bool begins) const;
 
   int32_t size() const;
