@@ -28,6 +28,7 @@ Json tensor_list(std::span<const io::TensorInfo> tensors) {
       format += (format.empty() ? "" : " + ") + name;
       parts.push_back({{"format", name}, {"rows", part.rows}});
     }
+    if (!tensor.stored.empty()) format = tensor.stored;
     list.push_back({{"name", tensor.name},
                     {"shape", tensor.shape},
                     {"format", format},

@@ -152,6 +152,7 @@ Status GgufFile::read_tensor() {
   const auto elements = static_cast<uint64_t>(info.parameters());
   info.bytes = elements / type->block_elements * type->block_bytes;
   LOWBIT_ASSIGN(formats::Format format, formats::parse_format(type->format));
+  if (type->decoded) info.stored = type->name;
   info.parts.push_back({std::move(format), static_cast<int64_t>(elements / cols)});
   tensors_.push_back(std::move(info));
   placed_.push_back({type, offset});

@@ -26,6 +26,7 @@ struct TensorInfo {
   };
   std::vector<Part> parts;  // one, unless the rows are divided (see tensor/weight.h)
   uint64_t bytes = 0;       // stored bytes of codes, scales, padding and row order
+  std::string stored = {};  // the file's own name of its type where load() gives decoded values; else empty
 
   int64_t parameters() const {
     int64_t n = 1;
