@@ -1,4 +1,6 @@
 // lowbit quantize MODEL -o OUT (--format F | --recipe R.toml | --budget B)
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cctype>
 #include <chrono>
@@ -75,13 +77,21 @@ Setter prompt(std::optional<std::string>& target) {
   };
 }
 
+std::string written_endings() {
+  std::string text;
+  for (const io::WrittenKind& kind : io::written_kinds()) {
+    text += fmt::format("{}{}", text.empty() ? "" : " or ", kind.ending);
+  }
+  return text;
+}
+
 Status check_arguments(const QuantizeArguments& a) {
   const int ways = (a.format ? 1 : 0) + (a.budget.empty() ? 0 : 1) + (a.recipe.empty() ? 0 : 1);
   if (ways == 0) return errorf("say what to make: --format F, --budget B or --recipe FILE");
   if (a.format && !a.budget.empty()) return errorf("--format and --budget exclude each other");
   if (a.out.empty() && !a.dry_run) return errorf("-o OUT is missing (or --dry-run)");
-  if (!a.out.empty() && !a.out.ends_with(".safetensors")) {
-    return errorf("-o {}: this version writes .safetensors files", a.out);
+  if (!a.out.empty() && io::written_kind(a.out) == nullptr) {
+    return errorf("-o {}: expected a name that ends in {}", a.out, written_endings());
   }
   if (a.dry_run && !a.report.empty()) return errorf("--dry-run makes nothing that --report could measure");
   if (a.report.empty() && a.prompt) return errorf("--prompt is for the report: give --report OUT.html too");
@@ -141,6 +151,7 @@ Result<search::JobOptions> job_options(const QuantizeArguments& a, std::string& 
   options.probe_format = formats::parse_format(kProbeFormat).value();
   options.work = a.work.empty() ? a.out + ".work" : a.work;
   options.dry_run = a.dry_run;
+  if (const io::WrittenKind* kind = io::written_kind(a.out)) options.sensitivity.kind = kind;
   options.program = kVersion;
   options.pool = std::make_shared<ThreadPool>(static_cast<int>(a.threads));
   return options;
@@ -290,6 +301,11 @@ Status quantize(const QuantizeArguments& a) {
   f.out = a.out;
   f.command = command_line(a);
   f.job = job.get();
+  if (!job->replaced.empty()) {
+    bar.clear();
+    fmt::print(stderr, "rows that are no multiple of a block are written in another format: {}\n",
+               fmt::join(job->replaced, ", "));
+  }
   if (!job->calibrated) f.calibration_name.clear();  // was not needed
   f.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   quant::QuantizeOutcome outcome;
@@ -313,7 +329,7 @@ Status quantize(const QuantizeArguments& a) {
 Action quantize_command(Options& options) {
   const auto a = std::make_shared<QuantizeArguments>();
   add_model_argument(options, a->model);
-  options.option("-o,--out", "OUT", text(a->out), "the file to write, .safetensors").offer = Offer::files;
+  options.option("-o,--out", "OUT", text(a->out), "the file to write, " + written_endings()).offer = Offer::files;
   options.option("--format", "F", format(a->format), "one format for all matrices").offer = Offer::formats;
   options.option("--budget", "B", text(a->budget), "the best mix of formats for 4.25bpw, 80MB or 76MiB");
   options.option("--recipe", "R.toml", text(a->recipe), "formats, method and options from a file").offer =

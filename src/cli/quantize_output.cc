@@ -20,13 +20,13 @@ uint64_t peak_memory() {
 }
 
 // The plan's tensors as a file would list them.
-std::vector<io::TensorInfo> planned_tensors(const quant::Plan& plan) {
+std::vector<io::TensorInfo> planned_tensors(const QuantizeFindings& f) {
+  const io::WrittenKind* named = io::written_kind(f.out);
+  const io::WrittenKind& kind = named == nullptr ? io::native_kind() : *named;
   std::vector<io::TensorInfo> result;
-  for (const io::StoredTensor& stored : plan.stored()) {
+  for (const io::StoredTensor& stored : f.job->search.plan.stored()) {
     io::TensorInfo info{stored.name, stored.shape, stored.parts, 0};
-    if (const auto pieces = io::pieces_of(stored); pieces.ok()) {
-      for (const io::Piece& piece : *pieces) info.bytes += piece.bytes;
-    }
+    if (const auto bytes = kind.tensor_bytes(stored); bytes.ok()) info.bytes = *bytes;
     result.push_back(std::move(info));
   }
   return result;
@@ -81,7 +81,7 @@ double correction_of(const search::SearchResult& result, const std::string& name
 
 Json report_tensors(const QuantizeFindings& f) {
   Json list = Json::array();
-  const std::vector<io::TensorInfo> tensors = planned_tensors(f.job->search.plan);
+  const std::vector<io::TensorInfo> tensors = planned_tensors(f);
   for (size_t i = 0; i < tensors.size(); ++i) {
     const io::TensorInfo& info = tensors[i];
     Json entry = {
@@ -113,7 +113,7 @@ Json report_tensors(const QuantizeFindings& f) {
 }  // namespace
 
 Json quantize_json(const QuantizeFindings& f) {
-  const std::vector<io::TensorInfo> tensors = planned_tensors(f.job->search.plan);
+  const std::vector<io::TensorInfo> tensors = planned_tensors(f);
   Json json = {{"out", f.out},
                {"bytes", file_bytes(f)},
                {"bits_per_weight", tensor_totals(tensors).bits_per_weight()},
@@ -139,7 +139,7 @@ Json quantize_json(const QuantizeFindings& f) {
 std::string quantize_text(const QuantizeFindings& f) {
   const report::Column plan_columns[] = {{"tensors"}, {"formats"}};
   std::string out = report::table(plan_columns, kind_rows(f.job->search.plan)) + "\n";
-  const std::vector<io::TensorInfo> tensors = planned_tensors(f.job->search.plan);
+  const std::vector<io::TensorInfo> tensors = planned_tensors(f);
   std::vector<std::vector<std::string>> rows;
   const auto bits = [](std::span<const io::TensorInfo> list) {
     const TensorTotals totals = tensor_totals(list);
@@ -166,7 +166,7 @@ Json quantize_report(const QuantizeFindings& f) {
   if (f.measured && f.result != nullptr && f.base != nullptr) {
     page = eval_report(*f.measured, {f.out, f.model_name, f.evaluation_name, f.result, f.base, f.seconds});
   }
-  const std::vector<io::TensorInfo> tensors = planned_tensors(f.job->search.plan);
+  const std::vector<io::TensorInfo> tensors = planned_tensors(f);
   page["title"] = "lowbit quantize";
   page["command"] = f.command;
   page["model"] = {{"name", f.job->opened.model.name},

@@ -76,7 +76,8 @@ struct BlockInt8 : BlockTraits {
 using BlockQ8_0 = BlockInt8<2>;
 using BlockQ8_1 = BlockInt8<4>;
 
-// 32 codes of 4 bits: the low half of byte j is code j, the high half code j + 16; a fifth bit stands in a word of 32.
+// 32 codes of 4 bits: the low half of byte j is code j, the high half code j + 16; a fifth bit stands in a word
+// of 32.
 template <int kScaleBytes, bool kWithMinimum, bool kFifth, uint32_t kFlip>
 struct BlockNibbles : BlockTraits {
   static constexpr int kHigh = kScaleBytes + (kWithMinimum ? 2 : 0), kFirst = kHigh + (kFifth ? 4 : 0);

@@ -19,10 +19,10 @@ struct Grid {
 };
 
 #define LOWBIT_UNWRAP(...) __VA_ARGS__
-#define LOWBIT_GRID(name, per_point, bits, list, ...)                               \
-  constexpr uint16_t kPoints##name[] = {__VA_ARGS__};                               \
-  constexpr Grid<per_point, bits, sizeof(kPoints##name) / sizeof(uint16_t)> k##name = { \
-      {LOWBIT_UNWRAP list}, {__VA_ARGS__}};
+#define LOWBIT_GRID(name, per_point, bits, list, ...)                                                        \
+  constexpr uint16_t kPoints##name[] = {__VA_ARGS__};                                                        \
+  constexpr Grid<per_point, bits, sizeof(kPoints##name) / sizeof(uint16_t)> k##name = {{LOWBIT_UNWRAP list}, \
+                                                                                       {__VA_ARGS__}};
 #include "io/ggml_grids.inc"
 #undef LOWBIT_GRID
 #undef LOWBIT_UNWRAP
@@ -65,8 +65,8 @@ void decode_iq1_s(const std::byte* block, float* out) {
   }
 }
 
-// 32 low bytes of indices, 16 bytes of two times three high bits and a shift's sign, four words: four scales of 3 bits
-// each, and a quarter of d.
+// 32 low bytes of indices, 16 bytes of two times three high bits and a shift's sign, four words: four scales of 3
+// bits each, and a quarter of d.
 void decode_iq1_m(const std::byte* block, float* out) {
   const std::byte* scales = block + 48;
   uint32_t code = 0;

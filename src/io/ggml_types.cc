@@ -151,14 +151,15 @@ void floats_of(const tensor::PackedMatrix& from, int64_t begin, int64_t end, std
 }
 
 constexpr GgmlType kTypes[] = {
-#define LOWBIT_GGML_TYPE(id, name, elements, bytes, format, repack, blocks) \
-  {id, name, elements, bytes, format, repack, blocks},
-#define LOWBIT_GGML_BLOCKS(id, name, block, format) \
-  {id, name, block::kElements, block::kBytes, format, repack_blocks<block>, blocks_of<block>},
+#define LOWBIT_GGML_TYPE(id, name, elements, bytes, format, repack, blocks, file_type) \
+  {id, name, elements, bytes, format, repack, blocks, file_type},
+#define LOWBIT_GGML_BLOCKS(id, name, block, format, file_type) \
+  {id, name, block::kElements, block::kBytes, format, repack_blocks<block>, blocks_of<block>, file_type},
+#define LOWBIT_GGML_INSTEAD(format, other)
 #define LOWBIT_GGML_READ(id, name, block, format) \
   {id, name, block::kElements, block::kBytes, format, repack_blocks<block>, nullptr},
 #define LOWBIT_GGML_DECODED(id, name, bytes, decode) \
-  {id, name, kGridElements, bytes, "f32", repack_decoded<decode, bytes>, nullptr, true},
+  {id, name, kGridElements, bytes, "f32", repack_decoded<decode, bytes>, nullptr, 0, true},
 #define LOWBIT_GGML_NAME(id, name)
 #include "io/ggml_types.inc"
 #undef LOWBIT_GGML_NAME
@@ -166,6 +167,7 @@ constexpr GgmlType kTypes[] = {
 #undef LOWBIT_GGML_READ
 #undef LOWBIT_GGML_BLOCKS
 #undef LOWBIT_GGML_TYPE
+#undef LOWBIT_GGML_INSTEAD
 };
 
 struct TypeName {
@@ -174,8 +176,9 @@ struct TypeName {
 };
 
 constexpr TypeName kNames[] = {
-#define LOWBIT_GGML_TYPE(id, name, elements, bytes, format, repack, blocks) {id, name},
-#define LOWBIT_GGML_BLOCKS(id, name, block, format) {id, name},
+#define LOWBIT_GGML_INSTEAD(format, other)
+#define LOWBIT_GGML_TYPE(id, name, elements, bytes, format, repack, blocks, file_type) {id, name},
+#define LOWBIT_GGML_BLOCKS(id, name, block, format, file_type) {id, name},
 #define LOWBIT_GGML_READ(id, name, block, format) {id, name},
 #define LOWBIT_GGML_DECODED(id, name, bytes, decode) {id, name},
 #define LOWBIT_GGML_NAME(id, name) {id, name},
@@ -185,9 +188,35 @@ constexpr TypeName kNames[] = {
 #undef LOWBIT_GGML_READ
 #undef LOWBIT_GGML_BLOCKS
 #undef LOWBIT_GGML_TYPE
+#undef LOWBIT_GGML_INSTEAD
+};
+
+struct Instead {
+  std::string_view format, other;
+};
+
+constexpr Instead kInstead[] = {
+#define LOWBIT_GGML_INSTEAD(format, other) {format, other},
+#define LOWBIT_GGML_TYPE(...)
+#define LOWBIT_GGML_BLOCKS(...)
+#define LOWBIT_GGML_READ(...)
+#define LOWBIT_GGML_DECODED(...)
+#define LOWBIT_GGML_NAME(...)
+#include "io/ggml_types.inc"
+#undef LOWBIT_GGML_NAME
+#undef LOWBIT_GGML_DECODED
+#undef LOWBIT_GGML_READ
+#undef LOWBIT_GGML_BLOCKS
+#undef LOWBIT_GGML_TYPE
+#undef LOWBIT_GGML_INSTEAD
 };
 
 }  // namespace
+
+std::string_view ggml_format_instead(std::string_view format) {
+  const auto* found = std::ranges::find(kInstead, format, &Instead::format);
+  return found == std::end(kInstead) ? std::string_view("f16") : found->other;
+}
 
 std::span<const GgmlType> ggml_types() { return kTypes; }
 

@@ -24,7 +24,8 @@ struct GgmlType {
   // The inverse for rows [begin, end), begin a multiple of 16: `out` becomes their blocks. Null where the type is
   // only read.
   void (*blocks)(const tensor::PackedMatrix& from, int64_t begin, int64_t end, std::vector<std::byte>& out) = nullptr;
-  bool decoded = false;  // repack gives values: f32 has more bits than the file stores
+  uint32_t file_type = 0;  // general.file_type of a file that is mostly of this type
+  bool decoded = false;    // repack gives values: f32 has more bits than the file stores
 };
 
 // The types that are read: rows of ggml_types.inc.
@@ -35,6 +36,9 @@ const GgmlType* find_ggml_type(uint32_t id);
 
 // The type that holds exactly this format; null where GGUF has none that is written.
 const GgmlType* find_ggml_type(const formats::Format& format);
+
+// What is written instead of a format where a row is no multiple of its block.
+std::string_view ggml_format_instead(std::string_view format);
 
 // The published name of a type, read or not; empty where the id is unknown.
 std::string_view ggml_type_name(uint32_t id);

@@ -40,6 +40,7 @@ class GgufFile final : public ModelFile {
   uint64_t file_bytes() const override { return source_.bytes().size(); }
   std::string_view kind() const override { return kind_; }
   const nlohmann::json& metadata() const override { return metadata_; }
+  const MetadataTypes& metadata_types() const override { return types_; }
   std::span<const TensorInfo> tensors() const override { return tensors_; }
   Result<tensor::Weight> load(size_t index) const override;
   void release(size_t index) const override { source_.release(bytes_of(index)); }
@@ -59,6 +60,7 @@ class GgufFile final : public ModelFile {
   std::string kind_;
   uint64_t alignment_ = kDefaultAlignment;
   nlohmann::json metadata_ = nlohmann::json::object();
+  MetadataTypes types_;
   std::vector<TensorInfo> tensors_;
   std::vector<Placed> placed_;
   std::unordered_set<std::string> names_;
@@ -194,7 +196,7 @@ Status GgufFile::place_tensors() {
 Status GgufFile::read() {
   uint64_t tensor_count = 0, entry_count = 0, values = 0;
   LOWBIT_TRY(read_header(tensor_count, entry_count));
-  for (uint64_t i = 0; i < entry_count; ++i) LOWBIT_TRY(read_metadata_entry(reader_, metadata_, values));
+  for (uint64_t i = 0; i < entry_count; ++i) LOWBIT_TRY(read_metadata_entry(reader_, metadata_, types_, values));
   LOWBIT_TRY(read_alignment());
   for (uint64_t i = 0; i < tensor_count; ++i) LOWBIT_TRY(read_tensor());
   names_.clear();

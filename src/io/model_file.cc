@@ -24,6 +24,11 @@ const nlohmann::json& ModelFile::plan() const {
   return kNone;
 }
 
+const MetadataTypes& ModelFile::metadata_types() const {
+  static const MetadataTypes kNone;
+  return kNone;
+}
+
 int64_t ModelFile::find(std::string_view name) const {
   std::call_once(indexed_, [this] {
     const auto all = tensors();

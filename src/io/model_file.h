@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <nlohmann/json.hpp>
@@ -35,6 +36,10 @@ struct TensorInfo {
   }
 };
 
+// The kinds of number that a GGUF has and JSON does not tell apart: GGUF's value type of a key, or of the elements of
+// a list.
+using MetadataTypes = std::map<std::string, uint32_t, std::less<>>;
+
 // Metadata is one JSON object with GGUF's key names whatever the file's kind ("general.architecture",
 // "llama.block_count", "tokenizer.ggml.tokens", ...); integers, floats, booleans, strings and arrays as JSON values.
 // Strings hold the bytes of the file, which need not be UTF-8 (tokens often are not): dump them for people with
@@ -46,6 +51,8 @@ class ModelFile {
   virtual uint64_t file_bytes() const = 0;
   virtual std::string_view kind() const = 0;  // "gguf v3", "safetensors"
   virtual const nlohmann::json& metadata() const = 0;
+  // Of the metadata, where the file has them.
+  virtual const MetadataTypes& metadata_types() const;
   // The plan that made the file, as its writer gave it; null where the file records none.
   virtual const nlohmann::json& plan() const;
   virtual std::span<const TensorInfo> tensors() const = 0;

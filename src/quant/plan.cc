@@ -30,14 +30,11 @@ std::vector<io::StoredTensor> Plan::stored() const {
   return result;
 }
 
-Result<uint64_t> Plan::data_bytes() const {
+Result<uint64_t> Plan::data_bytes(const io::WrittenKind& kind) const {
   uint64_t sum = 0;
   for (const io::StoredTensor& tensor : stored()) {
-    LOWBIT_ASSIGN(const std::vector<io::Piece> pieces, io::pieces_of(tensor));
-    // As the writer does it: every entry reaches the next multiple of 64.
-    for (const io::Piece& piece : pieces) {
-      sum += (piece.bytes + io::kNativeAlignment - 1) / io::kNativeAlignment * io::kNativeAlignment;
-    }
+    LOWBIT_ASSIGN(const uint64_t bytes, kind.tensor_bytes(tensor));
+    sum += bytes;
   }
   return sum;
 }

@@ -9,7 +9,7 @@
 
 #include "base/result.h"
 #include "formats/format.h"
-#include "io/native_layout.h"
+#include "io/model_writer.h"
 
 namespace lowbit::quant {
 
@@ -43,8 +43,8 @@ struct Plan {
   std::vector<TensorPlan> tensors;  // in the order in which they are written
 
   const TensorPlan* find(std::string_view name) const;
-  // Bytes of tensor data, padding and row orders included.
-  Result<uint64_t> data_bytes() const;
+  // Bytes of tensor data in such a file, padding and row orders included.
+  Result<uint64_t> data_bytes(const io::WrittenKind& kind = io::native_kind()) const;
   uint64_t parameters() const;
   // Tensors as the writer wants them announced.
   std::vector<io::StoredTensor> stored() const;

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "io/safetensors.h"
+#include "io/model_writer.h"
 #include "tensor/gather.h"
 
 namespace lowbit::quant {
@@ -153,18 +153,21 @@ Result<QuantizeOutcome> quantize(const QuantizeJob& job, const std::string& out,
     for (const int64_t d : plan.shape) count *= static_cast<double>(d);
     done += count;
   }
-  LOWBIT_ASSIGN(io::SafetensorsWriter writer,
-                io::SafetensorsWriter::create(out, job.metadata, job.plan->to_json(), job.plan->stored()));
+  const std::vector<io::StoredTensor> stored = job.plan->stored();
+  const io::WrittenKind* kind = io::written_kind(out);
+  LOWBIT_ASSIGN(const auto writer,
+                (kind == nullptr ? io::native_kind() : *kind)
+                    .create(out, {job.metadata, job.opened->file->metadata_types(), job.plan->to_json(), stored}));
   done = 0.0;
   for (const TensorPlan& plan : tensors) {
     report_progress(progress, "writing", done++, static_cast<double>(tensors.size()));
     SolveReport report;
     bool reused = false;
     LOWBIT_ASSIGN(const tensor::Weight weight, runner.tensor(plan, report, reused));
-    LOWBIT_TRY(writer.write(plan.name, weight));
+    LOWBIT_TRY(writer->write(plan.name, weight));
   }
-  outcome.file_bytes = writer.file_bytes();
-  LOWBIT_TRY(writer.commit());
+  outcome.file_bytes = writer->file_bytes();
+  LOWBIT_TRY(writer->commit());
   report_progress(progress, "writing", 1.0, 1.0);
   return outcome;
 }

@@ -5,8 +5,6 @@
 #include <cstdlib>
 #include <optional>
 
-#include "io/safetensors.h"
-
 namespace lowbit::search {
 namespace {
 
@@ -64,10 +62,13 @@ struct Sizes {
   uint64_t of(const Budget& budget) const { return budget.file_bytes ? file : data; }
 };
 
-Result<Sizes> sizes_of(const quant::Plan& plan, const nlohmann::json& metadata) {
+Result<Sizes> sizes_of(const quant::Plan& plan, const PlanInput& input) {
+  static const io::MetadataTypes kNone;
   Sizes sizes;
-  LOWBIT_ASSIGN(sizes.file, io::native_file_bytes(metadata, plan.to_json(), plan.stored()));
-  LOWBIT_ASSIGN(sizes.data, plan.data_bytes());
+  const std::vector<io::StoredTensor> stored = plan.stored();
+  LOWBIT_ASSIGN(sizes.file, input.kind->file_bytes({*input.metadata, input.types == nullptr ? kNone : *input.types,
+                                                    plan.to_json(), stored}));
+  LOWBIT_ASSIGN(sizes.data, plan.data_bytes(*input.kind));
   return sizes;
 }
 
@@ -159,7 +160,7 @@ class Planner {
 
   Status complete(Found& found) const {
     found.plan = make_plan(input_, found.sites, found.allocation.choice);
-    LOWBIT_ASSIGN(found.sizes, sizes_of(found.plan, *input_.metadata));
+    LOWBIT_ASSIGN(found.sizes, sizes_of(found.plan, input_));
     return {};
   }
 
@@ -170,7 +171,7 @@ class Planner {
     const std::vector<Site> knapsack = knapsack_sites(found.sites);
     quant::Plan fixed;
     fixed.tensors = input_.fixed;
-    LOWBIT_ASSIGN(uint64_t rest, fixed.data_bytes());
+    LOWBIT_ASSIGN(uint64_t rest, fixed.data_bytes(*input_.kind));
     for (size_t d = 0; d < divide.size(); ++d) {
       if (divide[d]) rest += order_bytes(input_.parameters[divided_[d]].whole.rows);
     }
@@ -236,7 +237,7 @@ class Planner {
         chosen.push_back(input_.parameters[i].fixed ? 0 : c);
         uniform.loss += least_.sites[i].choices[chosen.back()].loss;
       }
-      LOWBIT_ASSIGN(const Sizes sizes, sizes_of(make_plan(input_, least_.sites, chosen), *input_.metadata));
+      LOWBIT_ASSIGN(const Sizes sizes, sizes_of(make_plan(input_, least_.sites, chosen), input_));
       uniform.bytes = sizes.file;
       r.uniform.push_back(std::move(uniform));
     }

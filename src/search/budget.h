@@ -27,6 +27,8 @@ struct PlanInput {
   std::vector<std::string> order;             // of all parameters in the file
   std::string method;                         // rounds what is not kept
   const nlohmann::json* metadata = nullptr;   // of the file
+  const io::MetadataTypes* types = nullptr;   // of the source's metadata
+  const io::WrittenKind* kind = &io::native_kind();
 };
 
 struct SearchResult {

@@ -4,7 +4,6 @@
 
 #include "base/file.h"
 #include "eval/perplexity.h"
-#include "io/safetensors.h"
 #include "search/assignment.h"
 #include "text/tokenizer.h"
 
@@ -102,14 +101,40 @@ class Planning {
                             *job_.work, progress_);
   }
 
+  // The plan of a tensor as the file can hold it.
+  Status fit(quant::TensorPlan& plan, bool calibrated) {
+    const io::WrittenKind& kind = *options_.sensitivity.kind;
+    if (plan.divided() && !kind.divides) {
+      return errorf("{}: tensor {} has rows in several formats, which a {} file cannot hold; ask for one format",
+                    job_.opened.file->path(), plan.name, kind.ending);
+    }
+    for (quant::PartPlan& part : plan.parts) {
+      auto held = kind.holds(part.format, plan.shape);
+      if (!held.ok()) return errorf("tensor {}: {}", plan.name, held.message());
+      if (*held == part.format) continue;
+      if (plan.shape.size() > 1) {
+        job_.replaced.push_back(
+            fmt::format("{}: {} -> {}", plan.name, formats::print(part.format), formats::print(*held)));
+      }
+      const bool moments = calibrated && assignment_->has_statistics(plan.name);
+      const std::string& method = options_.sensitivity.method;
+      const bool without = quant::find_method(method)->needs_second_moments && !moments;
+      part = {*held, part.rows, false, held->is_plain() ? "" : (without ? "nearest" : method)};
+    }
+    return {};
+  }
+
   Status plan_uniform(bool calibrated) {
     for (const graph::Parameter& p : job_.opened.model.graph.parameters) {
       job_.search.plan.tensors.push_back(
           assignment_->uniform(p.name, options_.format, options_.sensitivity.method, calibrated));
+      LOWBIT_TRY(fit(job_.search.plan.tensors.back(), calibrated));
     }
     const quant::Plan& plan = job_.search.plan;
-    LOWBIT_ASSIGN(job_.search.file_bytes,
-                  io::native_file_bytes(job_.opened.file->metadata(), plan.to_json(), plan.stored()));
+    const std::vector<io::StoredTensor> stored = plan.stored();
+    const io::ModelFile& file = *job_.opened.file;
+    LOWBIT_ASSIGN(job_.search.file_bytes, options_.sensitivity.kind->file_bytes(
+                                              {file.metadata(), file.metadata_types(), plan.to_json(), stored}));
     return {};
   }
 
@@ -137,19 +162,22 @@ class Planning {
   Status list_sites() {
     input_.method = options_.sensitivity.method;
     input_.metadata = &job_.opened.file->metadata();
+    input_.types = &job_.opened.file->metadata_types();
+    input_.kind = options_.sensitivity.kind;
     for (const graph::Parameter& p : job_.opened.model.graph.parameters) {
       input_.order.push_back(p.name);
       const quant::TensorPlan as_it_is = assignment_->kept(p.name);
       const formats::Format* asked = assignment_->asked(p.name);
       const bool statistics = assignment_->has_statistics(p.name);
-      const quant::TensorPlan fixed = assignment_->uniform(p.name, std::nullopt, input_.method, true);
+      quant::TensorPlan fixed = assignment_->uniform(p.name, std::nullopt, input_.method, true);
       if (!statistics || (asked != nullptr && fixed.kept())) {
+        LOWBIT_TRY(fit(fixed, true));
         input_.fixed.push_back(fixed);
         continue;
       }
       if (asked == nullptr) free_names_.push_back(p.name);
-      LOWBIT_ASSIGN(ParameterSites sites,
-                    asked != nullptr ? fixed_site(as_it_is, *asked) : sites_of(as_it_is, options_.sensitivity));
+      LOWBIT_ASSIGN(ParameterSites sites, asked != nullptr ? fixed_site(as_it_is, *asked, *input_.kind)
+                                                           : sites_of(as_it_is, options_.sensitivity));
       input_.parameters.push_back(std::move(sites));
     }
     return {};
@@ -216,6 +244,7 @@ Result<std::string> work_key(const std::string& model_path, const JobOptions& op
       {"trials", {options.sensitivity.trial_rows, options.sensitivity.divide_rows}},
       {"candidates", nlohmann::json::array()},
   };
+  if (options.sensitivity.kind != &io::native_kind()) key["file"] = options.sensitivity.kind->ending;
   if (o.scales.power_of_two_threshold) key["power_of_two_threshold"] = *o.scales.power_of_two_threshold;
   for (const formats::Format& f : options.sensitivity.candidates) key["candidates"].push_back(formats::print(f));
   return key.dump(1);
@@ -234,7 +263,12 @@ Result<std::unique_ptr<Job>> make_plan(const std::string& model_path, const JobO
                                        const ProgressFn& progress) {
   JobOptions options = given;
   LOWBIT_CHECK(options.budget.has_value() != options.format.has_value());
-  if (options.sensitivity.candidates.empty()) options.sensitivity.candidates = default_candidates();
+  if (options.sensitivity.candidates.empty())
+    options.sensitivity.candidates = default_candidates(*options.sensitivity.kind);
+  for (const formats::Format& format : options.sensitivity.candidates) {
+    constexpr int64_t kAnyShape[] = {256, 256};
+    if (const auto held = options.sensitivity.kind->holds(format, kAnyShape); !held.ok()) return held.error();
+  }
   auto job = std::make_unique<Job>();
   LOWBIT_ASSIGN(job->opened, models::open(model_path));
   const Status planned = Planning(*job, options, progress).run();

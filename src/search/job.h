@@ -41,6 +41,8 @@ struct Job {
   bool calibrated = false;
   SearchResult search;  // plan and all that led to it; only plan and file_bytes without a budget
   std::map<std::string, Probe> probes;
+  // Matrices that the file cannot hold in the wanted format: "tensor: wanted -> had".
+  std::vector<std::string> replaced;
 };
 
 // What the pieces of a work folder depend on, apart from each plan: the source, the texts, the options, the program.

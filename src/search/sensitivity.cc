@@ -8,8 +8,12 @@
 namespace lowbit::search {
 namespace {
 
-constexpr std::string_view kCandidates[] = {
-#define LOWBIT_CANDIDATE(format) format,
+struct Candidate {
+  std::string_view ending, format;
+};
+
+constexpr Candidate kCandidates[] = {
+#define LOWBIT_CANDIDATE(ending, format) {ending, format},
 #include "search/candidates.inc"
 #undef LOWBIT_CANDIDATE
 };
@@ -17,24 +21,29 @@ constexpr std::string_view kCandidates[] = {
 // A divided parameter: the first 1/32 of the rows by importance, up to 1/16, 1/8, 1/4, 1/2, all.
 constexpr int64_t kDivisions[] = {32, 16, 8, 4, 2, 1};
 
-Result<uint64_t> stored_bytes(const quant::TensorPlan& plan) {
+Result<uint64_t> stored_bytes(const quant::TensorPlan& plan, const io::WrittenKind& kind) {
   quant::Plan one;
   one.tensors.push_back(plan);
-  return one.data_bytes();
+  return one.data_bytes(kind);
 }
 
 // Rows [first, end) with every candidate, and with the source's codes where it has them in one part.
 Result<FormatSite> site_of(const quant::TensorPlan& source, int64_t first, int64_t end,
-                           std::span<const formats::Format> candidates) {
+                           std::span<const formats::Format> candidates, const io::WrittenKind& kind) {
   const int64_t all = source.rows(), cols = source.shape.back(), rows = end - first;
   FormatSite site{source.name, kind_of(source.name), first, rows, cols, rows < all, {}, source.shape};
   const auto add = [&](const formats::Format& format, bool keep) -> Status {
-    LOWBIT_ASSIGN(const uint64_t bytes, stored_bytes({source.name, {rows, cols}, {{format, rows, keep, ""}}}));
+    LOWBIT_ASSIGN(const uint64_t bytes, stored_bytes({source.name, {rows, cols}, {{format, rows, keep, ""}}}, kind));
     site.choices.push_back({format, keep, bytes, 0.0});
     return {};
   };
-  for (const formats::Format& format : candidates) LOWBIT_TRY(add(format, false));
-  if (source.parts.size() == 1) LOWBIT_TRY(add(source.parts[0].format, true));
+  for (const formats::Format& format : candidates) {
+    LOWBIT_ASSIGN(const formats::Format held, kind.holds(format, source.shape));
+    LOWBIT_TRY(add(held, false));
+  }
+  if (source.parts.size() != 1) return site;
+  const auto held = kind.holds(source.parts[0].format, source.shape);
+  if (held.ok() && *held == source.parts[0].format) LOWBIT_TRY(add(*held, true));
   return site;
 }
 
@@ -46,9 +55,11 @@ double norm_of(const float* row, int64_t cols) {
 
 }  // namespace
 
-std::vector<formats::Format> default_candidates() {
+std::vector<formats::Format> default_candidates(const io::WrittenKind& kind) {
   std::vector<formats::Format> result;
-  for (const std::string_view text : kCandidates) result.push_back(formats::parse_format(text).value());
+  for (const Candidate& one : kCandidates) {
+    if (one.ending == kind.ending) result.push_back(formats::parse_format(one.format).value());
+  }
   return result;
 }
 
@@ -66,17 +77,17 @@ std::string kind_of(const std::string& name) {
 Result<ParameterSites> sites_of(const quant::TensorPlan& source, const SensitivityOptions& options) {
   const int64_t rows = source.rows();
   ParameterSites sites;
-  LOWBIT_ASSIGN(sites.whole, site_of(source, 0, rows, options.candidates));
-  if (source.parts.size() > 1) {
-    LOWBIT_ASSIGN(const uint64_t bytes, stored_bytes(source));
+  LOWBIT_ASSIGN(sites.whole, site_of(source, 0, rows, options.candidates, *options.kind));
+  if (source.parts.size() > 1 && options.kind->divides) {
+    LOWBIT_ASSIGN(const uint64_t bytes, stored_bytes(source, *options.kind));
     sites.whole.choices.push_back({source.parts[0].format, true, bytes, 0.0, source.parts});
   }
-  if (rows < options.divide_rows) return sites;
+  if (rows < options.divide_rows || !options.kind->divides) return sites;
   int64_t first = 0;
   for (const int64_t division : kDivisions) {
     const int64_t end = division == 1 ? rows : rows / division / tensor::kRowBlock * tensor::kRowBlock;
     if (end == first) continue;
-    LOWBIT_ASSIGN(FormatSite site, site_of(source, first, end, options.candidates));
+    LOWBIT_ASSIGN(FormatSite site, site_of(source, first, end, options.candidates, *options.kind));
     sites.divisions.push_back(std::move(site));
     first = end;
   }
@@ -84,10 +95,11 @@ Result<ParameterSites> sites_of(const quant::TensorPlan& source, const Sensitivi
   return sites;
 }
 
-Result<ParameterSites> fixed_site(const quant::TensorPlan& source, const formats::Format& format) {
+Result<ParameterSites> fixed_site(const quant::TensorPlan& source, const formats::Format& format,
+                                  const io::WrittenKind& kind) {
   ParameterSites sites;
   sites.fixed = true;
-  LOWBIT_ASSIGN(sites.whole, site_of(source, 0, source.rows(), {&format, 1}));
+  LOWBIT_ASSIGN(sites.whole, site_of(source, 0, source.rows(), {&format, 1}, kind));
   sites.whole.choices.resize(1);
   return sites;
 }

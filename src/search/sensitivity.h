@@ -46,11 +46,13 @@ struct SensitivityOptions {
   std::vector<formats::Format> candidates;  // empty: the rows of candidates.inc
   std::string method = "gptq";
   quant::MethodOptions rounding;
-  int64_t trial_rows = 64;     // rows of a site that are really rounded for each candidate
+  int64_t trial_rows = 64;                           // rows of a site that are really rounded for each candidate
+  const io::WrittenKind* kind = &io::native_kind();  // of the file that is made
   int64_t divide_rows = 8192;  // parameters with at least so many rows are divided by importance
 };
 
-std::vector<formats::Format> default_candidates();
+// Of a search for a file of this kind.
+std::vector<formats::Format> default_candidates(const io::WrittenKind& kind = io::native_kind());
 
 // "blk.12.attn_q.weight" -> "blk.#.attn_q.weight".
 std::string kind_of(const std::string& name);
@@ -60,7 +62,8 @@ std::string kind_of(const std::string& name);
 Result<ParameterSites> sites_of(const quant::TensorPlan& source, const SensitivityOptions& options);
 
 // The same where the format was asked for.
-Result<ParameterSites> fixed_site(const quant::TensorPlan& source, const formats::Format& format);
+Result<ParameterSites> fixed_site(const quant::TensorPlan& source, const formats::Format& format,
+                                  const io::WrittenKind& kind = io::native_kind());
 
 // Fills the losses of all choices by rounding trial rows.
 Status measure_sites(ParameterSites& sites, const tensor::Weight& source,
