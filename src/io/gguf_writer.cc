@@ -167,7 +167,7 @@ class GgufWriter final : public ModelWriter {
       return errorf("{}: tensor {} is written where {} was announced", path_, shown(name),
                     next_ == tensors_.size() ? "none" : shown(tensors_[next_].name));
     }
-    const StoredTensor& announced = tensors_[next_++];
+    const StoredTensor& announced = tensors_[next_];
     if (weight.shape != announced.shape || weight.parts.size() != 1 || !weight.row_order.empty() ||
         weight.parts[0].format() != announced.parts[0].format || weight.parts[0].rows() != weight.rows()) {
       return errorf("{}: tensor {} has another shape or format than was announced", path_, shown(name));
@@ -179,6 +179,7 @@ class GgufWriter final : public ModelWriter {
       type->blocks(matrix, begin, std::min(matrix.rows(), begin + kRowsAtOnce), blocks);
       LOWBIT_TRY(writer_.write(blocks));
     }
+    ++next_;
     return writer_.pad_to(kAlignment);
   }
 
