@@ -33,7 +33,7 @@ constexpr size_t kMostHistograms = 6;
 constexpr const char* kPrompt = "The capital of France is";
 
 struct QuantizeArguments {
-  std::string model, out, budget, recipe, calibration, evaluation, report, work, method;
+  std::string model, out, budget, recipe, calibration, importance, evaluation, report, work, method;
   std::optional<std::string> prompt;
   std::optional<formats::Format> format;
   std::vector<std::string> rule_texts;
@@ -93,6 +93,10 @@ Status check_arguments(const QuantizeArguments& a) {
   if (!a.out.empty() && io::written_kind(a.out) == nullptr) {
     return errorf("-o {}: expected a name that ends in {}", a.out, written_endings());
   }
+  if (!a.importance.empty() && !a.calibration.empty()) return errorf("--imatrix and --text exclude each other");
+  if (!a.importance.empty() && !a.budget.empty()) {
+    return errorf("--budget needs calibration on a text, which --imatrix does not replace");
+  }
   if (a.dry_run && !a.report.empty()) return errorf("--dry-run makes nothing that --report could measure");
   if (a.report.empty() && a.prompt) return errorf("--prompt is for the report: give --report OUT.html too");
   if (a.report.empty() && !a.evaluation.empty()) {
@@ -144,7 +148,12 @@ Result<search::JobOptions> job_options(const QuantizeArguments& a, std::string& 
   if (!a.method.empty()) options.sensitivity.method = a.method;
   if (a.chunks > 0) options.chunks = a.chunks;
   if (a.context > 0) options.context = a.context;
-  calibration_name = a.calibration.empty() ? shared_text("calibration.txt") : a.calibration;
+  if (!a.importance.empty()) {
+    LOWBIT_ASSIGN(options.importance, io::read_importance(a.importance));
+  }
+  calibration_name = !a.importance.empty()   ? ""
+                     : a.calibration.empty() ? shared_text("calibration.txt")
+                                             : a.calibration;
   if (!calibration_name.empty()) {
     LOWBIT_ASSIGN(options.calibration_text, read_whole_text(calibration_name));
   }
@@ -237,6 +246,7 @@ std::string command_line(const QuantizeArguments& a) {
   add("--recipe", a.recipe);
   for (const std::string& text : a.rule_texts) add("--tensor", text);
   add("--text", a.calibration);
+  add("--imatrix", a.importance);
   add("--method", a.method);
   add("--calibration-chunks", number(a.chunks));
   add("--context", number(a.context));
@@ -260,6 +270,7 @@ Status carry_out(const QuantizeArguments& a, const std::string& path, const std:
                          &job.search.plan,
                          &*job.work,
                          job.calibrated,
+                         &options.importance,
                          options.sensitivity.rounding,
                          job.opened.file->metadata(),
                          options.pool.get()};
@@ -288,6 +299,7 @@ Status quantize(const QuantizeArguments& a) {
                           {{"the model that is read", path},
                            {"the calibration text", f.calibration_name},
                            {"the evaluation text", f.evaluation_name},
+                           {"the importance matrix", a.importance},
                            {"the recipe", a.recipe}}}));
   std::optional<TemporaryFolder> temporary;
   if (a.dry_run && a.work.empty()) {
@@ -336,6 +348,8 @@ Action quantize_command(Options& options) {
       Offer::files;
   options.option("--tensor", "REGEX=F", rule(*a), "a format for the matrices whose names match").repeated = true;
   options.option("--text", "CALIB", text(a->calibration), "calibration text (the one that ships with lowbit)").offer =
+      Offer::files;
+  options.option("--imatrix", "FILE", text(a->importance), "llama.cpp's importance matrix instead of a text").offer =
       Offer::files;
   options.option("--method", "NAME", method(a->method), "rounding method (gptq): " + method_names());
   options.option("--calibration-chunks", "N", integer(a->chunks, 1, 1 << 20),

@@ -41,17 +41,10 @@ std::string written(const json& metadata, const MetadataTypes& types, const std:
 // The same file written byte by byte.
 TEST(GgufWriter, bytes) {
   const test::TemporaryFolder folder;
-  const json metadata = {{"a.count", 7u},
-                         {"b.big", uint64_t{1} << 40},
-                         {"c.minus", -2},
-                         {"d.base", 10000.0},
-                         {"e.yes", true},
-                         {"f.name", "x\xFF"},
-                         {"g.types", {1u, 3u}},
-                         {"h.scores", {0.5, -1.0}},
-                         {"i.tokens", {"a", ""}},
-                         {"split.count", 2u},
-                         {"general.alignment", 64u}};
+  const json metadata = {
+      {"a.count", 7u},         {"b.big", uint64_t{1} << 40}, {"c.minus", -2},           {"d.base", 10000.0},
+      {"e.yes", true},         {"f.name", "x\xFF"},          {"g.types", {1u, 3u}},     {"h.scores", {0.5, -1.0}},
+      {"i.tokens", {"a", ""}}, {"split.count", 2u},          {"general.alignment", 64u}};
   Bytes kv;
   kv.str("a.count").u32(4).u32(7).str("b.big").u32(10).u64(uint64_t{1} << 40);
   kv.str("c.minus").u32(5).u32(0xFFFFFFFE).str("d.base").u32(6).f32(10000.0f);

@@ -107,6 +107,14 @@ class Runner {
       input.statistics = &statistics;
       LOWBIT_ASSIGN(input.factor, factors_.get(plan.name, statistics));
     }
+    if (job_.importance != nullptr) {
+      const auto found = job_.importance->find(plan.name);
+      if (found != job_.importance->end()) input.importance = found->second;
+      if (!input.importance.empty() && static_cast<int64_t>(input.importance.size()) != plan.shape.back()) {
+        return errorf("{}: tensor {} has rows of {} elements, and the importance matrix {} for it",
+                      job_.opened->file->path(), plan.name, plan.shape.back(), input.importance.size());
+      }
+    }
     SolveReport report;
     auto solved = solve(input, report);
     if (!solved.ok()) return errorf("{}: tensor {}: {}", job_.opened->file->path(), plan.name, solved.message());

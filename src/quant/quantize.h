@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/progress.h"
+#include "io/importance.h"
 #include "models/open.h"
 #include "quant/plan.h"
 #include "quant/solve.h"
@@ -29,7 +30,8 @@ struct QuantizeJob {
   const models::OpenedModel* opened = nullptr;
   const Plan* plan = nullptr;
   const WorkFolder* work = nullptr;
-  bool statistics = false;  // whether the work folder holds calibration
+  bool statistics = false;                     // whether the work folder holds calibration
+  const io::Importance* importance = nullptr;  // of columns, used without statistics; null for none
   MethodOptions options;
   nlohmann::json metadata;  // of the file to be written
   ThreadPool* pool = nullptr;

@@ -161,6 +161,7 @@ class PartSolver {
     method.format = &part_.format;
     method.tensor = scales;
     if (input_.statistics != nullptr) method.second_moments = input_.statistics->second_moments;
+    if (input_.statistics == nullptr) method.importance = input_.importance;
     method.factor = input_.factor;
     method.options = input_.options;
     method.threads = input_.pool;

@@ -36,6 +36,7 @@ struct SolveInput {
   const TensorPlan* plan = nullptr;
   const ParameterStatistics* statistics = nullptr;  // null: none (methods that need them become `nearest`)
   const GptqFactor* factor = nullptr;               // of the statistics' second moments, or null
+  std::span<const float> importance = {};           // [cols], used without statistics; may be empty
   MethodOptions options;
   ThreadPool* pool = nullptr;
 };

@@ -79,7 +79,7 @@ class Planning {
     if (options_.budget) return errorf("a budget needs calibration, and there is no text for it");
     const quant::Method* method = quant::find_method(options_.sensitivity.method);
     LOWBIT_CHECK(method != nullptr);
-    if (!method->needs_second_moments) return {};
+    if (!method->needs_second_moments || !options_.importance.empty()) return {};
     return errorf("method {} needs calibration, and there is no text for it", options_.sensitivity.method);
   }
 
@@ -244,6 +244,13 @@ Result<std::string> work_key(const std::string& model_path, const JobOptions& op
       {"trials", {options.sensitivity.trial_rows, options.sensitivity.divide_rows}},
       {"candidates", nlohmann::json::array()},
   };
+  if (!options.importance.empty()) {
+    std::string all;
+    for (const auto& [name, values] : options.importance) {
+      all += name + sha256_hex(std::as_bytes(std::span(values)));
+    }
+    key["importance"] = sha256_hex(std::as_bytes(std::span(all)));
+  }
   if (options.sensitivity.kind != &io::native_kind()) key["file"] = options.sensitivity.kind->ending;
   if (o.scales.power_of_two_threshold) key["power_of_two_threshold"] = *o.scales.power_of_two_threshold;
   for (const formats::Format& f : options.sensitivity.candidates) key["candidates"].push_back(formats::print(f));

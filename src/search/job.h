@@ -21,6 +21,7 @@ struct JobOptions {
   // The first that applies counts. A rule is about matrices; with f32, f16 or bf16 also about vectors.
   std::vector<quant::FormatRule> rules;
   std::string calibration_text;  // empty: none; an error where something is rounded by a method that needs moments
+  io::Importance importance;     // of columns, used where there is no text
   int64_t context = 512;
   int64_t chunks = 24;       // of calibration
   int64_t probe_chunks = 2;  // held out of calibration, for the probes
