@@ -1,6 +1,7 @@
 #include "io/model_file.h"
 
 #include "io/gguf.h"
+#include "io/gguf_split.h"
 #include "io/safetensors.h"
 #include "io/safetensors_header.h"
 #include "io/source.h"
@@ -41,7 +42,8 @@ int64_t ModelFile::find(std::string_view name) const {
 
 Result<std::shared_ptr<const ModelFile>> open_model(const std::string& path) {
   LOWBIT_ASSIGN(Source source, Source::map(path));
-  return open_source(std::move(source));
+  LOWBIT_ASSIGN(auto file, open_source(std::move(source)));
+  return join_split(std::move(file));
 }
 
 Result<std::shared_ptr<const ModelFile>> open_model(std::string name, std::span<const std::byte> bytes) {

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "eval/perplexity.h"
+#include "io/gguf_split.h"
 #include "search/assignment.h"
 #include "text/tokenizer.h"
 
@@ -226,7 +227,11 @@ Result<std::string> hash_of_file(const std::string& path, const ProgressFn& prog
 }  // namespace
 
 Result<std::string> work_key(const std::string& model_path, const JobOptions& options, const ProgressFn& progress) {
-  LOWBIT_ASSIGN(const std::string source, hash_of_file(model_path, progress));
+  std::string source;
+  for (const std::string& path : io::split_paths(model_path)) {
+    LOWBIT_ASSIGN(const std::string hash, hash_of_file(path, progress));
+    source += hash;
+  }
   const quant::MethodOptions& o = options.sensitivity.rounding;
   nlohmann::json key = {
       {"version", kAlgorithmVersion},
