@@ -11,6 +11,7 @@ import io
 import json
 import pathlib
 import shutil
+import struct
 import subprocess
 import sys
 import tempfile
@@ -58,6 +59,26 @@ def models(program, folder):
     return {name: path.read_bytes() for name, path in seeds.items()}
 
 
+def types_seed():
+    """One block of every type of GGUF: the first of the golden's tensors of blocks."""
+    golden_file = (ROOT / "goldens" / "ggml-types.gguf").read_bytes()
+    count = struct.unpack_from("<Q", golden_file, 8)[0]
+    at, tensors = 24, []
+    for _ in range(count):
+        length = struct.unpack_from("<Q", golden_file, at)[0]
+        name = golden_file[at + 8 : at + 8 + length]
+        tensors.append((name, *struct.unpack_from("<IQQIQ", golden_file, at + 8 + length)))
+        at += 8 + length + 32
+    start, head, data = (at + 31) // 32 * 32, b"", b""
+    for (name, _, cols, rows, kind, offset), after in zip(tensors, tensors[1:]):
+        if name.endswith(b".values"):
+            continue
+        head += struct.pack("<Q", len(name)) + name + struct.pack("<IQQIQ", 2, cols, rows, kind, len(data))
+        data += golden_file[start + offset : start + after[5]]
+    head = b"GGUF" + struct.pack("<IQQ", 3, count // 2, 0) + head
+    return head + bytes(-len(head) % 32) + data
+
+
 def arrays():
     for name, array in {
         "f4": np.arange(6, dtype="<f4").reshape(2, 3),
@@ -86,7 +107,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         files = models(sys.argv[1], pathlib.Path(folder))
     put("models_fuzz", {name: files[name] for name in ("mixed.gguf", "int4.safetensors")})
-    put("gguf_fuzz", {"mixed.gguf": files["mixed.gguf"]})
+    put("gguf_fuzz", {"mixed.gguf": files["mixed.gguf"], "types.gguf": types_seed()})
     put("safetensors_fuzz", {name: files[name] for name in ("bf16.safetensors", "tensors.safetensors")})
     put("npy_fuzz", dict(arrays()))
     put("parse_fuzz", {f"format-{i}": text.encode() for i, text in enumerate(FORMATS)})
