@@ -1,7 +1,10 @@
 #include "io/model_file.h"
 
+#include <filesystem>
+
 #include "io/gguf.h"
 #include "io/gguf_split.h"
+#include "io/hf_folder.h"
 #include "io/safetensors.h"
 #include "io/safetensors_header.h"
 #include "io/source.h"
@@ -41,7 +44,19 @@ int64_t ModelFile::find(std::string_view name) const {
 }
 
 Result<std::shared_ptr<const ModelFile>> open_model(const std::string& path) {
+  std::error_code failed;
+  if (std::filesystem::is_directory(path, failed)) {
+    LOWBIT_ASSIGN(std::shared_ptr<const ModelFile> file, open_hf_folder(path));
+    return file;
+  }
   LOWBIT_ASSIGN(Source source, Source::map(path));
+  if (is_safetensors(source.bytes()) && has_hf_config(path)) {
+    LOWBIT_ASSIGN(const SafetensorsHeader header, read_safetensors_header(source));
+    if (!header.metadata.contains(std::string(kVersionKey))) {
+      LOWBIT_ASSIGN(std::shared_ptr<const ModelFile> file, open_hf_file(std::move(source)));
+      return file;
+    }
+  }
   LOWBIT_ASSIGN(auto file, open_source(std::move(source)));
   return join_split(std::move(file));
 }

@@ -69,7 +69,9 @@ class ModelFile {
   mutable std::unordered_map<std::string_view, int64_t> index_;
 };
 
-// Opens by content, not by ending: GGUF, or lowbit's safetensors. The error names the file, offset, found, expected.
+// Opens by content, not by ending: GGUF, lowbit's safetensors, or a checkpoint of Hugging Face (its folder, or a
+// safetensors file with a config.json beside it), which comes with the names and metadata of its own (checkpoint.h);
+// models::open_file gives it those of GGUF. The error names the file, offset, found, expected.
 Result<std::shared_ptr<const ModelFile>> open_model(const std::string& path);
 // The same from memory (copied); name stands in messages.
 Result<std::shared_ptr<const ModelFile>> open_model(std::string name, std::span<const std::byte> bytes);

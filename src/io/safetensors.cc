@@ -70,7 +70,7 @@ Status NativeFile::read_metadata() {
   if (!header_.metadata.contains(std::string(kVersionKey))) {
     return errorf(
         "{}: a safetensors file of {} that lowbit did not write: its metadata has no {}, and files of other "
-        "programs are not read yet",
+        "programs need their config.json beside them",
         path(), contents(header_), shown(kVersionKey));
   }
   const std::pair<std::string_view, std::string_view> kExpected[] = {{kVersionKey, kNativeVersion},
