@@ -5,7 +5,7 @@
 #include "cli/json_output.h"
 #include "cli/open_model.h"
 #include "cli/text_input.h"
-#include "io/model_file.h"
+#include "models/open.h"
 #include "report/table.h"
 
 namespace lowbit::cli {
@@ -19,7 +19,7 @@ struct TokenizeArguments {
 Status tokenize(const TokenizeArguments& arguments) {
   ProgressBar bar;
   LOWBIT_ASSIGN(const std::string path, find_model(arguments.model, bar));
-  LOWBIT_ASSIGN(const auto file, io::open_model(path));
+  LOWBIT_ASSIGN(const auto file, models::open_file(path));
   LOWBIT_ASSIGN(const auto tokenizer,
                 text::Tokenizer::from_metadata(file->metadata(), path, arguments.pre_tokenizer));
   LOWBIT_ASSIGN(const std::string input, read_input(arguments.file));

@@ -1,9 +1,18 @@
 #include "models/open.h"
 
+#include "models/hf/model.h"
+
 namespace lowbit::models {
 
-Result<OpenedModel> open(const std::string& path) {
+Result<std::shared_ptr<const io::ModelFile>> open_file(const std::string& path) {
   LOWBIT_ASSIGN(auto file, io::open_model(path));
+  auto checkpoint = std::dynamic_pointer_cast<const io::Checkpoint>(file);
+  if (checkpoint != nullptr) return hf::open(std::move(checkpoint));
+  return file;
+}
+
+Result<OpenedModel> open(const std::string& path) {
+  LOWBIT_ASSIGN(auto file, open_file(path));
   return open(std::move(file));
 }
 

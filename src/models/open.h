@@ -16,6 +16,9 @@ struct OpenedModel {
   Model model;
 };
 
+// Opens a model file of any kind, with the names, keys and weights of GGUF.
+Result<std::shared_ptr<const io::ModelFile>> open_file(const std::string& path);
+
 // Opens the file, builds the graph and checks every parameter. No weight is read yet.
 Result<OpenedModel> open(const std::string& path);
 // The same of a file that is open.
