@@ -5,7 +5,7 @@ Run by hand:  python3 goldens/make_tiny_models.py  (torch, transformers, gguf; 2
 
 Each model is made from a config class of transformers with a fixed seed, run in float64, and written as a GGUF file of
 F32 tensors with the names and transformations of llama.cpp's converter. architectures/values.json holds the tokens and, at some
-positions, the logits (of encoders the hidden states).
+positions, the logits (of encoders the hidden states). hf/<name>/ holds the same model as transformers saves it.
 """
 
 import json
@@ -18,7 +18,8 @@ import numpy as np
 import torch
 import transformers as tf
 
-FOLDER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "architectures")
+HERE = os.path.dirname(os.path.abspath(__file__))
+FOLDER = os.path.join(HERE, "architectures")
 VOCABULARY = 64
 TOKENS = [(i * i * 7 + 3 * i + 5) % VOCABULARY for i in range(40)]
 ROWS = [0, 1, 7, 19, 39]
@@ -208,6 +209,13 @@ def metadata(writer, architecture, config):
 ARCHITECTURES = {name: arch for arch, name in gguf.MODEL_ARCH_NAMES.items()}
 
 
+def save_folder(name, model):
+    """As transformers saves it, in float32; llama in shards."""
+    folder = os.path.join(HERE, "hf", name)
+    model.float().save_pretrained(folder, max_shard_size="40KB" if name == "llama" else "1GB")
+    model.double()
+
+
 def main():
     results = {}
     for name in MODELS:
@@ -223,6 +231,7 @@ def main():
         writer.write_kv_data_to_file()
         writer.write_tensors_to_file()
         writer.close()
+        save_folder(name, model)
         # What the file holds: the weights in float32.
         with torch.no_grad():
             for value in model.parameters():
