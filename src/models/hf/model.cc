@@ -7,6 +7,7 @@
 #include "io/utf8.h"
 #include "models/blocks.h"
 #include "models/hf/assemble.h"
+#include "models/hf/quant.h"
 #include "text/hf_export.h"
 
 namespace lowbit::models::hf {
@@ -124,22 +125,12 @@ class HfModel final : public io::ModelFile {
   }
 
  private:
-  Status read_matrices();
-
   std::shared_ptr<const io::Checkpoint> checkpoint_;
   json metadata_;
   Matrices matrices_;
   std::vector<Target> targets_;
   std::vector<io::TensorInfo> tensors_;
 };
-
-Status HfModel::read_matrices() {
-  for (size_t i = 0; i < checkpoint_->tensors().size(); ++i) {
-    if (checkpoint_->tensors()[i].parts.empty()) continue;
-    matrices_.push_back(plain_matrix(checkpoint_, i));
-  }
-  return {};
-}
 
 Status HfModel::read() {
   const json& documents = checkpoint_->metadata();
@@ -149,7 +140,9 @@ Status HfModel::read() {
   };
   auto row = find_row(config);
   if (!row.ok()) return errorf("{}: {}", path(), row.message());
-  LOWBIT_TRY(in_folder(read_matrices()));
+  auto matrices = hf::read_matrices(checkpoint_, config);
+  if (!matrices.ok()) return errorf("{}: {}", path(), matrices.message());
+  matrices_ = std::move(matrices).value();
   Conversion conversion(std::string((*row)->architecture), config, matrices_);
   LOWBIT_TRY(in_folder((*row)->convert(conversion)));
   add_pooling(documents, conversion);
