@@ -1,5 +1,6 @@
 #include "io/model_file.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "io/gguf.h"
@@ -59,6 +60,20 @@ Result<std::shared_ptr<const ModelFile>> open_model(const std::string& path) {
   }
   LOWBIT_ASSIGN(auto file, open_source(std::move(source)));
   return join_split(std::move(file));
+}
+
+std::vector<std::string> files_of_model(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code failed;
+  if (!fs::is_directory(path, failed)) return split_paths(path);
+  std::vector<std::string> files;
+  for (fs::directory_iterator at(path, failed), end; !failed && at != end; at.increment(failed)) {
+    const std::string ending = at->path().extension().string();
+    const bool read = ending == ".safetensors" || ending == ".json" || ending == ".jinja";
+    if (read && at->is_regular_file(failed)) files.push_back(at->path().string());
+  }
+  std::ranges::sort(files);
+  return files;
 }
 
 Result<std::shared_ptr<const ModelFile>> open_model(std::string name, std::span<const std::byte> bytes) {

@@ -76,4 +76,8 @@ Result<std::shared_ptr<const ModelFile>> open_model(const std::string& path);
 // The same from memory (copied); name stands in messages.
 Result<std::shared_ptr<const ModelFile>> open_model(std::string name, std::span<const std::byte> bytes);
 
+// The files that open_model(path) may read: the one, the parts of a split GGUF in order, or those of a
+// folder in order of their names.
+std::vector<std::string> files_of_model(const std::string& path);
+
 }  // namespace lowbit::io

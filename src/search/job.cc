@@ -4,7 +4,7 @@
 
 #include "base/file.h"
 #include "eval/perplexity.h"
-#include "io/gguf_split.h"
+#include "io/model_file.h"
 #include "search/assignment.h"
 #include "text/tokenizer.h"
 
@@ -213,13 +213,15 @@ class Planning {
 };
 
 // A hash of the hashes of blocks: it can tell how far it is.
-Result<std::string> hash_of_file(const std::string& path, const ProgressFn& progress) {
-  LOWBIT_ASSIGN(const MappedFile file, MappedFile::open(path));
-  const auto bytes = file.bytes();
+Result<std::string> hash_of_model(const std::string& path, const ProgressFn& progress) {
   std::string hashes;
-  for (uint64_t at = 0; at < bytes.size(); at += kHashBlock) {
-    report_progress(progress, "reading", static_cast<double>(at), static_cast<double>(bytes.size()));
-    hashes += sha256_hex(bytes.subspan(at, std::min(kHashBlock, bytes.size() - at)));
+  for (const std::string& name : io::files_of_model(path)) {
+    LOWBIT_ASSIGN(const MappedFile file, MappedFile::open(name));
+    const auto bytes = file.bytes();
+    for (uint64_t at = 0; at < bytes.size(); at += kHashBlock) {
+      report_progress(progress, "reading", static_cast<double>(at), static_cast<double>(bytes.size()));
+      hashes += sha256_hex(bytes.subspan(at, std::min(kHashBlock, bytes.size() - at)));
+    }
   }
   return sha256_hex(std::as_bytes(std::span(hashes)));
 }
@@ -227,11 +229,7 @@ Result<std::string> hash_of_file(const std::string& path, const ProgressFn& prog
 }  // namespace
 
 Result<std::string> work_key(const std::string& model_path, const JobOptions& options, const ProgressFn& progress) {
-  std::string source;
-  for (const std::string& path : io::split_paths(model_path)) {
-    LOWBIT_ASSIGN(const std::string hash, hash_of_file(path, progress));
-    source += hash;
-  }
+  LOWBIT_ASSIGN(const std::string source, hash_of_model(model_path, progress));
   const quant::MethodOptions& o = options.sensitivity.rounding;
   nlohmann::json key = {
       {"version", kAlgorithmVersion},
