@@ -22,13 +22,13 @@ Status list(const PullArguments& arguments) {
   for (const auto& [model, path, cached] : models) {
     listed.push_back({{"name", model.name},
                       {"what", model.what},
-                      {"bytes", model.bytes},
+                      {"bytes", model.bytes()},
                       {"licence", model.licence},
-                      {"sha256", model.sha256},
+                      {"sha256", model.sha256()},
                       {"path", path},
                       {"cached", cached}});
     rows.push_back({std::string(model.name), std::string(model.what),
-                    fmt::format("{:.1f}", static_cast<double>(model.bytes) / 1e6), std::string(model.licence),
+                    fmt::format("{:.1f}", static_cast<double>(model.bytes()) / 1e6), std::string(model.licence),
                     cached ? path : "not in the cache"});
   }
   if (arguments.json) {
@@ -51,7 +51,7 @@ Status pull(const PullArguments& arguments) {
   }
   for (const io::KnownModel& model : io::known_models()) {
     if (model.name != arguments.name) continue;
-    print_json({{"name", model.name}, {"path", path}, {"bytes", model.bytes}, {"sha256", model.sha256}});
+    print_json({{"name", model.name}, {"path", path}, {"bytes", model.bytes()}, {"sha256", model.sha256()}});
   }
   return {};
 }

