@@ -75,7 +75,8 @@ Status embed(const EmbedArguments& arguments) {
   LOWBIT_ASSIGN(const auto engine,
                 open_engine(arguments.model, arguments.policy.policy(), arguments.policy.pool(), bar));
   if (!engine->opened.model.encoder) {
-    return errorf("{}: {} predicts tokens; embed wants an encoder", arguments.model, engine->opened.model.architecture);
+    return errorf("{}: {} predicts tokens; embed wants an encoder", arguments.model,
+                  engine->opened.model.architecture);
   }
   LOWBIT_ASSIGN(const auto texts, texts_of(arguments));
   const int64_t width = engine->executor->vocabulary();
