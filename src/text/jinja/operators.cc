@@ -98,13 +98,36 @@ Value join_lists(Heap& heap, const Value& a, const Value& b) {
   return a.is(Kind::tuple) ? heap.tuple(std::move(out)) : heap.list(std::move(out));
 }
 
-// One conversion of "%" formatting: flags, width and precision as they stand, the kind, the value.
-std::string convert(Heap& heap, const std::string& flags, char kind, const Value& value) {
-  const std::string format = "%" + flags;
+// What stands between "%" and the kind of a conversion.
+struct Spec {
+  std::string flags, size;  // size: width and precision
+};
+
+// Reads it from format[i] on, and leaves i at the kind.
+Spec read_spec(std::string_view format, size_t& i) {
+  const auto run = [&](std::string_view of) {
+    const size_t begin = i;
+    while (i < format.size() && of.find(format[i]) != std::string_view::npos) ++i;
+    return std::string(format.substr(begin, i - begin));
+  };
+  constexpr std::string_view kDigits = "0123456789";
+  Spec spec{run("+- #0"), run(kDigits)};
+  if (i < format.size() && format[i] == '.') {
+    ++i;
+    spec.size += "." + run(kDigits);
+  }
+  if (i >= format.size() || spec.flags.size() > 6 || spec.size.size() > 6) fail("a format is broken");
+  return spec;
+}
+
+// One conversion of "%" formatting.
+std::string convert(Heap& heap, const Spec& spec, char kind, const Value& value) {
+  const std::string format = "%" + spec.flags + spec.size;
   if (kind == 's' || kind == 'r' || kind == 'a') {
     std::string text;
     kind == 's' ? print(heap, text, value) : print_repr(heap, text, value);
-    return flags.empty() ? text : fmt::sprintf(format + "s", text);
+    const bool left = spec.flags.find('-') != std::string::npos;  // the other flags are for numbers
+    return spec.size.empty() ? text : fmt::sprintf((left ? "%-" : "%") + spec.size + "s", text);
   }
   if (kind == 'c' && value.is_string()) return *value.string;
   if (!value.is_number()) fail(fmt::format("\"%{}\" takes a number, not {}", kind, type_name(value)));
@@ -115,6 +138,8 @@ std::string convert(Heap& heap, const std::string& flags, char kind, const Value
     return fmt::sprintf(format + kind, value.as_real());
   }
   if (value.is(Kind::real) && !(std::abs(value.real) < 9e18)) overflow();
+  const bool zeros = spec.flags.find('0') != std::string::npos && spec.size.find('.') != std::string::npos;
+  if (zeros || (kind == 'o' && spec.flags.find('#') != std::string::npos)) fail("a format is not known here");
   const int64_t number = value.is(Kind::real) ? static_cast<int64_t>(value.real) : value.as_integer();
   return fmt::sprintf(format + (kind == 'i' || kind == 'u' ? 'd' : kind), number);
 }
@@ -143,15 +168,13 @@ Value percent_format(Heap& heap, const std::string& format, const Value& values)
       if (named == nullptr) fail("a format names a value that is not there");
       i = end + 1;
     }
-    const size_t begin = i;
-    while (i < format.size() && std::string_view("+- #0123456789.").find(format[i]) != std::string_view::npos) ++i;
-    if (i >= format.size() || i - begin > 6) fail("a format is broken");
+    const Spec spec = read_spec(format, i);
     if (format[i] == '%') {
+      if (!spec.flags.empty() || !spec.size.empty()) fail("a format is broken");
       out += '%';
       continue;
     }
-    const std::string flags = format.substr(begin, i - begin);
-    out += convert(heap, flags, format[i], named != nullptr ? *named : next());
+    out += convert(heap, spec, format[i], named != nullptr ? *named : next());
   }
   const bool all = values.is(Kind::tuple) ? used == values.list->size() : values.is(Kind::dict) || used == 1;
   if (!all) fail("a format has too many values");
