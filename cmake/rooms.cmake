@@ -8,7 +8,7 @@ set(LOWBIT_ISA_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512v
 
 set(LOWBIT_TEST_LINK_formats mpfr gmp)
 set(LOWBIT_LINK_text PkgConfig::PCRE2 PkgConfig::UTF8PROC)
-set(LOWBIT_LINK_io PkgConfig::LIBZIP)
+set(LOWBIT_LINK_io PkgConfig::LIBZIP CURL::libcurl)
 
 
 function(lowbit_read_layers)

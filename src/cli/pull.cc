@@ -19,17 +19,17 @@ Status list(const PullArguments& arguments) {
   LOWBIT_ASSIGN(const auto models, io::list_models());
   Json listed = Json::array();
   std::vector<std::vector<std::string>> rows;
-  for (const auto& [model, path, cached] : models) {
+  for (const auto& [model, path, bytes, cached] : models) {
     listed.push_back({{"name", model.name},
                       {"what", model.what},
-                      {"bytes", model.bytes()},
+                      {"bytes", bytes == 0 ? Json() : Json(bytes)},
                       {"licence", model.licence},
                       {"sha256", model.sha256()},
                       {"path", path},
                       {"cached", cached}});
     rows.push_back({std::string(model.name), std::string(model.what),
-                    fmt::format("{:.1f}", static_cast<double>(model.bytes()) / 1e6), std::string(model.licence),
-                    cached ? path : "not in the cache"});
+                    bytes == 0 ? "?" : fmt::format("{:.1f}", static_cast<double>(bytes) / 1e6),
+                    std::string(model.licence), cached ? path : "not in the cache"});
   }
   if (arguments.json) {
     print_json({{"models", listed}});
@@ -43,16 +43,16 @@ Status list(const PullArguments& arguments) {
 Status pull(const PullArguments& arguments) {
   if (arguments.name.empty()) return list(arguments);
   ProgressBar bar;
-  LOWBIT_ASSIGN(const std::string path, io::pull(arguments.name, bar.callback()));
+  auto pulled = io::pull(arguments.name, bar.callback());
   bar.clear();
+  LOWBIT_ASSIGN(const io::PulledModel model, std::move(pulled));
   if (!arguments.json) {
-    fmt::print("{}\n", path);
+    fmt::print("{}\n", model.path);
     return {};
   }
-  for (const io::KnownModel& model : io::known_models()) {
-    if (model.name != arguments.name) continue;
-    print_json({{"name", model.name}, {"path", path}, {"bytes", model.bytes()}, {"sha256", model.sha256()}});
-  }
+  Json result = {{"name", arguments.name}, {"path", model.path}, {"bytes", model.bytes}, {"sha256", model.sha256}};
+  if (!model.commit.empty()) result["commit"] = model.commit;
+  print_json(result);
   return {};
 }
 
