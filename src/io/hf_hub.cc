@@ -302,7 +302,15 @@ Result<HfModel> pull_hf_model(const HfHub& hub, const HfName& name, const Progre
     if (cached.ok()) return cached;
     return errorf("{}; HF_HUB_OFFLINE forbids to ask {}", cached.message(), shown_url(hub.endpoint));
   }
-  LOWBIT_ASSIGN(const Listing listing, ask(hub, name, progress));
+  auto asked = ask(hub, name, progress);
+  if (!asked.ok()) {
+    HfHub alone = hub;
+    alone.offline = true;
+    const auto cached = cached_hf_model(alone, name);
+    if (!cached.ok()) return asked.error();
+    return errorf("{}; HF_HUB_OFFLINE=1 takes what the cache has, {}", asked.message(), cached->path);
+  }
+  const Listing listing = std::move(asked).value();
   LOWBIT_ASSIGN(const std::vector<std::string> files, choose_hf_files(name, listing.files));
   LOWBIT_TRY(bring(hub, name, repo, listing.commit, files, progress));
   LOWBIT_TRY(repo.make_folders());
