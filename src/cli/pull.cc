@@ -1,4 +1,4 @@
-// lowbit pull [NAME]
+// lowbit pull [NAME]: a known model, or hf:ORG/NAME[:FILE][@REVISION]
 #include <cstdio>
 
 #include "cli/command.h"
@@ -9,6 +9,20 @@
 
 namespace lowbit::cli {
 namespace {
+
+constexpr const char* kNameHelp =
+    "a known model, or hf:ORG/NAME[:FILE][@REVISION]: what a Hugging Face hub has under that name; without it, the "
+    "list "
+    "of known models. FILE is one file of the repository (of a split GGUF the first part); without it come "
+    "config.json, "
+    "tokenizer and safetensors files, or the only GGUF file there is. REVISION is a branch, a tag or a commit "
+    "(main). A "
+    "download that was broken off goes on where it ended; every file is checked by the hash that the hub tells. "
+    "HF_ENDPOINT is the hub (https://huggingface.co), HF_TOKEN opens gated and private models (else the token that "
+    "Hugging Face's programs keep), HF_HUB_CACHE or HF_HOME say where its cache lies (~/.cache/huggingface/hub), "
+    "which "
+    "is shared with those programs, HF_HUB_OFFLINE=1 takes what is there; LOWBIT_CACHE is the folder of all other "
+    "models";
 
 struct PullArguments {
   std::string name;
@@ -60,8 +74,7 @@ Status pull(const PullArguments& arguments) {
 
 Action pull_command(Options& options) {
   const auto arguments = std::make_shared<PullArguments>();
-  OptionRow& name =
-      options.positional("NAME", text(arguments->name), "a known model; without it, the list of them", false);
+  OptionRow& name = options.positional("NAME", text(arguments->name), kNameHelp, false);
   for (const io::KnownModel& model : io::known_models()) name.choices.emplace_back(model.name);
   add_json_option(options, arguments->json);
   return [arguments] { return pull(*arguments); };

@@ -1,14 +1,13 @@
-// For the tests: an HTTP server on this machine that does what it is told to, a broken connection or a lie among it;
-// and a Hugging Face hub on top of it. Written on plain sockets, without any code of the client under test.
+// For the tests: an HTTP server on this machine that does what it is told to, a broken connection or a lie among it.
+// Written on plain sockets, without any code of the client under test.
 #pragma once
 
 #include <arpa/inet.h>
-#include <gtest/gtest.h>
 #include <netinet/in.h>
-#include <openssl/evp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -82,7 +81,9 @@ class TestServer {
   std::string url(const std::string& host = "127.0.0.1") const {
     return "http://" + host + ":" + std::to_string(port_);
   }
+  // All requests so far, once none is being answered.
   std::vector<ServerRequest> requests() const {
+    for (int i = 0; i < 5000 && present_ > 0; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
     const std::lock_guard lock(mutex_);
     return requests_;
   }
@@ -186,108 +187,6 @@ class TestServer {
   std::vector<ServerRequest> requests_;
   std::thread acceptor_;
   std::vector<std::thread> threads_;
-};
-
-inline std::string digest_of(const EVP_MD* kind, std::string_view text) {
-  unsigned char digest[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  EVP_Digest(text.data(), text.size(), digest, &size, kind, nullptr);
-  std::string out;
-  for (unsigned i = 0; i < size; ++i) {
-    out += "0123456789abcdef"[digest[i] >> 4];
-    out += "0123456789abcdef"[digest[i] & 15];
-  }
-  return out;
-}
-
-// What a hub tells of a content: the SHA-256 of large files, of small ones what git calls them.
-inline std::string hub_hash(std::string_view content, bool large) {
-  if (large) return digest_of(EVP_sha256(), content);
-  std::string blob = "blob " + std::to_string(content.size());
-  blob += '\0';
-  return digest_of(EVP_sha1(), blob.append(content));
-}
-
-// The hub of one repository, whose large files lie on another host. `change` may change any answer.
-class FakeHub {
- public:
-  static constexpr const char* kCommit = "0123456789abcdef0123456789abcdef01234567";
-  using Change = std::function<void(const ServerRequest&, ServerAnswer&)>;
-
-  explicit FakeHub(std::map<std::string, std::string> files)
-      : files_(std::move(files)),
-        store_([this](const ServerRequest& request) { return store(request); }),
-        hub_([this](const ServerRequest& request) { return answer(request); }) {}
-
-  std::string endpoint() const { return hub_.url(); }
-  TestServer& hub() { return hub_; }
-  TestServer& store() { return store_; }
-  // Both are to be called while no client runs.
-  void change(Change change) { change_ = std::move(change); }
-  void change_store(Change change) { change_store_ = std::move(change); }
-  void set_listing(std::string listing) { listing_ = std::move(listing); }
-  void set_commit(std::string commit) { commit_ = std::move(commit); }
-  std::map<std::string, std::string>& files() { return files_; }
-
-  static bool is_large(const std::string& file) { return file.ends_with(".safetensors") || file.ends_with(".gguf"); }
-
- private:
-  ServerAnswer store(const ServerRequest& request) {
-    ServerAnswer answer = send_part(request, files_.at(request.path.substr(1, request.path.find('?') - 1)));
-    answer.headers.emplace_back("ETag", "\"of the store\"");
-    if (change_store_) change_store_(request, answer);
-    return answer;
-  }
-  static ServerAnswer send_part(const ServerRequest& request, const std::string& content) {
-    ServerAnswer answer;
-    answer.body = content;
-    if (!request.headers.contains("range")) return answer;
-    const uint64_t from = request.from();
-    answer.status = from < content.size() ? 206 : 416;
-    answer.body = from < content.size() ? content.substr(from) : "";
-    answer.headers.emplace_back("Content-Range", "bytes " + std::to_string(from) + "-" +
-                                                     std::to_string(content.size() - 1) + "/" +
-                                                     std::to_string(content.size()));
-    return answer;
-  }
-  ServerAnswer answer(const ServerRequest& request) {
-    ServerAnswer answer = truth(request);
-    if (change_) change_(request, answer);
-    return answer;
-  }
-  ServerAnswer truth(const ServerRequest& request) {
-    if (request.path == "/api/models/org/tiny/revision/main") return listing();
-    const std::string begin = "/org/tiny/resolve/" + commit_ + "/";
-    const std::string file = request.path.starts_with(begin) ? request.path.substr(begin.size()) : "";
-    if (!files_.contains(file)) return {404, {{"X-Error-Message", "Entry not found"}}, "{}"};
-    const std::string& content = files_.at(file);
-    const std::string tag = "\"" + hub_hash(content, is_large(file)) + "\"";
-    if (!is_large(file)) {
-      ServerAnswer answer = send_part(request, content);
-      answer.headers.insert(answer.headers.end(), {{"ETag", tag}, {"X-Repo-Commit", commit_}});
-      return answer;
-    }
-    return {302,
-            {{"X-Linked-Size", std::to_string(content.size())},
-             {"X-Linked-ETag", tag},
-             {"X-Repo-Commit", commit_},
-             {"Location", store_.url("localhost") + "/" + file + "?Signature=secret"}},
-            "Found."};
-  }
-  ServerAnswer listing() const {
-    if (!listing_.empty()) return {200, {}, listing_};
-    std::string text;
-    for (const auto& [file, content] : files_)
-      text += (text.empty() ? "" : ",") + ("{\"rfilename\":\"" + file + "\"}");
-    return {200,
-            {{"Content-Type", "application/json"}},
-            R"({"id":"org/tiny","sha":")" + commit_ + R"(","siblings":[)" + text + "]}"};
-  }
-
-  std::map<std::string, std::string> files_;
-  std::string listing_, commit_ = kCommit;
-  Change change_, change_store_;
-  TestServer store_, hub_;
 };
 
 }  // namespace lowbit::io::test
