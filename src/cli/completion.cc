@@ -7,8 +7,8 @@
 #include <cstdio>
 #include <memory>
 
+#include "base/nearest.h"
 #include "cli/command.h"
-#include "cli/nearest.h"
 #include "formats/format.h"
 #include "io/hub.h"
 

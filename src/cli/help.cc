@@ -68,7 +68,8 @@ std::string program_help() {
          "lowbit COMMAND ...\n\n" +
          entries_text(entries) +
          "\nlowbit COMMAND --help explains a command; lowbit --version tells the version.\n"
-         "MODEL is a file (GGUF or lowbit's safetensors) or a name that lowbit pull lists.\n";
+         "MODEL is a file (GGUF or safetensors), a folder as Hugging Face has it, a name that lowbit pull lists, or\n"
+         "hf:ORG/NAME[:FILE], a model of a Hugging Face hub (lowbit pull --help).\n";
 }
 
 std::string command_help(const Command& command, const Options& options) {

@@ -5,7 +5,10 @@
 namespace lowbit::cli {
 
 void add_model_argument(Options& options, std::string& target) {
-  options.positional("MODEL", text(target), "a model file, or a name that lowbit pull lists").offer = Offer::models;
+  options
+      .positional("MODEL", text(target),
+                  "a model file or folder, a name that lowbit pull lists, or hf:ORG/NAME[:FILE]")
+      .offer = Offer::models;
 }
 
 Result<std::string> find_model(const std::string& name_or_path, ProgressBar& bar) {

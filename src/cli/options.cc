@@ -7,7 +7,7 @@
 #include <limits>
 #include <optional>
 
-#include "cli/nearest.h"
+#include "base/nearest.h"
 
 namespace lowbit::cli {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "cli/nearest.h"
+#include "base/nearest.h"
 #include "cli/policy_options.h"
 #include "cli/sampling_options.h"
 

@@ -6,9 +6,9 @@
 #include <new>
 
 #include "base/cpu.h"
+#include "base/nearest.h"
 #include "cli/command.h"
 #include "cli/help.h"
-#include "cli/nearest.h"
 #include "cli/version.h"
 
 namespace lowbit::cli {

@@ -120,14 +120,7 @@ Result<std::string> find_single(const std::string& folder) {
                 pickled ? "; its weights are pickled by PyTorch, which is not read" : "");
 }
 
-}  // namespace
-
-bool has_hf_config(const std::string& path) {
-  return is_file(in_folder(fs::path(path).parent_path().string(), "config.json"));
-}
-
-Result<std::shared_ptr<const Checkpoint>> open_hf_folder(const std::string& folder) {
-  LOWBIT_ASSIGN(json metadata, read_documents(folder));
+Result<Index> find_weights(const std::string& folder) {
   Index index;
   if (is_file(in_folder(folder, kModel))) {
     index.files.push_back(kModel);
@@ -137,6 +130,23 @@ Result<std::shared_ptr<const Checkpoint>> open_hf_folder(const std::string& fold
     LOWBIT_ASSIGN(std::string name, find_single(folder));
     index.files.push_back(std::move(name));
   }
+  return index;
+}
+
+}  // namespace
+
+bool has_hf_config(const std::string& path) {
+  return is_file(in_folder(fs::path(path).parent_path().string(), "config.json"));
+}
+
+Result<std::vector<std::string>> hf_weight_files(const std::string& folder) {
+  LOWBIT_ASSIGN(const Index index, find_weights(folder));
+  return index.files;
+}
+
+Result<std::shared_ptr<const Checkpoint>> open_hf_folder(const std::string& folder) {
+  LOWBIT_ASSIGN(json metadata, read_documents(folder));
+  LOWBIT_ASSIGN(const Index index, find_weights(folder));
   std::vector<Source> shards;
   for (const std::string& file : index.files) {
     LOWBIT_ASSIGN(Source source, Source::map(in_folder(folder, file)));

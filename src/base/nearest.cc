@@ -1,11 +1,11 @@
-#include "cli/nearest.h"
+#include "base/nearest.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
 #include <algorithm>
 
-namespace lowbit::cli {
+namespace lowbit {
 
 size_t edit_distance(std::string_view a, std::string_view b) {
   // Rows of the table of distances between beginnings: two back, one back, this one.
@@ -42,4 +42,4 @@ std::string did_you_mean(std::string_view typed, std::span<const std::string_vie
   return near.empty() ? "" : fmt::format("; did you mean {}?", fmt::join(near, " or "));
 }
 
-}  // namespace lowbit::cli
+}  // namespace lowbit

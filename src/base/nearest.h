@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace lowbit::cli {
+namespace lowbit {
 
 // Letters to insert, remove, replace or swap with their neighbour, to make one text from the other.
 size_t edit_distance(std::string_view a, std::string_view b);
@@ -17,4 +17,4 @@ std::vector<std::string_view> nearest(std::string_view typed, std::span<const st
 // "; did you mean --temp?", or nothing.
 std::string did_you_mean(std::string_view typed, std::span<const std::string_view> names);
 
-}  // namespace lowbit::cli
+}  // namespace lowbit
