@@ -10,6 +10,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "models/written_kinds.h"
+
 namespace lowbit::cli {
 namespace {
 
@@ -38,6 +40,18 @@ Status check_writable(const std::string& path) {
 
 }  // namespace
 
+std::string with_ending(const std::string& out) {
+  std::error_code failed;
+  const bool folder = !out.empty() && out.back() != '/' && fs::is_directory(out, failed);
+  return folder ? out + "/" : out;
+}
+
+std::string work_beside(const std::string& out) {
+  std::string name = out;
+  while (name.size() > 1 && name.back() == '/') name.pop_back();
+  return name + ".work";
+}
+
 Status check_paths(const QuantizePaths& paths) {
   if (!paths.out.empty() && !paths.report.empty() && same_file(paths.out, paths.report)) {
     return errorf("{}: is the model to write and the report too", paths.out);
@@ -48,7 +62,10 @@ Status check_paths(const QuantizePaths& paths) {
       if (path.empty() || path == "-" || !same_file(*output, path)) continue;
       return errorf("{}: is {}; it would be overwritten", *output, what);
     }
-    LOWBIT_TRY(check_writable(*output));
+    const io::WrittenKind* kind = output == &paths.out ? models::written_kind(*output) : nullptr;
+    const bool folder = kind != nullptr && kind->check_path != nullptr;
+    if (folder) LOWBIT_TRY(kind->check_path(*output));
+    LOWBIT_TRY(check_writable(folder ? work_beside(*output) : *output));
   }
   return {};
 }
@@ -56,6 +73,7 @@ Status check_paths(const QuantizePaths& paths) {
 void delete_leftovers(const std::string& out) {
   std::error_code failed;
   const fs::path target(out);
+  if (!target.has_filename()) return;
   const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
   const std::string prefix = target.filename().string() + ".tmp-";
   for (fs::directory_iterator at(folder, failed), end; !failed && at != end; at.increment(failed)) {

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "io/model_writer.h"
+#include "models/written_kinds.h"
 #include "tensor/gather.h"
 
 namespace lowbit::quant {
@@ -162,10 +162,10 @@ Result<QuantizeOutcome> quantize(const QuantizeJob& job, const std::string& out,
     done += count;
   }
   const std::vector<io::StoredTensor> stored = job.plan->stored();
-  const io::WrittenKind* kind = io::written_kind(out);
-  LOWBIT_ASSIGN(const auto writer,
-                (kind == nullptr ? io::native_kind() : *kind)
-                    .create(out, {job.metadata, job.opened->file->metadata_types(), job.plan->to_json(), stored}));
+  const io::WrittenKind* kind = models::written_kind(out);
+  LOWBIT_ASSIGN(const auto writer, (kind == nullptr ? io::native_kind() : *kind)
+                                       .create(out, {job.metadata, job.opened->file->metadata_types(),
+                                                     job.plan->to_json(), stored, job.facts}));
   done = 0.0;
   for (const TensorPlan& plan : tensors) {
     report_progress(progress, "writing", done++, static_cast<double>(tensors.size()));
