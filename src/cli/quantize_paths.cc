@@ -27,9 +27,8 @@ bool same_file(const std::string& a, const std::string& b) {
 }
 
 // Makes a file beside `path` and deletes it.
-Status check_writable(const std::string& path) {
-  std::error_code failed;
-  if (fs::is_directory(path, failed)) return errorf("{}: is a folder, expected a file to write", path);
+Status check_writable(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
   const std::string trial = fmt::format("{}.tmp-{}", path, ::getpid());
   const int fd = ::open(trial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd < 0) return errorf("{}: cannot be written: {}", path, std::strerror(errno));
@@ -63,9 +62,13 @@ Status check_paths(const QuantizePaths& paths) {
       return errorf("{}: is {}; it would be overwritten", *output, what);
     }
     const io::WrittenKind* kind = output == &paths.out ? models::written_kind(*output) : nullptr;
-    const bool folder = kind != nullptr && kind->check_path != nullptr;
-    if (folder) LOWBIT_TRY(kind->check_path(*output));
-    LOWBIT_TRY(check_writable(folder ? work_beside(*output) : *output));
+    std::error_code failed;
+    if (kind != nullptr && kind->check_path != nullptr) {
+      LOWBIT_TRY(kind->check_path(*output));
+    } else if (fs::is_directory(*output, failed)) {
+      return errorf("{}: is a folder, expected a file to write", *output);
+    }
+    LOWBIT_TRY(check_writable(*output));
   }
   return {};
 }

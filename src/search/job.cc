@@ -12,7 +12,7 @@ namespace lowbit::search {
 namespace {
 
 // Raise it when a change gives other bytes from the same input: then work folders of older programs are not used.
-constexpr int kAlgorithmVersion = 2;
+constexpr int kAlgorithmVersion = 3;
 constexpr uint64_t kHashBlock = uint64_t{16} << 20;
 
 // Weights as calibration and probes want them: checked, and all in memory once anything asks for all.
