@@ -350,7 +350,10 @@ Status quantize(const QuantizeArguments& a) {
 Action quantize_command(Options& options) {
   const auto a = std::make_shared<QuantizeArguments>();
   add_model_argument(options, a->model);
-  options.option("-o,--out", "OUT", out_path(a->out), "the file to write, " + written_endings()).offer = Offer::files;
+  options
+      .option("-o,--out", "OUT", out_path(a->out),
+              "the file to write, " + written_endings() + " (a folder for vLLM and transformers)")
+      .offer = Offer::files;
   options.option("--format", "F", format(a->format), "one format for all matrices").offer = Offer::formats;
   options.option("--budget", "B", text(a->budget), "the best mix of formats for 4.25bpw, 80MB or 76MiB");
   options.option("--recipe", "R.toml", text(a->recipe), "formats, method and options from a file").offer =

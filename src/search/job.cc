@@ -123,6 +123,12 @@ class Planning {
         job_.replaced.push_back(
             fmt::format("{}: {} -> {}", plan.name, formats::print(part.format), formats::print(*held)));
       }
+      // What the source has already is kept as it is.
+      if (const quant::TensorPlan kept = assignment_->kept(plan.name);
+          kept.parts.size() == 1 && kept.parts[0].format == *held) {
+        plan = kept;
+        return {};
+      }
       const bool moments = calibrated && assignment_->has_statistics(plan.name);
       const std::string& method = options_.sensitivity.method;
       const bool without = quant::find_method(method)->needs_second_moments && !moments;

@@ -2,6 +2,7 @@
 // (pack-quantized), or as U8 [rows][cols / 2] of two e2m1 codes, the first in the low half (nvfp4, mxfp4).
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "models/hf/quant.h"
@@ -27,6 +28,23 @@ Result<int> bits_of_config(const HfConfig& quantization) {
     return quantization.error("config_groups", fmt::format("for {} bits", bits), "4 or 8");
   }
   return quantization.error("config_groups", "empty", "a group for 4 or 8 bits");
+}
+
+// Whether the scheme of a module, named itself or by its class, has groups of this size.
+Result<bool> has_groups(const HfConfig& quantization, const std::string& module, int64_t size) {
+  LOWBIT_ASSIGN(const HfConfig groups, quantization.object("config_groups"));
+  bool found = false;
+  for (const auto& [name, values] : groups.values().items()) {
+    LOWBIT_ASSIGN(const HfConfig group, groups.object(name));
+    LOWBIT_ASSIGN(const HfConfig weights, group.object("weights"));
+    LOWBIT_ASSIGN(const int64_t here, weights.integer("group_size", -1, INT32_MAX, -1));
+    const auto targets = group.values().find("targets");
+    const bool named = targets != group.values().end() && targets->is_array() &&
+                       std::ranges::find(*targets, nlohmann::json(module)) != targets->end();
+    if (named) return here == size;
+    found = found || here == size;
+  }
+  return found;
 }
 
 // Zero points [rows][groups]: packed along the rows as the weights are, or one I8 each.
@@ -96,6 +114,7 @@ Result<std::unique_ptr<Matrix>> read_integers(const Module& module, const HfConf
     return module.error("weight_scale", fmt::format("[{}]", fmt::join(scale_shape, ", ")),
                         fmt::format("{} rows and a divisor of {} columns", w.rows, w.cols));
   }
+  LOWBIT_ASSIGN(w.one_group, has_groups(quantization, module.name(), w.cols));
   LOWBIT_TRY(read_zeros(module, w));
   LOWBIT_TRY(read_groups(module, w));
   auto words = std::make_shared<std::vector<uint32_t>>(static_cast<size_t>(w.rows * line));

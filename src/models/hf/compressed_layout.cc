@@ -236,7 +236,10 @@ constexpr std::string_view kExamples[] = {"mxfp4",
 std::string_view nearest_example(const Format& format) {
   const double wanted = formats::bits_per_element(format);
   return *std::ranges::min_element(kExamples, {}, [&](std::string_view text) {
-    return std::abs(formats::bits_per_element(*formats::parse_format(text)) - wanted);
+    constexpr double kOtherKind = 0.3;  // bits: a float rather stays a float, an integer an integer
+    const Format example = *formats::parse_format(text);
+    return std::abs(formats::bits_per_element(example) - wanted) +
+           (example.element.kind == format.element.kind ? 0.0 : kOtherKind);
   });
 }
 

@@ -55,7 +55,8 @@ std::vector<std::string> expert_names(const std::string& stacked, const Target& 
   return names;
 }
 
-FolderPlace place_of(const Target& target, const Matrices& matrices) {
+FolderPlace place_of(const Target& target, const HfModelFile& model) {
+  const Matrices& matrices = model.matrices();
   FolderPlace place;
   place.heads = target.heads;
   place.plus = target.plus;
@@ -66,7 +67,10 @@ FolderPlace place_of(const Target& target, const Matrices& matrices) {
       break;
     }
     place.names.push_back(matrix.name);
-    if (target.shape.size() == 1) place.vector = formats::print(matrix.format);
+    if (target.shape.size() > 1) continue;
+    place.vector = formats::print(matrix.format);
+    const std::string_view dtype = model.checkpoint().dtype(matrix.stored_as[0]);
+    if (dtype == io::dtype_of_format(place.vector)) place.original = model.checkpoint().bytes(matrix.stored_as[0]);
   }
   return place;
 }
@@ -105,7 +109,7 @@ Result<FolderImage> image_of_folder(const HfModelFile& model) {
   std::error_code failed;
   const fs::path path(checkpoint.path());
   image.files = copied_files(fs::is_directory(path, failed) ? path.string() : path.parent_path().string());
-  for (const Target& target : model.targets()) image.places.emplace(target.name, place_of(target, model.matrices()));
+  for (const Target& target : model.targets()) image.places.emplace(target.name, place_of(target, model));
   LOWBIT_TRY(add_copied(model, image));
   return image;
 }

@@ -20,6 +20,7 @@ struct FolderPlace {
   int64_t heads = 0;           // see Target
   float plus = 0.0f;           // see Target
   std::string vector = "f32";  // the format of a vector that the model has in f32
+  std::span<const std::byte> original;  // the bytes of such a vector, where it is read from a folder
 };
 
 // A tensor that is copied as it is: what a model has beside the part that is read (heads for training, eyes).
