@@ -17,9 +17,9 @@ namespace lowbit::models::hf {
 struct FolderPlace {
   // With ".weight" or ".bias"; one, or one for each expert; none: config.json says the values.
   std::vector<std::string> names;
-  int64_t heads = 0;           // see Target
-  float plus = 0.0f;           // see Target
-  std::string vector = "f32";  // the format of a vector that the model has in f32
+  int64_t heads = 0;                    // see Target
+  float plus = 0.0f;                    // see Target
+  std::string vector = "f32";           // the format of a vector that the model has in f32
   std::span<const std::byte> original;  // the bytes of such a vector, where it is read from a folder
 };
 
