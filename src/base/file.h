@@ -53,6 +53,8 @@ class FileWriter {
   // Zero bytes up to the next multiple of `alignment`.
   Status pad_to(uint64_t alignment);
   uint64_t offset() const { return offset_; }
+  // What is written next stands at this offset; a gap that is never written holds zeros. Only of regular files.
+  Status seek(uint64_t offset);
   // Flushes to disk and renames to the final name.
   Status commit();
 

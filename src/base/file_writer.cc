@@ -154,6 +154,15 @@ Status FileWriter::pad_to(uint64_t alignment) {
   return write(std::string(missing, '\0'));
 }
 
+Status FileWriter::seek(uint64_t offset) {
+  LOWBIT_CHECK(!temporary_.empty());
+  if (offset == offset_) return {};
+  LOWBIT_TRY(flush());
+  if (::lseek(fd_, static_cast<off_t>(offset), SEEK_SET) < 0) return system_error("write", path_);
+  offset_ = offset;
+  return {};
+}
+
 Status FileWriter::commit() {
   LOWBIT_TRY(flush());
   if (temporary_.empty()) {  // devices and pipes know no fsync

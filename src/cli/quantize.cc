@@ -16,6 +16,7 @@
 #include "cli/shared_texts.h"
 #include "cli/text_input.h"
 #include "cli/version.h"
+#include "models/written_kinds.h"
 #include "quant/recipe.h"
 #include "report/page.h"
 #include "runtime/generate.h"
@@ -70,6 +71,13 @@ Setter rule(QuantizeArguments& a) {
   };
 }
 
+Setter out_path(std::string& target) {
+  return [&target](const std::string& value) -> Status {
+    target = with_ending(value);
+    return {};
+  };
+}
+
 Setter prompt(std::optional<std::string>& target) {
   return [&target](const std::string& value) -> Status {
     target = value;
@@ -79,8 +87,8 @@ Setter prompt(std::optional<std::string>& target) {
 
 std::string written_endings() {
   std::string text;
-  for (const io::WrittenKind& kind : io::written_kinds()) {
-    text += fmt::format("{}{}", text.empty() ? "" : " or ", kind.ending);
+  for (const io::WrittenKind* kind : models::written_kinds()) {
+    text += fmt::format("{}{}", text.empty() ? "" : " or ", kind->ending);
   }
   return text;
 }
@@ -90,7 +98,7 @@ Status check_arguments(const QuantizeArguments& a) {
   if (ways == 0) return errorf("say what to make: --format F, --budget B or --recipe FILE");
   if (a.format && !a.budget.empty()) return errorf("--format and --budget exclude each other");
   if (a.out.empty() && !a.dry_run) return errorf("-o OUT is missing (or --dry-run)");
-  if (!a.out.empty() && io::written_kind(a.out) == nullptr) {
+  if (!a.out.empty() && models::written_kind(a.out) == nullptr) {
     return errorf("-o {}: expected a name that ends in {}", a.out, written_endings());
   }
   if (!a.importance.empty() && !a.calibration.empty()) return errorf("--imatrix and --text exclude each other");
@@ -158,9 +166,9 @@ Result<search::JobOptions> job_options(const QuantizeArguments& a, std::string& 
     LOWBIT_ASSIGN(options.calibration_text, read_whole_text(calibration_name));
   }
   options.probe_format = formats::parse_format(kProbeFormat).value();
-  options.work = a.work.empty() ? a.out + ".work" : a.work;
+  options.work = a.work.empty() ? work_beside(a.out) : a.work;
   options.dry_run = a.dry_run;
-  if (const io::WrittenKind* kind = io::written_kind(a.out)) options.sensitivity.kind = kind;
+  if (const io::WrittenKind* kind = models::written_kind(a.out)) options.sensitivity.kind = kind;
   options.program = kVersion;
   options.pool = std::make_shared<ThreadPool>(static_cast<int>(a.threads));
   return options;
@@ -273,6 +281,7 @@ Status carry_out(const QuantizeArguments& a, const std::string& path, const std:
                          &options.importance,
                          options.sensitivity.rounding,
                          job.opened.file->metadata(),
+                         job.facts.get(),
                          options.pool.get()};
   LOWBIT_ASSIGN(outcome, quant::quantize(run, a.out, bar.callback()));
   f.outcome = &outcome;
@@ -341,7 +350,10 @@ Status quantize(const QuantizeArguments& a) {
 Action quantize_command(Options& options) {
   const auto a = std::make_shared<QuantizeArguments>();
   add_model_argument(options, a->model);
-  options.option("-o,--out", "OUT", text(a->out), "the file to write, " + written_endings()).offer = Offer::files;
+  options
+      .option("-o,--out", "OUT", out_path(a->out),
+              "the file to write, " + written_endings() + " (a folder for vLLM and transformers)")
+      .offer = Offer::files;
   options.option("--format", "F", format(a->format), "one format for all matrices").offer = Offer::formats;
   options.option("--budget", "B", text(a->budget), "the best mix of formats for 4.25bpw, 80MB or 76MiB");
   options.option("--recipe", "R.toml", text(a->recipe), "formats, method and options from a file").offer =

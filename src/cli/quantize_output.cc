@@ -6,6 +6,7 @@
 #include "cli/eval_output.h"
 #include "cli/tensor_list.h"
 #include "cli/version.h"
+#include "models/written_kinds.h"
 #include "report/table.h"
 #include "search/sensitivity.h"
 
@@ -21,7 +22,7 @@ uint64_t peak_memory() {
 
 // The plan's tensors as a file would list them.
 std::vector<io::TensorInfo> planned_tensors(const QuantizeFindings& f) {
-  const io::WrittenKind* named = io::written_kind(f.out);
+  const io::WrittenKind* named = models::written_kind(f.out);
   const io::WrittenKind& kind = named == nullptr ? io::native_kind() : *named;
   std::vector<io::TensorInfo> result;
   for (const io::StoredTensor& stored : f.job->search.plan.stored()) {

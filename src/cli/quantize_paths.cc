@@ -10,6 +10,8 @@
 #include <cstring>
 #include <filesystem>
 
+#include "models/written_kinds.h"
+
 namespace lowbit::cli {
 namespace {
 
@@ -25,9 +27,8 @@ bool same_file(const std::string& a, const std::string& b) {
 }
 
 // Makes a file beside `path` and deletes it.
-Status check_writable(const std::string& path) {
-  std::error_code failed;
-  if (fs::is_directory(path, failed)) return errorf("{}: is a folder, expected a file to write", path);
+Status check_writable(std::string path) {
+  while (path.size() > 1 && path.back() == '/') path.pop_back();
   const std::string trial = fmt::format("{}.tmp-{}", path, ::getpid());
   const int fd = ::open(trial.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
   if (fd < 0) return errorf("{}: cannot be written: {}", path, std::strerror(errno));
@@ -37,6 +38,18 @@ Status check_writable(const std::string& path) {
 }
 
 }  // namespace
+
+std::string with_ending(const std::string& out) {
+  std::error_code failed;
+  const bool folder = !out.empty() && out.back() != '/' && fs::is_directory(out, failed);
+  return folder ? out + "/" : out;
+}
+
+std::string work_beside(const std::string& out) {
+  std::string name = out;
+  while (name.size() > 1 && name.back() == '/') name.pop_back();
+  return name + ".work";
+}
 
 Status check_paths(const QuantizePaths& paths) {
   if (!paths.out.empty() && !paths.report.empty() && same_file(paths.out, paths.report)) {
@@ -48,6 +61,13 @@ Status check_paths(const QuantizePaths& paths) {
       if (path.empty() || path == "-" || !same_file(*output, path)) continue;
       return errorf("{}: is {}; it would be overwritten", *output, what);
     }
+    const io::WrittenKind* kind = output == &paths.out ? models::written_kind(*output) : nullptr;
+    std::error_code failed;
+    if (kind != nullptr && kind->check_path != nullptr) {
+      LOWBIT_TRY(kind->check_path(*output));
+    } else if (fs::is_directory(*output, failed)) {
+      return errorf("{}: is a folder, expected a file to write", *output);
+    }
     LOWBIT_TRY(check_writable(*output));
   }
   return {};
@@ -56,6 +76,7 @@ Status check_paths(const QuantizePaths& paths) {
 void delete_leftovers(const std::string& out) {
   std::error_code failed;
   const fs::path target(out);
+  if (!target.has_filename()) return;
   const fs::path folder = target.has_parent_path() ? target.parent_path() : fs::path(".");
   const std::string prefix = target.filename().string() + ".tmp-";
   for (fs::directory_iterator at(folder, failed), end; !failed && at != end; at.increment(failed)) {

@@ -144,4 +144,15 @@ int ElementFormat::max_exponent() const {
   return static_cast<int>(double_bits(largest) >> 52) - 1023;
 }
 
+double bits_per_element(const Format& format) {
+  double bits = format.element.bits;
+  for (const ScaleLevel& level : format.levels) {
+    if (level.group <= 0) continue;
+    const int more =
+        level.scale.bits + (level.minimum ? level.minimum->bits : 0) + (level.zero_point ? format.element.bits : 0);
+    bits += static_cast<double>(more) / static_cast<double>(level.group);
+  }
+  return bits;
+}
+
 }  // namespace lowbit::formats

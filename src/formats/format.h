@@ -128,6 +128,9 @@ struct Format {
   bool has_zero_point() const { return !levels.empty() && levels[0].zero_point; }
 };
 
+// Bits of a code and of its share of the scales, minima and zero points of groups; those of rows and tensors count 0.
+double bits_per_element(const Format& format);
+
 // Parses one string of the format language, aliases included. The error names the column and the nearest names.
 Result<Format> parse_format(std::string_view text);
 Result<ElementFormat> parse_element(std::string_view text);

@@ -11,8 +11,8 @@ namespace lowbit::io {
 namespace {
 
 constexpr std::pair<std::string_view, std::string_view> kFormats[] = {
-    {"F64", "f32"},      {"F32", "f32"},        {"F16", "f16"}, {"BF16", "bf16"},
-    {"F8_E5M2", "e5m2"}, {"F8_E4M3", "e4m3fn"}, {"I8", "int8"}, {"U8", "uint8"},
+    {"F32", "f32"},        {"F16", "f16"}, {"BF16", "bf16"}, {"F8_E5M2", "e5m2"},
+    {"F8_E4M3", "e4m3fn"}, {"I8", "int8"}, {"U8", "uint8"},  {"F64", "f32"},
 };
 
 // Values of F32 or F64 as floats.
@@ -55,6 +55,11 @@ Result<tensor::PackedMatrix> pack_codes(const formats::Format& format, int64_t r
 std::string_view format_of_dtype(std::string_view dtype) {
   const auto* found = std::ranges::find(kFormats, dtype, &std::pair<std::string_view, std::string_view>::first);
   return found == std::end(kFormats) ? std::string_view() : found->second;
+}
+
+std::string_view dtype_of_format(std::string_view format) {
+  const auto* found = std::ranges::find(kFormats, format, &std::pair<std::string_view, std::string_view>::second);
+  return found == std::end(kFormats) ? std::string_view() : found->first;
 }
 
 Status Checkpoint::add(size_t shard, const std::map<std::string, size_t>& file_of) {

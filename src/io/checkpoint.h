@@ -66,5 +66,7 @@ class Checkpoint final : public ModelFile {
 
 // The format of a safetensors dtype as a string of the format language; empty where it has none. F64 is f32.
 std::string_view format_of_dtype(std::string_view dtype);
+// The other way: "bf16" -> "BF16"; empty where there is none.
+std::string_view dtype_of_format(std::string_view format);
 
 }  // namespace lowbit::io

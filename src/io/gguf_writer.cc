@@ -31,20 +31,9 @@ struct Header {
 
 uint64_t padded(uint64_t bytes) { return (bytes + kAlignment - 1) / kAlignment * kAlignment; }
 
-double bits_of(const formats::Format& format) {
-  double bits = format.element.bits;
-  for (const formats::ScaleLevel& level : format.levels) {
-    if (level.group <= 0) continue;
-    const int more =
-        level.scale.bits + (level.minimum ? level.minimum->bits : 0) + (level.zero_point ? format.element.bits : 0);
-    bits += static_cast<double>(more) / static_cast<double>(level.group);
-  }
-  return bits;
-}
-
 // The type whose bits per weight are nearest.
 const GgmlType& nearest_type(const formats::Format& format) {
-  const double wanted = bits_of(format);
+  const double wanted = formats::bits_per_element(format);
   const GgmlType* best = nullptr;
   double least = 0.0;
   for (const GgmlType& type : ggml_types()) {
@@ -208,7 +197,8 @@ Result<uint64_t> gguf_file_bytes(const FileContent& content) {
 
 Result<uint64_t> gguf_tensor_bytes(const StoredTensor& tensor) { return data_bytes(tensor); }
 
-Result<formats::Format> gguf_holds(const formats::Format& format, std::span<const int64_t> shape) {
+Result<formats::Format> gguf_holds(const formats::Format& format, std::string_view tensor,
+                                   std::span<const int64_t> shape) {
   // llama.cpp adds and multiplies vectors in f32 only.
   if (shape.size() < 2) return formats::parse_format("f32");
   const GgmlType* type = find_ggml_type(format);

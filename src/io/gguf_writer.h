@@ -10,7 +10,8 @@ namespace lowbit::io {
 
 Result<uint64_t> gguf_file_bytes(const FileContent& content);
 Result<uint64_t> gguf_tensor_bytes(const StoredTensor& tensor);
-Result<formats::Format> gguf_holds(const formats::Format& format, std::span<const int64_t> shape);
+Result<formats::Format> gguf_holds(const formats::Format& format, std::string_view tensor,
+                                   std::span<const int64_t> shape);
 Result<std::unique_ptr<ModelWriter>> create_gguf(const std::string& path, const FileContent& content);
 
 }  // namespace lowbit::io

@@ -82,7 +82,7 @@ TEST(GgufWriter, what_cannot_be_held) {
   EXPECT_NE(written({{"k", 300u}}, {{"k", 0u}}, folder / "x").find("\"k\" holds 300"), std::string::npos);
   EXPECT_FALSE(std::filesystem::exists(folder / "x"));
   const auto held = [](std::string_view format, std::vector<int64_t> shape) {
-    const auto result = gguf_holds(formats::parse_format(format).value(), shape);
+    const auto result = gguf_holds(formats::parse_format(format).value(), "t", shape);
     return result.ok() ? formats::print(*result) : result.message();
   };
   EXPECT_EQ(held("q4_k", {4, 512}), "q4_k");

@@ -36,26 +36,19 @@ Result<uint64_t> native_tensor_bytes(const StoredTensor& tensor) {
   return sum;
 }
 
-Result<formats::Format> native_holds(const formats::Format& format, std::span<const int64_t> /*shape*/) {
+Result<formats::Format> native_holds(const formats::Format& format, std::string_view /*tensor*/,
+                                     std::span<const int64_t> /*shape*/) {
   return format;
 }
 
-constexpr WrittenKind kKinds[] = {
-    {".safetensors", true, native_bytes, native_tensor_bytes, native_holds, create_native},
-    {".gguf", false, gguf_file_bytes, gguf_tensor_bytes, gguf_holds, create_gguf},
-};
+constexpr WrittenKind kNative = {
+    ".safetensors", "lowbit's .safetensors", true, native_bytes, native_tensor_bytes, native_holds, create_native};
+constexpr WrittenKind kGguf = {".gguf", "GGUF", false, gguf_file_bytes, gguf_tensor_bytes, gguf_holds, create_gguf};
 
 }  // namespace
 
-std::span<const WrittenKind> written_kinds() { return kKinds; }
+const WrittenKind& native_kind() { return kNative; }
 
-const WrittenKind& native_kind() { return kKinds[0]; }
-
-const WrittenKind* written_kind(std::string_view path) {
-  for (const WrittenKind& kind : kKinds) {
-    if (path.ends_with(kind.ending)) return &kind;
-  }
-  return nullptr;
-}
+const WrittenKind& gguf_kind() { return kGguf; }
 
 }  // namespace lowbit::io

@@ -2,21 +2,22 @@
 
 #include <cstring>
 
-#include "io/model_writer.h"
+#include "models/written_kinds.h"
 #include "tensor/gather.h"
 
 namespace lowbit::quant {
 namespace {
 
 // The plan of one tensor and what rounding depends on, as the name of its piece.
-std::string piece_name(const QuantizeJob& job, const TensorPlan& plan) {
+std::string piece_name(const QuantizeJob& job, const TensorPlan& plan, std::span<const TensorPlan* const> sharers) {
   Plan one;
   one.tensors.push_back(plan);
   const MethodOptions& o = job.options;
-  const std::string text =
+  std::string text =
       fmt::format("{} {} {} {} {} {} {} {} {} {} {} {}", one.to_json().dump(), job.statistics, o.damping, o.act_order,
                   o.block, o.descent_sweeps, static_cast<int>(o.scales.search), o.scales.steps, o.scales.lowest,
                   o.scales.highest, o.scales.refits, o.scales.power_of_two_threshold.value_or(0.0));
+  for (const TensorPlan* other : sharers) text += " " + other->name;
   return "tensor-" + sha256_hex(std::as_bytes(std::span(text))).substr(0, 24);
 }
 
@@ -73,7 +74,8 @@ Result<tensor::Weight> load_piece(const WorkFolder& work, const std::string& nam
 
 class Runner {
  public:
-  explicit Runner(const QuantizeJob& job) : job_(job), factors_(job.opened->model.graph, job.options) {}
+  Runner(const QuantizeJob& job, const io::WrittenKind& kind)
+      : job_(job), kind_(kind), factors_(job.opened->model.graph, job.options) {}
 
   // The tensor, from the source where it is kept, from the work folder where it was solved, else solved now.
   Result<tensor::Weight> tensor(const TensorPlan& plan, SolveReport& report, bool& reused) {
@@ -83,24 +85,56 @@ class Runner {
       LOWBIT_ASSIGN(const auto source, models::load_weight(*job_.opened, plan.name));
       if (plan.divided() || source->row_order.empty()) return *source;
     }
-    const std::string piece = piece_name(job_, plan);
+    const std::vector<const TensorPlan*> sharers = sharers_of(plan);
+    const std::string piece = piece_name(job_, plan, sharers);
     if (job_.work->has(piece)) {
       auto found = load_piece(*job_.work, piece, plan, report);
       reused = found.ok();
       if (reused) return found;
     }
-    LOWBIT_TRY(solve_piece(plan, piece));
+    LOWBIT_TRY(solve_piece(plan, sharers, piece));
     return load_piece(*job_.work, piece, plan, report);
   }
 
  private:
-  Status solve_piece(const TensorPlan& plan, const std::string& piece) {
+  // The tensors that share one scale of the tensor above the scales of its groups, as NVFP4 has it: vLLM multiplies
+  // with those that are tied at once, and has one such scale for all. Empty: the tensor alone.
+  std::vector<const TensorPlan*> sharers_of(const TensorPlan& plan) const {
+    const std::string key = kind_.tied == nullptr ? std::string() : kind_.tied(plan.name);
+    const auto& levels = plan.parts[0].format.levels;
+    if (key.empty() || levels.size() < 2 || levels.back().group != formats::kGroupTensor) return {};
+    std::vector<const TensorPlan*> sharers;
+    for (const TensorPlan& other : job_.plan->tensors) {
+      if (kind_.tied(other.name) == key) sharers.push_back(&other);
+    }
+    return sharers;
+  }
+
+  Result<std::optional<TensorRange>> shared_range(std::span<const TensorPlan* const> sharers) {
+    if (sharers.empty()) return std::optional<TensorRange>();
+    const std::string key = kind_.tied(sharers[0]->name);
+    if (key == range_key_) return std::optional(range_);
+    TensorRange all;
+    for (const TensorPlan* other : sharers) {
+      LOWBIT_ASSIGN(const auto source, models::load_weight(*job_.opened, other->name));
+      auto range = range_of(*source, *job_.pool);
+      if (!range.ok()) return errorf("{}: tensor {}: {}", job_.opened->file->path(), other->name, range.message());
+      const float extremes[] = {range->least, range->most};
+      all.add(extremes);
+    }
+    range_key_ = key;
+    range_ = all;
+    return std::optional(range_);
+  }
+
+  Status solve_piece(const TensorPlan& plan, std::span<const TensorPlan* const> sharers, const std::string& piece) {
     LOWBIT_ASSIGN(const auto source, models::load_weight(*job_.opened, plan.name));
     SolveInput input;
     input.source = source.get();
     input.plan = &plan;
     input.options = job_.options;
     input.pool = job_.pool;
+    LOWBIT_ASSIGN(input.range, shared_range(sharers));
     ParameterStatistics statistics;
     if (job_.statistics && plan.shape.size() >= 2 && has_statistics(job_.opened->model.graph, plan.name)) {
       LOWBIT_ASSIGN(statistics, read_statistics(*job_.work, job_.opened->model.graph, plan.name));
@@ -122,7 +156,10 @@ class Runner {
   }
 
   const QuantizeJob& job_;
+  const io::WrittenKind& kind_;
   FactorCache factors_;
+  std::string range_key_;  // of range_
+  TensorRange range_;
 };
 
 }  // namespace
@@ -142,7 +179,9 @@ Result<const GptqFactor*> FactorCache::get(const std::string& parameter, const P
 }
 
 Result<QuantizeOutcome> quantize(const QuantizeJob& job, const std::string& out, const ProgressFn& progress) {
-  Runner runner(job);
+  const io::WrittenKind* named = models::written_kind(out);
+  const io::WrittenKind& kind = named == nullptr ? io::native_kind() : *named;
+  Runner runner(job, kind);
   QuantizeOutcome outcome;
   const auto& tensors = job.plan->tensors;
   double done = 0.0;
@@ -162,10 +201,8 @@ Result<QuantizeOutcome> quantize(const QuantizeJob& job, const std::string& out,
     done += count;
   }
   const std::vector<io::StoredTensor> stored = job.plan->stored();
-  const io::WrittenKind* kind = io::written_kind(out);
-  LOWBIT_ASSIGN(const auto writer,
-                (kind == nullptr ? io::native_kind() : *kind)
-                    .create(out, {job.metadata, job.opened->file->metadata_types(), job.plan->to_json(), stored}));
+  LOWBIT_ASSIGN(const auto writer, kind.create(out, {job.metadata, job.opened->file->metadata_types(),
+                                                     job.plan->to_json(), stored, job.facts}));
   done = 0.0;
   for (const TensorPlan& plan : tensors) {
     report_progress(progress, "writing", done++, static_cast<double>(tensors.size()));

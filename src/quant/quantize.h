@@ -33,7 +33,8 @@ struct QuantizeJob {
   bool statistics = false;                     // whether the work folder holds calibration
   const io::Importance* importance = nullptr;  // of columns, used without statistics; null for none
   MethodOptions options;
-  nlohmann::json metadata;  // of the file to be written
+  nlohmann::json metadata;                 // of the file to be written
+  const io::SourceFacts* facts = nullptr;  // of kinds that prepare
   ThreadPool* pool = nullptr;
 };
 

@@ -139,6 +139,7 @@ class PartSolver {
 
  private:
   Result<TensorScales> tensor_scales() {
+    if (input_.range) return prepare(part_.format, *input_.range, input_.options.scales);
     TensorRange range;
     std::vector<float> values;
     for (size_t begin = 0; begin < rows_.size(); begin += static_cast<size_t>(slab_)) {
@@ -224,6 +225,12 @@ std::vector<int32_t> importance_order(const ParameterStatistics& statistics) {
 }
 
 Status check_finite(const tensor::Weight& weight, ThreadPool& pool) {
+  const auto range = range_of(weight, pool);
+  return range.ok() ? Status() : Status(range.error());
+}
+
+Result<TensorRange> range_of(const tensor::Weight& weight, ThreadPool& pool) {
+  TensorRange range;
   std::vector<int32_t> rows(static_cast<size_t>(weight.rows()));
   std::iota(rows.begin(), rows.end(), 0);
   const RowSource source(weight);
@@ -231,8 +238,9 @@ Status check_finite(const tensor::Weight& weight, ThreadPool& pool) {
   std::vector<float> values;
   for (size_t begin = 0; begin < rows.size(); begin += slab) {
     LOWBIT_TRY(source.values(std::span(rows).subspan(begin, std::min(slab, rows.size() - begin)), pool, values));
+    range.add(values);
   }
-  return {};
+  return range;
 }
 
 Result<tensor::Weight> solve(const SolveInput& input, SolveReport& report) {

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,6 +22,9 @@ namespace lowbit::quant {
 // which a divided tensor stores them.
 std::vector<int32_t> importance_order(const ParameterStatistics& statistics);
 
+// The extreme weights; an error names the first row with one that is NaN or infinite.
+Result<TensorRange> range_of(const tensor::Weight& weight, ThreadPool& pool);
+
 // An error that names the first row with a weight that is NaN or infinite.
 Status check_finite(const tensor::Weight& weight, ThreadPool& pool);
 
@@ -37,6 +41,7 @@ struct SolveInput {
   const ParameterStatistics* statistics = nullptr;  // null: none (methods that need them become `nearest`)
   const GptqFactor* factor = nullptr;               // of the statistics' second moments, or null
   std::span<const float> importance = {};           // [cols], used without statistics; may be empty
+  std::optional<TensorRange> range = {};            // for a scale of the tensor that others share; else its own
   MethodOptions options;
   ThreadPool* pool = nullptr;
 };

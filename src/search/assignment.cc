@@ -27,7 +27,8 @@ std::string some_names(const graph::Graph& graph, bool matrices) {
 
 }  // namespace
 
-Result<Assignment> Assignment::make(const models::OpenedModel& opened, const std::vector<quant::FormatRule>& rules) {
+Result<Assignment> Assignment::make(const models::OpenedModel& opened, const std::vector<quant::FormatRule>& rules,
+                                    const io::WrittenKind& kind) {
   const graph::Graph& graph = opened.model.graph;
   Assignment result;
   std::vector<bool> used(rules.size(), false);
@@ -35,7 +36,8 @@ Result<Assignment> Assignment::make(const models::OpenedModel& opened, const std
     const int64_t index = opened.file->find(p.name);
     if (index < 0) return errorf("{}: tensor {} is missing", opened.file->path(), p.name);
     const io::TensorInfo& info = opened.file->tensors()[static_cast<size_t>(index)];
-    Parameter parameter{{p.name, info.shape, {}}, std::nullopt, false};
+    Parameter parameter{{p.name, info.shape, {}}, std::nullopt};
+    parameter.free = kind.is_free == nullptr || kind.is_free(p.name);
     for (const io::TensorInfo::Part& part : info.parts) {
       parameter.kept.parts.push_back({part.format, part.rows, true, ""});
     }
@@ -66,10 +68,12 @@ quant::TensorPlan Assignment::kept(const std::string& name) const { return param
 
 bool Assignment::has_statistics(const std::string& name) const { return parameters_.at(name).statistics; }
 
+bool Assignment::is_free(const std::string& name) const { return parameters_.at(name).free; }
+
 quant::TensorPlan Assignment::uniform(const std::string& name, const std::optional<formats::Format>& format,
                                       const std::string& method, bool calibrated) const {
   const Parameter& p = parameters_.at(name);
-  const bool matrix = p.statistics && format.has_value();
+  const bool matrix = p.statistics && p.free && format.has_value();
   if (!p.asked && !matrix) return p.kept;
   const formats::Format& wanted = p.asked ? *p.asked : *format;
   if (p.kept.parts.size() == 1 && p.kept.parts[0].format == wanted) return p.kept;

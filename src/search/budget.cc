@@ -5,6 +5,8 @@
 #include <cstdlib>
 #include <optional>
 
+#include "search/tied_sites.h"
+
 namespace lowbit::search {
 namespace {
 
@@ -17,17 +19,6 @@ constexpr Unit kUnits[] = {{"GiB", 1073741824.0}, {"MiB", 1048576.0}, {"KiB", 10
 
 // Bytes of the row order of a divided parameter.
 uint64_t order_bytes(int64_t rows) { return static_cast<uint64_t>((rows * 4 + 63) / 64 * 64); }
-
-std::vector<Site> knapsack_sites(const std::vector<FormatSite>& sites) {
-  std::vector<Site> result;
-  for (const FormatSite& site : sites) {
-    Site s;
-    s.name = fmt::format("{}[{}]", site.parameter, site.first);
-    for (const SiteChoice& choice : site.choices) s.choices.push_back({choice.bytes, choice.loss});
-    result.push_back(std::move(s));
-  }
-  return result;
-}
 
 quant::Plan make_plan(const PlanInput& input, const std::vector<FormatSite>& sites,
                       const std::vector<uint32_t>& chosen) {
@@ -67,7 +58,7 @@ Result<Sizes> sizes_of(const quant::Plan& plan, const PlanInput& input) {
   Sizes sizes;
   const std::vector<io::StoredTensor> stored = plan.stored();
   LOWBIT_ASSIGN(sizes.file, input.kind->file_bytes({*input.metadata, input.types == nullptr ? kNone : *input.types,
-                                                    plan.to_json(), stored}));
+                                                    plan.to_json(), stored, input.facts}));
   LOWBIT_ASSIGN(sizes.data, plan.data_bytes(*input.kind));
   return sizes;
 }
@@ -75,7 +66,9 @@ Result<Sizes> sizes_of(const quant::Plan& plan, const PlanInput& input) {
 // A plan that fits.
 struct Found {
   std::vector<FormatSite> sites;
-  Allocation allocation;
+  TiedSites tied;
+  Allocation allocation;         // of the tied sites
+  std::vector<uint32_t> chosen;  // of each site
   quant::Plan plan;
   Sizes sizes;
 };
@@ -130,7 +123,10 @@ class Planner {
         return errorf("tensor {} in {}: its loss is not a finite number", site.parameter,
                       formats::print(choice.format));
       }
-      const auto smaller = [](const SiteChoice& a, const SiteChoice& b) {
+    }
+    LOWBIT_ASSIGN(least_.tied, TiedSites::make(least_.sites, *input_.kind));
+    for (const Site& site : least_.tied.sites()) {
+      const auto smaller = [](const Choice& a, const Choice& b) {
         return a.bytes != b.bytes ? a.bytes < b.bytes : a.loss < b.loss;
       };
       const auto at = std::min_element(site.choices.begin(), site.choices.end(), smaller);
@@ -159,7 +155,8 @@ class Planner {
   }
 
   Status complete(Found& found) const {
-    found.plan = make_plan(input_, found.sites, found.allocation.choice);
+    found.chosen = found.tied.expand(found.allocation.choice);
+    found.plan = make_plan(input_, found.sites, found.chosen);
     LOWBIT_ASSIGN(found.sizes, sizes_of(found.plan, input_));
     return {};
   }
@@ -168,7 +165,8 @@ class Planner {
   Result<bool> attempt(const std::vector<bool>& divide) {
     Found found;
     found.sites = sites_with(divide);
-    const std::vector<Site> knapsack = knapsack_sites(found.sites);
+    LOWBIT_ASSIGN(found.tied, TiedSites::make(found.sites, *input_.kind));
+    const std::span<const Site> knapsack = found.tied.sites();
     quant::Plan fixed;
     fixed.tensors = input_.fixed;
     LOWBIT_ASSIGN(uint64_t rest, fixed.data_bytes(*input_.kind));
@@ -212,13 +210,14 @@ class Planner {
     r.corrections = input_.corrections;
     r.predicted_kl = best_->allocation.loss;
     r.file_bytes = best_->sizes.file;
-    r.chosen = best_->allocation.choice;
-    const std::vector<Site> knapsack = knapsack_sites(best_->sites);
+    r.chosen = best_->chosen;
+    const std::span<const Site> knapsack = best_->tied.sites();
     if (!knapsack.empty()) {
       LOWBIT_ASSIGN(r.frontier, frontier(knapsack, 60));
     }
     uint64_t chosen_bytes = 0;
-    for (size_t i = 0; i < knapsack.size(); ++i) chosen_bytes += knapsack[i].choices[r.chosen[i]].bytes;
+    for (size_t i = 0; i < knapsack.size(); ++i)
+      chosen_bytes += knapsack[i].choices[best_->allocation.choice[i]].bytes;
     for (ParetoPoint& point : r.frontier) point.bytes += r.file_bytes - chosen_bytes;
     LOWBIT_TRY(add_uniform(r));
     r.plan = std::move(best_->plan);

@@ -29,6 +29,7 @@ struct PlanInput {
   const nlohmann::json* metadata = nullptr;   // of the file
   const io::MetadataTypes* types = nullptr;   // of the source's metadata
   const io::WrittenKind* kind = &io::native_kind();
+  const io::SourceFacts* facts = nullptr;  // of kinds that prepare
 };
 
 struct SearchResult {

@@ -12,7 +12,7 @@ namespace lowbit::search {
 namespace {
 
 // Raise it when a change gives other bytes from the same input: then work folders of older programs are not used.
-constexpr int kAlgorithmVersion = 2;
+constexpr int kAlgorithmVersion = 3;
 constexpr uint64_t kHashBlock = uint64_t{16} << 20;
 
 // Weights as calibration and probes want them: checked, and all in memory once anything asks for all.
@@ -57,7 +57,7 @@ class Planning {
       : job_(job), options_(options), progress_(progress), weights_(job, options, progress) {}
 
   Status run() {
-    LOWBIT_ASSIGN(assignment_, Assignment::make(job_.opened, options_.rules));
+    LOWBIT_ASSIGN(assignment_, Assignment::make(job_.opened, options_.rules, *options_.sensitivity.kind));
     const bool calibrates = options_.budget || assignment_->rounds(options_.format);
     LOWBIT_TRY(check_text(calibrates));
     const bool calibrated = calibrates && !options_.calibration_text.empty();
@@ -105,17 +105,29 @@ class Planning {
   // The plan of a tensor as the file can hold it.
   Status fit(quant::TensorPlan& plan, bool calibrated) {
     const io::WrittenKind& kind = *options_.sensitivity.kind;
+    bool several = false;
     if (plan.divided() && !kind.divides) {
-      return errorf("{}: tensor {} has rows in several formats, which a {} file cannot hold; ask for one format",
-                    job_.opened.file->path(), plan.name, kind.ending);
+      if (kind.instead.empty() || !plan.kept()) {
+        return errorf("{}: tensor {} has rows in several formats, which {} cannot hold; ask for one format",
+                      job_.opened.file->path(), plan.name, kind.name);
+      }
+      plan.parts = {{plan.parts[0].format, plan.rows(), true, ""}};
+      several = true;
     }
     for (quant::PartPlan& part : plan.parts) {
-      auto held = kind.holds(part.format, plan.shape);
+      auto held = kind.holds(part.format, plan.name, plan.shape);
+      if (several || (!held.ok() && part.keep && !kind.instead.empty())) held = formats::parse_format(kind.instead);
       if (!held.ok()) return errorf("tensor {}: {}", plan.name, held.message());
       if (*held == part.format) continue;
       if (plan.shape.size() > 1) {
         job_.replaced.push_back(
             fmt::format("{}: {} -> {}", plan.name, formats::print(part.format), formats::print(*held)));
+      }
+      // What the source has already is kept as it is.
+      if (const quant::TensorPlan kept = assignment_->kept(plan.name);
+          kept.parts.size() == 1 && kept.parts[0].format == *held) {
+        plan = kept;
+        return {};
       }
       const bool moments = calibrated && assignment_->has_statistics(plan.name);
       const std::string& method = options_.sensitivity.method;
@@ -134,8 +146,9 @@ class Planning {
     const quant::Plan& plan = job_.search.plan;
     const std::vector<io::StoredTensor> stored = plan.stored();
     const io::ModelFile& file = *job_.opened.file;
-    LOWBIT_ASSIGN(job_.search.file_bytes, options_.sensitivity.kind->file_bytes(
-                                              {file.metadata(), file.metadata_types(), plan.to_json(), stored}));
+    LOWBIT_ASSIGN(job_.search.file_bytes,
+                  options_.sensitivity.kind->file_bytes(
+                      {file.metadata(), file.metadata_types(), plan.to_json(), stored, job_.facts.get()}));
     return {};
   }
 
@@ -165,13 +178,15 @@ class Planning {
     input_.metadata = &job_.opened.file->metadata();
     input_.types = &job_.opened.file->metadata_types();
     input_.kind = options_.sensitivity.kind;
+    input_.facts = job_.facts.get();
     for (const graph::Parameter& p : job_.opened.model.graph.parameters) {
       input_.order.push_back(p.name);
       const quant::TensorPlan as_it_is = assignment_->kept(p.name);
       const formats::Format* asked = assignment_->asked(p.name);
       const bool statistics = assignment_->has_statistics(p.name);
       quant::TensorPlan fixed = assignment_->uniform(p.name, std::nullopt, input_.method, true);
-      if (!statistics || (asked != nullptr && fixed.kept())) {
+      const bool left = asked == nullptr && !assignment_->is_free(p.name);
+      if (!statistics || left || (asked != nullptr && fixed.kept())) {
         LOWBIT_TRY(fit(fixed, true));
         input_.fixed.push_back(fixed);
         continue;
@@ -277,10 +292,13 @@ Result<std::unique_ptr<Job>> make_plan(const std::string& model_path, const JobO
     options.sensitivity.candidates = default_candidates(*options.sensitivity.kind);
   for (const formats::Format& format : options.sensitivity.candidates) {
     constexpr int64_t kAnyShape[] = {256, 256};
-    if (const auto held = options.sensitivity.kind->holds(format, kAnyShape); !held.ok()) return held.error();
+    if (const auto held = options.sensitivity.kind->holds(format, "", kAnyShape); !held.ok()) return held.error();
   }
   auto job = std::make_unique<Job>();
   LOWBIT_ASSIGN(job->opened, models::open(model_path));
+  if (options.sensitivity.kind->prepare != nullptr) {
+    LOWBIT_ASSIGN(job->facts, options.sensitivity.kind->prepare(job->opened.file));
+  }
   const Status planned = Planning(*job, options, progress).run();
   if (!planned.ok()) return leave_work(job->work, options, planned.error());
   return job;

@@ -42,6 +42,7 @@ struct Job {
   bool calibrated = false;
   SearchResult search;  // plan and all that led to it; only plan and file_bytes without a budget
   std::map<std::string, Probe> probes;
+  std::shared_ptr<const io::SourceFacts> facts;  // of kinds of file that need more of the source
   // Matrices that the file cannot hold in the wanted format: "tensor: wanted -> had".
   std::vector<std::string> replaced;
 };

@@ -38,11 +38,11 @@ Result<FormatSite> site_of(const quant::TensorPlan& source, int64_t first, int64
     return {};
   };
   for (const formats::Format& format : candidates) {
-    LOWBIT_ASSIGN(const formats::Format held, kind.holds(format, source.shape));
+    LOWBIT_ASSIGN(const formats::Format held, kind.holds(format, source.name, source.shape));
     LOWBIT_TRY(add(held, false));
   }
   if (source.parts.size() != 1) return site;
-  const auto held = kind.holds(source.parts[0].format, source.shape);
+  const auto held = kind.holds(source.parts[0].format, source.name, source.shape);
   if (held.ok() && *held == source.parts[0].format) LOWBIT_TRY(add(*held, true));
   return site;
 }

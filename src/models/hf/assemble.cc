@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "models/hf/module_rows.h"
+
 namespace lowbit::models::hf {
 namespace {
 
@@ -16,13 +18,6 @@ bool joins(const Format& a, const Format& b) {
   return !whole && a == b;
 }
 
-// The row of a matrix that row i of a target comes from, where rows of halves of a head become neighbours.
-int64_t source_row(const Target& target, int64_t i, int64_t rows) {
-  if (target.heads == 0) return i;
-  const int64_t dim = rows / target.heads, head = i / dim, within = i % dim;
-  return head * dim + within % 2 * (dim / 2) + within / 2;
-}
-
 Result<tensor::PackedMatrix> assemble_vector(const Target& target, const Matrices& matrices) {
   const int64_t n = target.shape[0];
   std::vector<float> values = target.values;
@@ -30,7 +25,7 @@ Result<tensor::PackedMatrix> assemble_vector(const Target& target, const Matrice
     std::vector<float> from(static_cast<size_t>(n));
     values.resize(static_cast<size_t>(n));
     matrices[target.pieces[0].matrix]->values(0, from.data());
-    for (int64_t i = 0; i < n; ++i) values[i] = from[source_row(target, i, n)] + target.plus;
+    for (int64_t i = 0; i < n; ++i) values[i] = from[checkpoint_row(i, n, target.heads)] + target.plus;
   }
   return tensor::pack_plain(*formats::parse_format("f32"), 1, n, values);
 }
@@ -46,7 +41,7 @@ class PartRows {
   void next(int64_t count, const Use& use) {
     for (; count > 0; --count) {
       const Piece& piece = target_.pieces[piece_];
-      use(*matrices_[piece.matrix], piece.begin + source_row(target_, within_, piece.rows));
+      use(*matrices_[piece.matrix], piece.begin + checkpoint_row(within_, piece.rows, target_.heads));
       if (++within_ == piece.rows) {
         within_ = 0;
         ++piece_;

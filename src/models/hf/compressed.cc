@@ -2,6 +2,7 @@
 // (pack-quantized), or as U8 [rows][cols / 2] of two e2m1 codes, the first in the low half (nvfp4, mxfp4).
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "models/hf/quant.h"
@@ -9,19 +10,41 @@
 namespace lowbit::models::hf {
 namespace {
 
-// "num_bits" of the group of layers; checkpoints of lowbit's formats have one.
-Result<int64_t> bits_of(const HfConfig& quantization) {
+// The bits by which rows of `cols` integers fill `line` words; 0 where neither 4 nor 8 do. Groups of modules differ
+// in their bits, and shapes say which are meant; where both would do (a few columns), config.json does.
+int bits_of_shape(int64_t cols, int64_t line) {
+  const auto fills = [&](int64_t bits) { return line == (cols * bits + 31) / 32; };
+  return fills(4) == fills(8) ? 0 : fills(4) ? 4 : 8;
+}
+
+// "num_bits" of the first group that quantizes weights.
+Result<int> bits_of_config(const HfConfig& quantization) {
   LOWBIT_ASSIGN(const HfConfig groups, quantization.object("config_groups"));
-  int64_t bits = 0;
   for (const auto& [name, values] : groups.values().items()) {
     LOWBIT_ASSIGN(const HfConfig group, groups.object(name));
     LOWBIT_ASSIGN(const HfConfig weights, group.object("weights"));
-    LOWBIT_ASSIGN(const int64_t here, weights.integer("num_bits", 1, 8));
-    if (bits != 0 && bits != here) return groups.error(name, std::to_string(here), "the bits of the other groups");
-    bits = here;
+    LOWBIT_ASSIGN(const int64_t bits, weights.integer("num_bits", 1, 8));
+    if (bits == 4 || bits == 8) return static_cast<int>(bits);
+    return quantization.error("config_groups", fmt::format("for {} bits", bits), "4 or 8");
   }
-  if (bits == 4 || bits == 8) return bits;
-  return quantization.error("config_groups", fmt::format("for {} bits", bits), "4 or 8");
+  return quantization.error("config_groups", "empty", "a group for 4 or 8 bits");
+}
+
+// Whether the scheme of a module, named itself or by its class, has groups of this size.
+Result<bool> has_groups(const HfConfig& quantization, const std::string& module, int64_t size) {
+  LOWBIT_ASSIGN(const HfConfig groups, quantization.object("config_groups"));
+  bool found = false;
+  for (const auto& [name, values] : groups.values().items()) {
+    LOWBIT_ASSIGN(const HfConfig group, groups.object(name));
+    LOWBIT_ASSIGN(const HfConfig weights, group.object("weights"));
+    LOWBIT_ASSIGN(const int64_t here, weights.integer("group_size", -1, INT32_MAX, -1));
+    const auto targets = group.values().find("targets");
+    const bool named = targets != group.values().end() && targets->is_array() &&
+                       std::ranges::find(*targets, nlohmann::json(module)) != targets->end();
+    if (named) return here == size;
+    found = found || here == size;
+  }
+  return found;
 }
 
 // Zero points [rows][groups]: packed along the rows as the weights are, or one I8 each.
@@ -67,8 +90,6 @@ Status read_groups(const Module& module, IntegerWeights& w) {
 
 Result<std::unique_ptr<Matrix>> read_integers(const Module& module, const HfConfig& quantization) {
   IntegerWeights w;
-  LOWBIT_ASSIGN(const int64_t bits, bits_of(quantization));
-  w.bits = static_cast<int>(bits);
   LOWBIT_ASSIGN(const auto shape, module.shape("weight_packed", {"I32"}));
   LOWBIT_ASSIGN(const auto whole, module.shape("weight_shape", {"I64"}));
   if (shape.size() != 2 || whole != std::vector<int64_t>{2}) {
@@ -77,6 +98,12 @@ Result<std::unique_ptr<Matrix>> read_integers(const Module& module, const HfConf
   std::memcpy(&w.rows, module.bytes("weight_shape").data(), 8);
   std::memcpy(&w.cols, module.bytes("weight_shape").data() + 8, 8);
   const int64_t line = shape[1];
+  constexpr int64_t kMostColumns = int64_t{1} << 40;
+  if (w.cols > 0 && w.cols < kMostColumns) w.bits = bits_of_shape(w.cols, line);
+  if (w.bits == 0) {
+    LOWBIT_ASSIGN(w.bits, bits_of_config(quantization));
+  }
+  const int64_t bits = w.bits;
   if (w.rows != shape[0] || w.cols <= 0 || w.cols > line * 32 / bits || w.cols <= (line - 1) * 32 / bits) {
     return module.error("weight_shape", fmt::format("[{}, {}]", w.rows, w.cols), "that of weight_packed");
   }
@@ -87,6 +114,7 @@ Result<std::unique_ptr<Matrix>> read_integers(const Module& module, const HfConf
     return module.error("weight_scale", fmt::format("[{}]", fmt::join(scale_shape, ", ")),
                         fmt::format("{} rows and a divisor of {} columns", w.rows, w.cols));
   }
+  LOWBIT_ASSIGN(w.one_group, has_groups(quantization, module.name(), w.cols));
   LOWBIT_TRY(read_zeros(module, w));
   LOWBIT_TRY(read_groups(module, w));
   auto words = std::make_shared<std::vector<uint32_t>>(static_cast<size_t>(w.rows * line));

@@ -100,7 +100,7 @@ void add_pooling(const json& metadata, Conversion& conversion) {
   }
 }
 
-class HfModel final : public io::ModelFile {
+class HfModel final : public HfModelFile {
  public:
   explicit HfModel(std::shared_ptr<const io::Checkpoint> checkpoint) : checkpoint_(std::move(checkpoint)) {}
 
@@ -111,6 +111,9 @@ class HfModel final : public io::ModelFile {
   std::string_view kind() const override { return checkpoint_->kind(); }
   const json& metadata() const override { return metadata_; }
   std::span<const io::TensorInfo> tensors() const override { return tensors_; }
+  const io::Checkpoint& checkpoint() const override { return *checkpoint_; }
+  std::span<const Target> targets() const override { return targets_; }
+  const Matrices& matrices() const override { return matrices_; }
 
   Result<tensor::Weight> load(size_t index) const override {
     LOWBIT_CHECK(index < targets_.size());

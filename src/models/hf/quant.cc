@@ -120,9 +120,9 @@ Result<std::unique_ptr<Matrix>> integer_matrix(IntegerWeights w) {
   std::unique_ptr<Matrix> matrix;
   const std::vector<int64_t> shape = {w.rows, w.cols};
   if (sayable) {
-    const std::string text =
-        fmt::format("{}{}/{}:{}{}", symmetric ? "int" : "uint", w.bits, w.groups == 1 ? "row" : std::to_string(group),
-                    w.scales.format, symmetric ? "" : "+zp");
+    const std::string text = fmt::format("{}{}/{}:{}{}", symmetric ? "int" : "uint", w.bits,
+                                         w.groups == 1 && !w.one_group ? "row" : std::to_string(group),
+                                         w.scales.format, symmetric ? "" : "+zp");
     LOWBIT_ASSIGN(formats::Format format, formats::parse_format(text));
     auto coded = std::make_unique<CodedMatrix>();
     coded->format = std::move(format);

@@ -47,6 +47,7 @@ Result<Scales> read_scales(const Module& module, const std::string& part, std::v
 struct IntegerWeights {
   int64_t rows = 0, cols = 0, groups = 1;
   int bits = 4;
+  bool one_group = false;  // where groups is 1: whether it is a group as long as the row, and not the row
   std::function<uint32_t(int64_t row, int64_t col)> code;
   Scales scales;                  // [rows][groups]
   std::vector<int32_t> zeros;     // [rows][groups]

@@ -51,6 +51,13 @@ float nearest_outer(const ElementGrid& grid, double ideal) {
   return raw;
 }
 
+// An f32 that is the nearest to the reciprocal of another, at most one step away (applied twice it changes nothing):
+// checkpoints that keep the reciprocal of a scale (compressed-tensors' NVFP4) say it exactly.
+float reciprocal_of_float(float scale) {
+  const float other = 1.0f / (1.0f / scale);
+  return scale > 0.0f && std::isfinite(other) && other > 0.0f ? other : scale;
+}
+
 GroupData two_values(const TensorRange& range, float* weights, float* importance) {
   weights[0] = range.least;
   weights[1] = range.most;
@@ -90,6 +97,7 @@ TensorScales prepare(const formats::Format& format, const TensorRange& range, co
   }
   out.zero_point = 0;
   out.raw_scale = nearest_outer(levels.back().scale, scale);
+  if (format.levels.back().scale.bits == 32) out.raw_scale = reciprocal_of_float(out.raw_scale);
   if (levels.back().minimum) out.raw_minimum = levels.back().minimum->nearest(static_cast<float>(minimum));
   return out;
 }
