@@ -15,7 +15,8 @@ namespace lowbit::cli {
 namespace {
 
 struct EmbedArguments {
-  std::string model, file, out;
+  ModelArguments model;
+  std::string file, out;
   std::vector<std::string> texts;
   PolicyOptions policy;
   bool json = false;
@@ -58,7 +59,7 @@ Status embed(const EmbedArguments& arguments) {
                 open_engine(arguments.model, arguments.policy.policy(), arguments.policy.pool(), bar));
   const models::Model& model = engine->opened.model;
   if (!model.encoder) {
-    return errorf("{}: {} predicts tokens; embed wants an encoder", arguments.model, model.architecture);
+    return errorf("{}: {} predicts tokens; embed wants an encoder", arguments.model.name, model.architecture);
   }
   LOWBIT_ASSIGN(const auto texts, texts_of(arguments));
   std::vector<runtime::SentenceIds> ids;
@@ -83,11 +84,12 @@ Status embed(const EmbedArguments& arguments) {
 
 Action embed_command(Options& options) {
   const auto arguments = std::make_shared<EmbedArguments>();
-  add_model_argument(options, arguments->model);
+  arguments->model.add_to(options);
   options.positional("FILE", text(arguments->file), "texts, one a line; - reads standard input", false).offer =
       Offer::files;
   options.option("-p,--prompt", "TEXT", append(arguments->texts), "a text; may be repeated").repeated = true;
-  options.option("-o,--out", "X.npy", text(arguments->out), "the vectors as rows of an array, in place of text").offer = Offer::files;
+  options.option("-o,--out", "X.npy", text(arguments->out), "the vectors as rows of an array, in place of text")
+      .offer = Offer::files;
   arguments->policy.add_to(options);
   add_json_option(options, arguments->json);
   return [arguments] { return embed(*arguments); };

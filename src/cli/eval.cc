@@ -21,7 +21,8 @@ namespace lowbit::cli {
 namespace {
 
 struct EvalArguments {
-  std::string model, base, text, report;
+  ModelArguments model;
+  std::string base, text, report;
   eval::EvalOptions eval;
   PolicyOptions policy;
   bool json = false;
@@ -34,7 +35,8 @@ Result<const runtime::Engine*> open_base(const EvalArguments& arguments, const r
   LOWBIT_ASSIGN(const std::string path, find_model(arguments.base, bar));
   std::error_code problem;
   if (std::filesystem::equivalent(path, model.opened.file->path(), problem)) return &model;
-  LOWBIT_ASSIGN(own, open_engine(path, graph::NumericPolicy::reference(), model.pool, bar));
+  LOWBIT_ASSIGN(
+      own, open_engine({path, arguments.model.pre_tokenizer}, graph::NumericPolicy::reference(), model.pool, bar));
   return static_cast<const runtime::Engine*>(own.get());
 }
 
@@ -68,7 +70,7 @@ Status evaluate(const EvalArguments& arguments) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 
   // The figures first: a report that cannot be written does not take them away.
-  const EvalContext context{arguments.model, arguments.base, arguments.text, model.get(), base, seconds};
+  const EvalContext context{arguments.model.name, arguments.base, arguments.text, model.get(), base, seconds};
   if (arguments.json) {
     print_json(eval_json(result, context));
   } else {
@@ -84,7 +86,7 @@ Status evaluate(const EvalArguments& arguments) {
 
 Action eval_command(Options& options) {
   const auto arguments = std::make_shared<EvalArguments>();
-  add_model_argument(options, arguments->model);
+  arguments->model.add_to(options);
   options
       .option("--base", "MODEL", text(arguments->base),
               "the model to compare with, run in fp32: how far the predictions are from its own")
