@@ -27,12 +27,7 @@ Result<std::vector<std::string>> texts_of(const EmbedArguments& arguments) {
   std::vector<std::string> texts = arguments.texts;
   if (arguments.file.empty() && !texts.empty()) return texts;
   LOWBIT_ASSIGN(const std::string input, read_input(arguments.file.empty() ? "-" : arguments.file));
-  for (size_t at = 0; at < input.size();) {
-    const size_t end = std::min(input.find('\n', at), input.size());
-    const size_t last = end > at && input[end - 1] == '\r' ? end - 1 : end;
-    texts.push_back(input.substr(at, last - at));
-    at = end + 1;
-  }
+  for (const std::string_view line : runtime::lines_of(input)) texts.emplace_back(line);
   return texts;
 }
 

@@ -30,6 +30,18 @@ Result<std::vector<float>> vector_of(const models::Model& model, std::span<const
 
 }  // namespace
 
+std::vector<std::string_view> lines_of(std::string_view text) {
+  std::vector<std::string_view> lines;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    std::string_view line = text.substr(0, end);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    lines.push_back(line);
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return lines;
+}
+
 Result<SentenceIds> sentence_ids(const models::Model& model, const text::Tokenizer& tokenizer,
                                  std::string_view text) {
   if (!model.encoder) return errorf("a {} predicts tokens; sentence vectors need an encoder", model.architecture);

@@ -9,16 +9,18 @@
 
 namespace lowbit::runtime {
 
+// The lines of a text, without what ends them ("\n" or "\r\n"); an empty line is one.
+std::vector<std::string_view> lines_of(std::string_view text);
+
 // A text as an encoder reads it, with what the model wants around it.
 struct SentenceIds {
   std::vector<int32_t> ids;
-  int64_t cut = 0;           // tokens that were left out: the text is longer than the model reads
-  uint64_t lost_bytes = 0;   // without a token
+  int64_t cut = 0;          // tokens that were left out: the text is longer than the model reads
+  uint64_t lost_bytes = 0;  // without a token
 };
 
 // An error where the model is no encoder, or where the text has no token at all.
-Result<SentenceIds> sentence_ids(const models::Model& model, const text::Tokenizer& tokenizer,
-                                 std::string_view text);
+Result<SentenceIds> sentence_ids(const models::Model& model, const text::Tokenizer& tokenizer, std::string_view text);
 
 // One vector for each text, [width]; of length 1 where the model says so. The bits of a vector depend neither on the
 // other texts nor on the threads. executor: of the model, under any policy. An error where a vector is no finite
