@@ -5,6 +5,7 @@
 #include <iostream>
 #include <limits>
 
+#include "cli/chat_options.h"
 #include "cli/command.h"
 #include "cli/conversation.h"
 #include "cli/open_model.h"
@@ -15,8 +16,9 @@
 namespace lowbit::cli {
 namespace {
 
-struct ChatArguments {
-  std::string model, system;
+struct TalkArguments {
+  ModelArguments model;
+  ChatArguments conversation;
   SamplingArguments sampling;
   PolicyOptions policy;
   int64_t context = 0;
@@ -33,7 +35,7 @@ bool read_line(std::string& line) {
 }
 
 // One turn: the reply is streamed and kept.
-Result<Json> take_turn(Conversation& conversation, const std::string& message, const ChatArguments& arguments,
+Result<Json> take_turn(Conversation& conversation, const std::string& message, const TalkArguments& arguments,
                        int64_t context, ProgressBar& bar) {
   const Interrupt interrupt;
   runtime::GenerateOptions options = arguments.sampling.generate_options();
@@ -56,12 +58,15 @@ Result<Json> take_turn(Conversation& conversation, const std::string& message, c
   return turn;
 }
 
-Status chat(const ChatArguments& arguments) {
+Status chat(const TalkArguments& arguments) {
   ProgressBar bar;
   LOWBIT_ASSIGN(const auto engine,
                 open_engine(arguments.model, arguments.policy.policy(), arguments.policy.pool(), bar));
   LOWBIT_ASSIGN(const int64_t context, context_length(arguments.context, 0, -1, engine->opened.model.context));
-  LOWBIT_ASSIGN(Conversation conversation, Conversation::create(*engine, arguments.system, context));
+  const ChatArguments& given = arguments.conversation;
+  LOWBIT_ASSIGN(auto chat_template, given.open_template(*engine->opened.file));
+  LOWBIT_ASSIGN(auto options, given.chat_options());
+  Conversation conversation(*engine, {std::move(chat_template), std::move(options), given.system}, context);
   if (isatty(STDIN_FILENO) == 1) fmt::print(stderr, "/reset forgets the conversation, /quit or Ctrl-D ends it\n");
   // In front of a terminal an error is said at once and all goes on; a script learns of the first at the end.
   const bool terminal = isatty(STDIN_FILENO) == 1;
@@ -93,11 +98,11 @@ Status chat(const ChatArguments& arguments) {
 }  // namespace
 
 Action chat_command(Options& options) {
-  const auto arguments = std::make_shared<ChatArguments>();
+  const auto arguments = std::make_shared<TalkArguments>();
   arguments->sampling.sampling.temperature = 0.7;
   arguments->sampling.sampling.top_p = 0.9;
-  add_model_argument(options, arguments->model);
-  options.option("--system", "TEXT", text(arguments->system), "system message (the template's own, if it has one)");
+  arguments->model.add_to(options);
+  arguments->conversation.add_to(options);
   arguments->sampling.add_to(options);
   options.option("--ctx", "N", integer(arguments->context, 1, std::numeric_limits<int32_t>::max()),
                  "tokens that the conversation may have (4096, or what the model was trained for)");

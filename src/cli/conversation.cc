@@ -2,21 +2,14 @@
 
 namespace lowbit::cli {
 
-Conversation::Conversation(runtime::Engine& engine, text::ChatTemplate chat_template, std::string system,
-                           int64_t context)
-    : engine_(&engine), template_(std::move(chat_template)), system_(std::move(system)), context_(context) {
+Conversation::Conversation(runtime::Engine& engine, Writing writing, int64_t context)
+    : engine_(&engine), writing_(std::move(writing)), context_(context) {
   reset();
-}
-
-Result<Conversation> Conversation::create(runtime::Engine& engine, std::string system, int64_t context) {
-  const io::ModelFile& file = *engine.opened.file;
-  LOWBIT_ASSIGN(auto chat_template, text::ChatTemplate::from_metadata(file.metadata(), file.path()));
-  return Conversation(engine, std::move(chat_template), std::move(system), context);
 }
 
 void Conversation::reset() {
   messages_.clear();
-  if (!system_.empty()) messages_.push_back({"system", system_});
+  if (!writing_.system.empty()) messages_.push_back({"system", writing_.system});
   begin_session();
 }
 
@@ -33,7 +26,8 @@ std::vector<int32_t> Conversation::unfed(const text::ChatPrompt& whole) {
 Result<runtime::Generation> Conversation::reply(const std::string& message, const runtime::GenerateOptions& options,
                                                 const std::function<void(std::string_view)>& on_text) {
   messages_.push_back({"user", message});
-  const auto written = text::write_chat(template_, *engine_->tokenizer, messages_, true);
+  const auto written =
+      text::write_chat(writing_.chat_template, *engine_->tokenizer, text::to_json(messages_), writing_.options);
   if (!written.ok()) {
     messages_.pop_back();
     return written.error();

@@ -11,10 +11,16 @@
 
 namespace lowbit::cli {
 
+// How the conversation is written.
+struct Writing {
+  text::ChatTemplate chat_template;
+  text::ChatOptions options;
+  std::string system;  // empty: the template's own
+};
+
 class Conversation {
  public:
-  // system: empty for the template's own. An error where the model has no chat template.
-  static Result<Conversation> create(runtime::Engine& engine, std::string system, int64_t context);
+  Conversation(runtime::Engine& engine, Writing writing, int64_t context);
 
   // The reply to a message. After an error, or where it was cancelled before the reply began, the message is
   // forgotten.
@@ -25,14 +31,12 @@ class Conversation {
   std::span<const int32_t> tokens() const { return session_->tokens(); }
 
  private:
-  Conversation(runtime::Engine& engine, text::ChatTemplate chat_template, std::string system, int64_t context);
   void begin_session();
   // Ids of what the session does not hold yet; begins a new session where its text is no beginning of the whole.
   std::vector<int32_t> unfed(const text::ChatPrompt& whole);
 
   runtime::Engine* engine_;
-  text::ChatTemplate template_;
-  std::string system_;
+  Writing writing_;
   int64_t context_;
   std::vector<text::Message> messages_;
   std::optional<runtime::Session> session_;

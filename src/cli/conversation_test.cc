@@ -28,7 +28,14 @@ class ConversationTest : public testing::Test {
     engine_ = std::move(engine).value();
   }
   Conversation conversation(int64_t context = 1000, const std::string& system = "") {
-    return Conversation::create(*engine_, system, context).value();
+    return conversation_with(*engine_, context, system);
+  }
+  static Conversation conversation_with(runtime::Engine& engine, int64_t context, const std::string& system) {
+    const io::ModelFile& file = *engine.opened.file;
+    text::ChatOptions options;
+    options.add_generation_prompt = true;
+    return Conversation(
+        engine, {text::ChatTemplate::from_metadata(file.metadata(), file.path()).value(), options, system}, context);
   }
   std::string reply(Conversation& conversation, const std::string& message) {
     auto result = conversation.reply(message, {}, {});
@@ -124,7 +131,7 @@ TEST_F(ConversationTest, AMessageThatTheTemplateRefusesIsForgotten) {
   options.threads = 1;
   const auto engine = runtime::Engine::open(folder_ / "refuses.safetensors", options);
   ASSERT_TRUE(engine.ok()) << engine.message();
-  Conversation talk = Conversation::create(**engine, "", 100).value();
+  Conversation talk = conversation_with(**engine, 100, "");
   const auto none = talk.reply("no", {}, {});
   ASSERT_FALSE(none.ok());
   EXPECT_TRUE(none.message().ends_with("refuses.safetensors: chat template, line 1: not this")) << none.message();

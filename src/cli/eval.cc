@@ -13,6 +13,7 @@
 #include "cli/eval_output.h"
 #include "cli/open_model.h"
 #include "cli/policy_options.h"
+#include "cli/similarity_output.h"
 #include "cli/text_input.h"
 #include "eval/perplexity.h"
 #include "report/page.h"
@@ -21,7 +22,8 @@ namespace lowbit::cli {
 namespace {
 
 struct EvalArguments {
-  std::string model, base, text, report;
+  ModelArguments model;
+  std::string base, text, report;
   eval::EvalOptions eval;
   PolicyOptions policy;
   bool json = false;
@@ -34,7 +36,8 @@ Result<const runtime::Engine*> open_base(const EvalArguments& arguments, const r
   LOWBIT_ASSIGN(const std::string path, find_model(arguments.base, bar));
   std::error_code problem;
   if (std::filesystem::equivalent(path, model.opened.file->path(), problem)) return &model;
-  LOWBIT_ASSIGN(own, open_engine(path, graph::NumericPolicy::reference(), model.pool, bar));
+  LOWBIT_ASSIGN(
+      own, open_engine({path, arguments.model.pre_tokenizer}, graph::NumericPolicy::reference(), model.pool, bar));
   return static_cast<const runtime::Engine*>(own.get());
 }
 
@@ -51,45 +54,76 @@ Status check_report(const std::string& path) {
   return {};
 }
 
+// An encoder has no perplexity: it is compared with a base, text by text.
+Status check_encoder_options(const EvalArguments& arguments) {
+  const std::string& name = arguments.model.name;
+  if (arguments.base.empty()) {
+    return errorf(
+        "{}: an encoder predicts no tokens, so it has no perplexity; --base MODEL compares its sentence "
+        "vectors with those of another",
+        name);
+  }
+  const bool context = arguments.eval.context != 0;
+  if (!context && arguments.eval.chunks < 0) return {};
+  return errorf("{}: --{} cuts a text for a model that continues it; an encoder reads it line by line", name,
+                context ? "context" : "chunks");
+}
+
+// The figures first: a report that cannot be written does not take them away.
+Status show(const EvalArguments& arguments, const Json& json, const std::string& text, const Json& page) {
+  if (arguments.json) {
+    print_json(json);
+  } else {
+    fmt::print("{}", text);
+  }
+  if (arguments.report.empty()) return {};
+  LOWBIT_TRY(write_text_file(arguments.report, report::render_page(page)));
+  if (!arguments.json) fmt::print("report: {}\n", arguments.report);
+  return {};
+}
+
 Status evaluate(const EvalArguments& arguments) {
   LOWBIT_TRY(check_report(arguments.report));
   LOWBIT_ASSIGN(const std::string text, read_input(arguments.text));
   ProgressBar bar;
   const graph::NumericPolicy policy = arguments.policy.policy();
   LOWBIT_ASSIGN(const auto model, open_engine(arguments.model, policy, arguments.policy.pool(), bar));
+  if (model->opened.model.encoder) LOWBIT_TRY(check_encoder_options(arguments));
   std::unique_ptr<runtime::Engine> own;
   LOWBIT_ASSIGN(const runtime::Engine* base, open_base(arguments, *model, own, bar));
 
   const auto start = std::chrono::steady_clock::now();
+  EvalContext context{arguments.model.name, arguments.base, arguments.text, model.get(), base, 0.0};
+  const auto stop = [&] {
+    bar.clear();
+    context.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  };
+  if (model->opened.model.encoder) {
+    LOWBIT_ASSIGN(const auto result,
+                  eval::compare_vectors(*model, *base, text, {arguments.policy.reference}, policy, bar.callback()));
+    stop();
+    return show(arguments, similarity_json(result, context), similarity_text(result),
+                similarity_report(result, context));
+  }
   eval::EvalOptions options = arguments.eval;
   options.reference = arguments.policy.reference;
   LOWBIT_ASSIGN(const auto result, eval::evaluate(*model, base, text, options, policy, bar.callback()));
-  bar.clear();
-  const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-
-  // The figures first: a report that cannot be written does not take them away.
-  const EvalContext context{arguments.model, arguments.base, arguments.text, model.get(), base, seconds};
-  if (arguments.json) {
-    print_json(eval_json(result, context));
-  } else {
-    fmt::print("{}", eval_text(result));
-  }
-  if (arguments.report.empty()) return {};
-  LOWBIT_TRY(write_text_file(arguments.report, report::render_page(eval_report(result, context))));
-  if (!arguments.json) fmt::print("report: {}\n", arguments.report);
-  return {};
+  stop();
+  return show(arguments, eval_json(result, context), eval_text(result), eval_report(result, context));
 }
 
 }  // namespace
 
 Action eval_command(Options& options) {
   const auto arguments = std::make_shared<EvalArguments>();
-  add_model_argument(options, arguments->model);
+  arguments->model.add_to(options);
   options
       .option("--base", "MODEL", text(arguments->base),
-              "the model to compare with, run in fp32: how far the predictions are from its own")
+              "the model to compare with, run in fp32: how far the predictions (of an encoder the vectors) are from "
+              "its own")
       .offer = Offer::models;
-  OptionRow& file = options.option("--text", "FILE", text(arguments->text), "the text; - reads standard input");
+  OptionRow& file = options.option("--text", "FILE", text(arguments->text),
+                                   "the text (of an encoder: a text a line); - reads standard input");
   file.required = true;
   file.offer = Offer::files;
   options.option("--context", "N", integer(arguments->eval.context, 4, std::numeric_limits<int32_t>::max()),

@@ -89,15 +89,20 @@ std::string worst_text(const eval::EvalResult& result) {
 
 }  // namespace
 
+Json eval_origin_json(const EvalContext& context) {
+  Json json = {{"model", context.model_name},
+               {"text", context.text_name},
+               {"bits_per_weight", size_json(*context.model).at("bits_per_weight")},
+               {"seconds", context.seconds}};
+  if (context.base != nullptr) json["base"] = context.base_name;
+  return json;
+}
+
 Json eval_json(const eval::EvalResult& result, const EvalContext& context) {
   Json json = figures_json(result);
-  json["model"] = context.model_name;
-  json["text"] = context.text_name;
-  json["bits_per_weight"] = size_json(*context.model).at("bits_per_weight");
+  json.update(eval_origin_json(context));
   json["per_chunk"] = chunks_json(result);
-  json["seconds"] = context.seconds;
   if (result.has_base) {
-    json["base"] = context.base_name;
     json["kl_by_position"] = result.kl_by_position;
     json["worst"] = worst_json(result);
   }
@@ -123,25 +128,29 @@ std::string eval_text(const eval::EvalResult& result) {
   return out;
 }
 
-Json eval_report(const eval::EvalResult& result, const EvalContext& context) {
+Json eval_origin_report(const EvalContext& context, int64_t tokens) {
   const runtime::Engine& model = *context.model;
   const auto tensors = model.opened.file->tensors();
-  Json report = {
-      {"title", "Evaluation of " + context.model_name},
-      {"model",
-       {{"name", model.opened.model.name},
-        {"architecture", model.opened.model.architecture},
-        {"parameters", tensor_totals(tensors).parameters}}},
-      {"texts", Json::array({{{"role", "evaluation"}, {"name", context.text_name}, {"tokens", result.tokens}}})},
-      {"after", size_json(model)},
-      {"measured", figures_json(result)},
-      {"tensors", tensor_list(tensors)},
-      {"chunks", chunks_json(result)},
-      {"seconds", context.seconds},
-      {"threads", model.pool->size()},
-      {"versions", {{"lowbit", kVersion}, {"isa", isa_name(active_isa())}}}};
+  Json report = {{"title", "Evaluation of " + context.model_name},
+                 {"model",
+                  {{"name", model.opened.model.name},
+                   {"architecture", model.opened.model.architecture},
+                   {"parameters", tensor_totals(tensors).parameters}}},
+                 {"texts", Json::array({{{"role", "evaluation"}, {"name", context.text_name}, {"tokens", tokens}}})},
+                 {"after", size_json(model)},
+                 {"tensors", tensor_list(tensors)},
+                 {"seconds", context.seconds},
+                 {"threads", model.pool->size()},
+                 {"versions", {{"lowbit", kVersion}, {"isa", isa_name(active_isa())}}}};
+  if (context.base != nullptr) report["before"] = size_json(*context.base);
+  return report;
+}
+
+Json eval_report(const eval::EvalResult& result, const EvalContext& context) {
+  Json report = eval_origin_report(context, result.tokens);
+  report["measured"] = figures_json(result);
+  report["chunks"] = chunks_json(result);
   if (result.has_base) {
-    report["before"] = size_json(*context.base);
     report["measured"]["base"] = context.base_name + ", fp32 activations";
     report["worst"] = worst_json(result);
   }

@@ -15,6 +15,11 @@ struct EvalContext {
   double seconds = 0.0;
 };
 
+// What every evaluation says of its models and its text.
+Json eval_origin_json(const EvalContext& context);
+// The same for a page; tokens: of the text.
+Json eval_origin_report(const EvalContext& context, int64_t tokens);
+
 // Keys of `eval --json`.
 Json eval_json(const eval::EvalResult& result, const EvalContext& context);
 

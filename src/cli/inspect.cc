@@ -68,6 +68,15 @@ std::string metadata_text(const io::ModelFile& file, const char* key) {
   return found != file.metadata().end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+// Null where the file has none under the keys of GGUF.
+Json tokenizer_of(const io::ModelFile& file) {
+  const auto tokens = file.metadata().find("tokenizer.ggml.tokens");
+  if (tokens == file.metadata().end() || !tokens->is_array()) return nullptr;
+  return {{"kind", metadata_text(file, "tokenizer.ggml.model")},
+          {"pre", metadata_text(file, "tokenizer.ggml.pre")},
+          {"tokens", tokens->size()}};
+}
+
 Result<Json> describe(const Inspected& inspected, bool fits) {
   const io::ModelFile& file = *inspected.file;
   const TensorTotals totals = tensor_totals(file.tensors());
@@ -81,6 +90,7 @@ Result<Json> describe(const Inspected& inspected, bool fits) {
                  {"bits_per_weight", totals.bits_per_weight()},
                  {"runnable", inspected.model.has_value()},
                  {"tensors", tensor_list(file.tensors())}};
+  if (Json tokenizer = tokenizer_of(file); !tokenizer.is_null()) result["tokenizer"] = std::move(tokenizer);
   if (!file.plan().is_null()) result["plan"] = file.plan();
   if (!inspected.model) {
     result["why_not"] = inspected.why_not;
@@ -110,6 +120,12 @@ void print_facts(const Json& facts) {
   if (!facts.at("bits_per_weight").is_null()) {
     row("bits per weight", fmt::format("{:.3f} ({} of tensors)", facts.at("bits_per_weight").get<double>(),
                                        mega(facts.at("tensor_bytes"))));
+  }
+  if (facts.contains("tokenizer")) {
+    const Json& tokenizer = facts.at("tokenizer");
+    const auto pre = tokenizer.at("pre").get<std::string>();
+    row("tokenizer", fmt::format("{}{}, {} tokens", tokenizer.at("kind").get<std::string>(),
+                                 pre.empty() ? "" : " (" + pre + ")", tokenizer.at("tokens").get<size_t>()));
   }
   if (facts.contains("context")) {
     row("context", fmt::format("{} tokens", facts.at("context").get<int64_t>()));

@@ -34,7 +34,8 @@ constexpr size_t kMostHistograms = 6;
 constexpr const char* kPrompt = "The capital of France is";
 
 struct QuantizeArguments {
-  std::string model, out, budget, recipe, calibration, importance, evaluation, report, work, method;
+  ModelArguments model;
+  std::string out, budget, recipe, calibration, importance, evaluation, report, work, method;
   std::optional<std::string> prompt;
   std::optional<formats::Format> format;
   std::vector<std::string> rule_texts;
@@ -170,6 +171,7 @@ Result<search::JobOptions> job_options(const QuantizeArguments& a, std::string& 
   options.dry_run = a.dry_run;
   if (const io::WrittenKind* kind = models::written_kind(a.out)) options.sensitivity.kind = kind;
   options.program = kVersion;
+  options.pre_tokenizer = a.model.pre_tokenizer;
   options.pool = std::make_shared<ThreadPool>(static_cast<int>(a.threads));
   return options;
 }
@@ -210,6 +212,7 @@ Status measure_for_report(const QuantizeArguments& a, const std::string& model_p
   runtime::EngineOptions options;
   options.pool = std::move(pool);
   LOWBIT_ASSIGN(const auto result, runtime::Engine::open(a.out, options));
+  options.pre_tokenizer = a.model.pre_tokenizer;
   options.policy = graph::NumericPolicy::reference();
   LOWBIT_ASSIGN(const auto base, runtime::Engine::open(model_path, options));
   if (!text.empty()) {
@@ -243,12 +246,13 @@ std::string quoted(const std::string& word) {
 
 // The command as a person would write it, for the page.
 std::string command_line(const QuantizeArguments& a) {
-  std::string line = "lowbit quantize " + quoted(a.model);
+  std::string line = "lowbit quantize " + quoted(a.model.name);
   const auto add = [&](std::string_view name, const std::string& value) {
     if (!value.empty()) line += fmt::format(" {} {}", name, quoted(value));
   };
   const auto number = [](int64_t n) { return n > 0 ? fmt::format("{}", n) : std::string(); };
   add("-o", a.out);
+  add("--pre-tokenizer", a.model.pre_tokenizer);
   add("--format", a.format ? formats::print(*a.format) : "");
   add("--budget", a.budget);
   add("--recipe", a.recipe);
@@ -280,7 +284,7 @@ Status carry_out(const QuantizeArguments& a, const std::string& path, const std:
                          job.calibrated,
                          &options.importance,
                          options.sensitivity.rounding,
-                         job.opened.file->metadata(),
+                         job.metadata,
                          job.facts.get(),
                          options.pool.get()};
   LOWBIT_ASSIGN(outcome, quant::quantize(run, a.out, bar.callback()));
@@ -302,7 +306,7 @@ Status quantize(const QuantizeArguments& a) {
       LOWBIT_ASSIGN(evaluation, read_whole_text(f.evaluation_name));
     }
   }
-  LOWBIT_ASSIGN(const std::string path, find_model(a.model, bar));
+  LOWBIT_ASSIGN(const std::string path, find_model(a.model.name, bar));
   LOWBIT_TRY(check_paths({a.dry_run ? "" : a.out,
                           a.report,
                           {{"the model that is read", path},
@@ -318,7 +322,7 @@ Status quantize(const QuantizeArguments& a) {
     options.work_is_temporary = true;
   }
   LOWBIT_ASSIGN(const auto job, search::make_plan(path, options, bar.callback()));
-  f.model_name = a.model;
+  f.model_name = a.model.name;
   f.out = a.out;
   f.command = command_line(a);
   f.job = job.get();
@@ -349,7 +353,7 @@ Status quantize(const QuantizeArguments& a) {
 
 Action quantize_command(Options& options) {
   const auto a = std::make_shared<QuantizeArguments>();
-  add_model_argument(options, a->model);
+  a->model.add_to(options);
   options
       .option("-o,--out", "OUT", out_path(a->out),
               "the file to write, " + written_endings() + " (a folder for vLLM and transformers)")

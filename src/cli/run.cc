@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <limits>
 
+#include "cli/chat_options.h"
 #include "cli/command.h"
 #include "cli/open_model.h"
 #include "cli/policy_options.h"
@@ -16,7 +17,9 @@ namespace {
 constexpr int64_t kUsualTokens = 256;
 
 struct RunArguments {
-  std::string model, prompt, system;
+  ModelArguments model;
+  std::string prompt;
+  ChatArguments conversation;
   SamplingArguments sampling;
   PolicyOptions policy;
   int64_t context = 0;
@@ -32,12 +35,12 @@ Result<std::vector<int32_t>> prompt_ids(const RunArguments& arguments, const run
   uint64_t lost = 0;
   std::vector<int32_t> ids;
   if (arguments.chat) {
-    const io::ModelFile& file = *engine.opened.file;
-    LOWBIT_ASSIGN(const auto chat_template, text::ChatTemplate::from_metadata(file.metadata(), file.path()));
+    LOWBIT_ASSIGN(const auto chat_template, arguments.conversation.open_template(*engine.opened.file));
+    LOWBIT_ASSIGN(const auto options, arguments.conversation.chat_options());
     std::vector<text::Message> messages;
-    if (!arguments.system.empty()) messages.push_back({"system", arguments.system});
+    if (!arguments.conversation.system.empty()) messages.push_back({"system", arguments.conversation.system});
     messages.push_back({"user", prompt});
-    LOWBIT_ASSIGN(const auto written, text::write_chat(chat_template, tokenizer, messages, true));
+    LOWBIT_ASSIGN(const auto written, text::write_chat(chat_template, tokenizer, text::to_json(messages), options));
     ids = written.encode(tokenizer, 0, &lost);
   } else {
     ids = tokenizer.encode(prompt, {false, tokenizer.adds_bos(), &lost});
@@ -82,13 +85,13 @@ Status run(const RunArguments& arguments) {
 Action run_command(Options& options) {
   const auto arguments = std::make_shared<RunArguments>();
   arguments->sampling.max_tokens = kUsualTokens;
-  add_model_argument(options, arguments->model);
+  arguments->model.add_to(options);
   options
       .option("-p,--prompt", "PROMPT", text(arguments->prompt), "the beginning of the text; - reads standard input")
       .required = true;
   options.flag("--chat", arguments->chat, "the prompt is a message in the model's chat template");
   options.flag("--raw", arguments->raw, "the prompt is plain text (this is the default)");
-  options.option("--system", "TEXT", text(arguments->system), "with --chat: a system message in front");
+  arguments->conversation.add_to(options);
   arguments->sampling.add_to(options);
   options.option("--ctx", "N", integer(arguments->context, 1, std::numeric_limits<int32_t>::max()),
                  "tokens that the cache holds (as many as needed, at most 4096 or what the model was trained for)");
@@ -96,7 +99,8 @@ Action run_command(Options& options) {
   add_json_option(options, arguments->json);
   options.check([a = arguments.get()]() -> Status {
     if (a->chat && a->raw) return errorf("--chat and --raw exclude each other");
-    if (!a->system.empty() && !a->chat) return errorf("--system goes with --chat");
+    const std::string given = a->conversation.given();
+    if (!given.empty() && !a->chat) return errorf("{} goes with --chat", given);
     return {};
   });
   return [arguments] { return run(*arguments); };

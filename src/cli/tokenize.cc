@@ -12,16 +12,17 @@ namespace lowbit::cli {
 namespace {
 
 struct TokenizeArguments {
-  std::string model, file = "-", pre_tokenizer;
+  ModelArguments model;
+  std::string file = "-";
   bool no_bos = false, json = false;
 };
 
 Status tokenize(const TokenizeArguments& arguments) {
   ProgressBar bar;
-  LOWBIT_ASSIGN(const std::string path, find_model(arguments.model, bar));
+  LOWBIT_ASSIGN(const std::string path, find_model(arguments.model.name, bar));
   LOWBIT_ASSIGN(const auto file, models::open_file(path));
   LOWBIT_ASSIGN(const auto tokenizer,
-                text::Tokenizer::from_metadata(file->metadata(), path, arguments.pre_tokenizer));
+                text::Tokenizer::from_metadata(file->metadata(), path, arguments.model.pre_tokenizer));
   LOWBIT_ASSIGN(const std::string input, read_input(arguments.file));
   uint64_t lost = 0;
   const bool around = !arguments.no_bos;
@@ -42,13 +43,11 @@ Status tokenize(const TokenizeArguments& arguments) {
 
 Action tokenize_command(Options& options) {
   const auto arguments = std::make_shared<TokenizeArguments>();
-  add_model_argument(options, arguments->model);
+  arguments->model.add_to(options);
   options.positional("FILE", text(arguments->file), "the text; without it, or as -, standard input", false).offer =
       Offer::files;
   options.flag("--no-bos", arguments->no_bos,
                "no token in front and none behind (beginning and end of sequence), where the model wants them");
-  options.option("--pre-tokenizer", "NAME", text(arguments->pre_tokenizer),
-                 "how a text is cut before merging, where the file names an unknown way");
   add_json_option(options, arguments->json);
   return [arguments] { return tokenize(*arguments); };
 }

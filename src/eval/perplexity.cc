@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "arith/functions.h"
+#include "eval/moments.h"
 #include "kernels/rows/rows.h"
 
 namespace lowbit::eval {
@@ -64,20 +65,6 @@ std::vector<WorstPosition::Guess> guesses(const text::Tokenizer& tokenizer, std:
     result.push_back({std::string(tokenizer.token_bytes(id)), exp_negative(row[static_cast<size_t>(id)] - norm)});
   }
   return result;
-}
-
-double mean(const std::vector<double>& values) {
-  double sum = 0.0;
-  for (const double v : values) sum += v;
-  return values.empty() ? 0.0 : sum / static_cast<double>(values.size());
-}
-
-double standard_error(const std::vector<double>& values) {
-  if (values.size() < 2) return 0.0;
-  const double m = mean(values);
-  double squares = 0.0;
-  for (const double v : values) squares += (v - m) * (v - m);
-  return std::sqrt(squares / static_cast<double>(values.size() - 1) / static_cast<double>(values.size()));
 }
 
 double quantile(std::vector<double> values, double q) {
@@ -294,6 +281,10 @@ Result<std::vector<std::vector<int32_t>>> chunk_tokens(const text::Tokenizer& to
 Result<EvalResult> evaluate(const runtime::Engine& model, const runtime::Engine* base, const std::string& text,
                             const EvalOptions& options, const graph::NumericPolicy& policy,
                             const ProgressFn& progress) {
+  for (const runtime::Engine* engine : {&model, base}) {
+    if (engine == nullptr || !engine->opened.model.encoder) continue;
+    return errorf("{}: an encoder predicts no tokens, so it has no perplexity", engine->opened.file->path());
+  }
   LOWBIT_ASSIGN(const int64_t context, chunk_length(options.context, model, base));
   if (base != nullptr) LOWBIT_TRY(check_same_vocabulary(model, *base));
   LOWBIT_ASSIGN(const auto chunks, chunk_tokens(*model.tokenizer, text, context, options.chunks));

@@ -21,7 +21,10 @@ constexpr const char* kHfTokenizer = "huggingface.tokenizer";  // text
 constexpr const char* kHfTokenizerConfig = "huggingface.tokenizer_config";
 constexpr const char* kHfSpecialTokens = "huggingface.special_tokens_map";
 constexpr const char* kHfChatTemplate = "huggingface.chat_template";  // text
-constexpr const char* kHfPooling = "huggingface.pooling";             // of sentence-transformers
+// Of sentence-transformers: how a text becomes a vector, the list of modules, how long a text may be.
+constexpr const char* kHfPooling = "huggingface.pooling";
+constexpr const char* kHfModules = "huggingface.modules";
+constexpr const char* kHfSentence = "huggingface.sentence_bert_config";
 constexpr const char* kHfQuantization = "huggingface.quantize_config";
 
 class Checkpoint final : public ModelFile {

@@ -18,20 +18,24 @@ constexpr const char* kModel = "model.safetensors";
 constexpr const char* kIndex = "model.safetensors.index.json";
 constexpr size_t kMostShards = 1 << 16;
 
+enum class Content : uint8_t { object, list, text };
+
 struct Document {
   const char* file;
   const char* key;
-  bool is_text;
+  Content content;
 };
 constexpr Document kDocuments[] = {
-    {"config.json", kHfConfig, false},
-    {"generation_config.json", kHfGenerationConfig, false},
-    {"tokenizer.json", kHfTokenizer, true},
-    {"tokenizer_config.json", kHfTokenizerConfig, false},
-    {"special_tokens_map.json", kHfSpecialTokens, false},
-    {"chat_template.jinja", kHfChatTemplate, true},
-    {"1_Pooling/config.json", kHfPooling, false},
-    {"quantize_config.json", kHfQuantization, false},
+    {"config.json", kHfConfig, Content::object},
+    {"generation_config.json", kHfGenerationConfig, Content::object},
+    {"tokenizer.json", kHfTokenizer, Content::text},
+    {"tokenizer_config.json", kHfTokenizerConfig, Content::object},
+    {"special_tokens_map.json", kHfSpecialTokens, Content::object},
+    {"chat_template.jinja", kHfChatTemplate, Content::text},
+    {"1_Pooling/config.json", kHfPooling, Content::object},
+    {"modules.json", kHfModules, Content::list},
+    {"sentence_bert_config.json", kHfSentence, Content::object},
+    {"quantize_config.json", kHfQuantization, Content::object},
 };
 
 std::string in_folder(const std::string& folder, std::string_view name) {
@@ -43,24 +47,24 @@ bool is_file(const std::string& path) {
   return fs::is_regular_file(path, failed);
 }
 
-Result<json> read_object(const std::string& path) {
+Result<json> read_json(const std::string& path, Content content) {
   LOWBIT_ASSIGN(const std::string text, read_text_file(path, kMaxHeaderBytes));
+  if (content == Content::text) return json(text);
   auto value = parse_json(text);
   if (!value.ok()) return errorf("{}: {}", path, value.message());
-  if (!value->is_object()) return errorf("{}: {}, expected an object", path, value->type_name());
-  return value;
+  const bool list = content == Content::list;
+  if (list ? value->is_array() : value->is_object()) return value;
+  return errorf("{}: {}, expected {}", path, value->type_name(), list ? "an array" : "an object");
 }
+
+Result<json> read_object(const std::string& path) { return read_json(path, Content::object); }
 
 Result<json> read_documents(const std::string& folder) {
   json metadata = json::object();
   for (const Document& document : kDocuments) {
     const std::string path = in_folder(folder, document.file);
     if (!is_file(path)) continue;
-    if (document.is_text) {
-      LOWBIT_ASSIGN(metadata[document.key], read_text_file(path, kMaxHeaderBytes));
-    } else {
-      LOWBIT_ASSIGN(metadata[document.key], read_object(path));
-    }
+    LOWBIT_ASSIGN(metadata[document.key], read_json(path, document.content));
   }
   if (!metadata.contains(kHfConfig)) return errorf("{}: the folder has no config.json", folder);
   return metadata;

@@ -36,7 +36,7 @@ Result<Model> build_bert(const Source& source) {
   LOWBIT_ASSIGN(const int64_t types, rows_of(source, "token_types.weight"));
   t.context = std::min(t.context, positions);
   Model model;
-  LOWBIT_TRY(describe_encoder(config, model));
+  LOWBIT_TRY(describe_encoder(config, t.context, model));
   Layers layers(model, source);
   layers.describe(t);
   Builder& b = layers.builder();

@@ -26,6 +26,13 @@ Result<std::string> Config::text(const std::string& key, const std::string& fall
   return errorf("{}: metadata key {} is {}, expected a string", source_.path, full(key), describe(*value));
 }
 
+Result<bool> Config::boolean(const std::string& key, bool fallback) const {
+  const nlohmann::json* value = at(key);
+  if (value == nullptr) return fallback;
+  if (value->is_boolean()) return value->get<bool>();
+  return errorf("{}: metadata key {} is {}, expected true or false", source_.path, full(key), describe(*value));
+}
+
 bool Config::has(const std::string& key) const { return at(key) != nullptr; }
 
 Result<int64_t> Config::integer(const std::string& key, int64_t least, int64_t most) const {

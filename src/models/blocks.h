@@ -19,6 +19,7 @@ class Config {
   Result<double> number(const std::string& key, double least, double most) const;
   Result<double> number(const std::string& key, double least, double most, double fallback) const;
   Result<std::string> text(const std::string& key, const std::string& fallback) const;
+  Result<bool> boolean(const std::string& key, bool fallback) const;
   bool has(const std::string& key) const;
   const Source& source() const { return source_; }
   std::string full(const std::string& key) const { return prefix_ + "." + key; }

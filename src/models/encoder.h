@@ -5,8 +5,13 @@
 
 namespace lowbit::models {
 
+// Keys of an encoder that GGUF does not have: whether its vectors have length 1 (they do where it is absent), and how
+// many tokens of a text they read.
+constexpr const char* kUnitVectors = "pooling_normalize";
+constexpr const char* kSentenceTokens = "pooling_tokens";
+
 // Marks a model as an encoder and reads how it pools; none where the file does not say. The weights of a classifier
 // or pooler that stand in the file are not needed.
-Status describe_encoder(const Config& config, Model& model);
+Status describe_encoder(const Config& config, int64_t context, Model& model);
 
 }  // namespace lowbit::models

@@ -20,7 +20,7 @@ Result<Model> build_modernbert(const Source& source) {
   if (t.window > 0) local.window = t.window / 2 + 1;
   t.window = 0;
   Model model;
-  LOWBIT_TRY(describe_encoder(config, model));
+  LOWBIT_TRY(describe_encoder(config, t.context, model));
   Layers layers(model, source);
   layers.describe(t);
   graph::ValueId x = layers.builder().embed("token_embd.weight", t.vocabulary, t.width);

@@ -19,6 +19,9 @@ Result<OpenedModel> open(const std::string& path) {
 Result<OpenedModel> open(std::shared_ptr<const io::ModelFile> file) {
   OpenedModel opened;
   opened.file = std::move(file);
+  if (opened.file->tensors().empty()) {
+    return errorf("{}: holds no tensor, only a vocabulary at most (lowbit tokenize reads it)", opened.file->path());
+  }
   Source source;
   source.path = opened.file->path();
   source.metadata = &opened.file->metadata();

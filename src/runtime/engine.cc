@@ -12,7 +12,8 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::string& path, const Engi
                                              const ProgressFn& progress) {
   auto engine = std::make_unique<Engine>();
   LOWBIT_ASSIGN(engine->opened, models::open(path));
-  LOWBIT_ASSIGN(engine->tokenizer, text::Tokenizer::from_metadata(engine->opened.file->metadata(), path));
+  LOWBIT_ASSIGN(engine->tokenizer,
+                text::Tokenizer::from_metadata(engine->opened.file->metadata(), path, options.pre_tokenizer));
   if (engine->tokenizer->size() > engine->opened.model.vocabulary) {
     return errorf("{}: the tokenizer has {} tokens, but the embedding only {} rows", path, engine->tokenizer->size(),
                   engine->opened.model.vocabulary);

@@ -22,6 +22,7 @@ struct EngineOptions {
   int threads = 0;  // 0: all processors
   Isa isa = active_isa();
   std::shared_ptr<ThreadPool> pool;  // shared with others where given
+  std::string pre_tokenizer;         // in place of the one that the file names; empty: that one
 };
 
 // The tokenizer has no more tokens than the model has logits. It may have fewer: padding, which is never sampled.

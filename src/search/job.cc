@@ -87,8 +87,7 @@ class Planning {
   Status calibrate() {
     const std::string& path = job_.opened.file->path();
     const graph::Graph& graph = job_.opened.model.graph;
-    LOWBIT_ASSIGN(const text::Tokenizer tokenizer,
-                  text::Tokenizer::from_metadata(job_.opened.file->metadata(), path));
+    LOWBIT_ASSIGN(const text::Tokenizer tokenizer, text::Tokenizer::from_metadata(job_.metadata, path));
     const int64_t wanted = options_.chunks + options_.probe_chunks;
     LOWBIT_ASSIGN(auto chunks, eval::chunk_tokens(tokenizer, options_.calibration_text, options_.context, wanted));
     // The last ones are held out; a short text probes what it calibrates on.
@@ -148,7 +147,7 @@ class Planning {
     const io::ModelFile& file = *job_.opened.file;
     LOWBIT_ASSIGN(job_.search.file_bytes,
                   options_.sensitivity.kind->file_bytes(
-                      {file.metadata(), file.metadata_types(), plan.to_json(), stored, job_.facts.get()}));
+                      {job_.metadata, file.metadata_types(), plan.to_json(), stored, job_.facts.get()}));
     return {};
   }
 
@@ -175,7 +174,7 @@ class Planning {
   // What the budget is divided among, without losses.
   Status list_sites() {
     input_.method = options_.sensitivity.method;
-    input_.metadata = &job_.opened.file->metadata();
+    input_.metadata = &job_.metadata;
     input_.types = &job_.opened.file->metadata_types();
     input_.kind = options_.sensitivity.kind;
     input_.facts = job_.facts.get();
@@ -269,6 +268,7 @@ Result<std::string> work_key(const std::string& model_path, const JobOptions& op
     }
     key["importance"] = sha256_hex(std::as_bytes(std::span(all)));
   }
+  if (!options.pre_tokenizer.empty()) key["pre_tokenizer"] = options.pre_tokenizer;
   if (options.sensitivity.kind != &io::native_kind()) key["file"] = options.sensitivity.kind->ending;
   if (o.scales.power_of_two_threshold) key["power_of_two_threshold"] = *o.scales.power_of_two_threshold;
   for (const formats::Format& f : options.sensitivity.candidates) key["candidates"].push_back(formats::print(f));
@@ -284,6 +284,15 @@ Error leave_work(std::optional<quant::WorkFolder>& work, const JobOptions& optio
   return errorf("{} (what is finished stays in {})", error.message, work->path());
 }
 
+// With a pre-tokenizer the file that is made names it, so that nobody has to say it again.
+static Status set_metadata(const std::string& pre_tokenizer, Job& job) {
+  job.metadata = job.opened.file->metadata();
+  if (pre_tokenizer.empty()) return {};
+  LOWBIT_TRY(text::Tokenizer::from_metadata(job.metadata, job.opened.file->path(), pre_tokenizer));
+  job.metadata["tokenizer.ggml.pre"] = pre_tokenizer;
+  return {};
+}
+
 Result<std::unique_ptr<Job>> make_plan(const std::string& model_path, const JobOptions& given,
                                        const ProgressFn& progress) {
   JobOptions options = given;
@@ -296,6 +305,7 @@ Result<std::unique_ptr<Job>> make_plan(const std::string& model_path, const JobO
   }
   auto job = std::make_unique<Job>();
   LOWBIT_ASSIGN(job->opened, models::open(model_path));
+  LOWBIT_TRY(set_metadata(options.pre_tokenizer, *job));
   if (options.sensitivity.kind->prepare != nullptr) {
     LOWBIT_ASSIGN(job->facts, options.sensitivity.kind->prepare(job->opened.file));
   }

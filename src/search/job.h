@@ -31,6 +31,7 @@ struct JobOptions {
   std::string work;                // folder
   bool work_is_temporary = false;  // the caller deletes it, whatever happens
   bool dry_run = false;            // only the plan: nothing is calibrated that only rounding needs
+  std::string pre_tokenizer;       // in place of the one that the source names; empty: that one
   std::string program;             // version of the program: pieces of another are not used
   std::shared_ptr<ThreadPool> pool;
   Isa isa = active_isa();
@@ -38,6 +39,7 @@ struct JobOptions {
 
 struct Job {
   models::OpenedModel opened;
+  nlohmann::json metadata;                // of the file to be made: that of the source, with the pre-tokenizer
   std::optional<quant::WorkFolder> work;  // none in a dry run without a budget
   bool calibrated = false;
   SearchResult search;  // plan and all that led to it; only plan and file_bytes without a budget

@@ -113,10 +113,19 @@ Result<ChatTemplate> ChatTemplate::from_metadata(const nlohmann::json& metadata,
   if (out.templates_.empty()) {
     return errorf(
         "{}: the model has no chat template (metadata key \"{}\"), so it cannot chat; "
-        "it can continue a text",
+        "it can continue a text (run without --chat), or --template-file FILE gives it a template",
         source_name, kTemplate);
   }
   LOWBIT_ASSIGN(out.tokens_, special_tokens(reader));
+  return out;
+}
+
+Result<ChatTemplate> ChatTemplate::from_text(const std::string& text, std::string_view template_name,
+                                             const nlohmann::json& metadata) {
+  ChatTemplate out;
+  out.source_ = template_name;
+  LOWBIT_TRY(out.add("default", text));
+  LOWBIT_ASSIGN(out.tokens_, special_tokens(Metadata(metadata, template_name)));
   return out;
 }
 

@@ -38,6 +38,10 @@ class ChatTemplate {
   // template.
   static Result<ChatTemplate> from_metadata(const nlohmann::json& metadata, std::string_view source_name);
 
+  // The same from a text of its own; the metadata gives the special tokens. template_name: for error messages.
+  static Result<ChatTemplate> from_text(const std::string& text, std::string_view template_name,
+                                        const nlohmann::json& metadata);
+
   // The conversation as the model wants it, to be encoded with parse_control and without BOS. messages: an array of
   // objects; keys that are null are left out. With tools, the template "tool_use" where there is one. Contents are
   // taken as they are (write_chat keeps control tokens out of them). Errors: what the template itself refuses

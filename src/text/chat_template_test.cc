@@ -88,6 +88,18 @@ TEST(ChatTemplate, NamedTemplates) {
   EXPECT_NE(broken.message().find("lacks a \"name\" or a \"template\""), std::string::npos) << broken.message();
 }
 
+TEST(ChatTemplate, FromATextKeepsTheSpecialTokens) {
+  const nlohmann::json metadata = {{"tokenizer.ggml.tokens", {"<s>", "a"}},
+                                   {"tokenizer.ggml.bos_token_id", 0},
+                                   {"tokenizer.chat_template", "the model's own"}};
+  const auto chat = ChatTemplate::from_text("{{ bos_token }}|{{ eos_token is defined }}", "t.jinja", metadata);
+  ASSERT_TRUE(chat.ok()) << chat.message();
+  EXPECT_EQ(chat->apply(nlohmann::ordered_json::array(), ChatOptions{}).value(), "<s>|False");
+  const auto broken = ChatTemplate::from_text("{% if %}", "t.jinja", metadata);
+  ASSERT_FALSE(broken.ok());
+  EXPECT_EQ(broken.message().find("t.jinja: chat template, line 1"), 0u) << broken.message();
+}
+
 TEST(ChatTemplate, ErrorsSayWhatIsMissing) {
   const auto none = ChatTemplate::from_metadata(nlohmann::json::object(), "m.gguf");
   ASSERT_FALSE(none.ok());

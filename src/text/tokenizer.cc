@@ -100,6 +100,12 @@ Tokenizer::Tokenizer(TokenizerParts parts) : state_(std::make_shared<State>(std:
 Result<Tokenizer> Tokenizer::from_metadata(const nlohmann::json& metadata, std::string_view source_name,
                                            std::string_view pre_tokenizer) {
   if (!pre_tokenizer.empty() && metadata.is_object()) {
+    const auto kind = metadata.find("tokenizer.ggml.model");
+    if (kind == metadata.end() || *kind != "gpt2") {
+      return errorf(
+          "{}: its tokenizer is no byte-level BPE of GGUF, the only kind with a pre-tokenizer to replace by {}",
+          source_name, quote_text(pre_tokenizer));
+    }
     nlohmann::json changed = metadata;
     changed["tokenizer.ggml.pre"] = pre_tokenizer;
     return from_metadata(changed, source_name);

@@ -49,7 +49,7 @@ class Tokenizer {
   // metadata: an object with the key names of GGUF (tokenizer.ggml.*); where it has no tokenizer.ggml.model, with the
   // text of a tokenizer.json under kHuggingFaceJson. source_name: the file, for error messages. An unknown kind, an
   // unknown pre-tokenizer or a malformed key is an error that names it. pre_tokenizer: where not empty, in place of
-  // tokenizer.ggml.pre.
+  // tokenizer.ggml.pre; an error where the kind has none.
   static Result<Tokenizer> from_metadata(const nlohmann::json& metadata, std::string_view source_name,
                                          std::string_view pre_tokenizer = {});
 

@@ -8,6 +8,7 @@
 #include "models/blocks.h"
 #include "models/hf/assemble.h"
 #include "models/hf/quant.h"
+#include "models/hf/sentence.h"
 #include "text/hf_export.h"
 
 namespace lowbit::models::hf {
@@ -89,17 +90,6 @@ Status add_tokenizer(const io::Checkpoint& checkpoint, json& out) {
   return {};
 }
 
-// How sentence-transformers pools.
-void add_pooling(const json& metadata, Conversion& conversion) {
-  const auto found = metadata.find(io::kHfPooling);
-  if (found == metadata.end()) return;
-  const std::pair<const char*, int> kWays[] = {
-      {"pooling_mode_mean_tokens", 1}, {"pooling_mode_cls_token", 2}, {"pooling_mode_lasttoken", 3}};
-  for (const auto& [key, type] : kWays) {
-    if (found->value(key, json()) == true) conversion.set("pooling_type", type);
-  }
-}
-
 class HfModel final : public HfModelFile {
  public:
   explicit HfModel(std::shared_ptr<const io::Checkpoint> checkpoint) : checkpoint_(std::move(checkpoint)) {}
@@ -148,7 +138,7 @@ Status HfModel::read() {
   matrices_ = std::move(matrices).value();
   Conversion conversion(std::string((*row)->architecture), config, matrices_);
   LOWBIT_TRY(in_folder((*row)->convert(conversion)));
-  add_pooling(documents, conversion);
+  LOWBIT_TRY(in_folder(add_sentence_vectors(documents, conversion)));
   metadata_ = std::move(conversion.metadata);
   metadata_["general.architecture"] = (*row)->architecture;
   const std::filesystem::path folder = std::filesystem::path(path()).lexically_normal();
