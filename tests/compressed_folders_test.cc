@@ -167,6 +167,59 @@ TEST(PlainFolder, HoldsTheSourcesTensors) {
   }
 }
 
+// A GGUF becomes the folder that transformers would have saved: names, rows of heads, norms and config.json.
+TEST(FolderOfAGguf, HasTheLogitsOfTheGguf) {
+  for (const std::string name : {"llama", "llama-linear", "mistral", "qwen2", "qwen3", "qwen3moe", "gemma2", "gemma3",
+                                 "granite", "olmo2", "olmoe"}) {
+    SCOPED_TRACE(name);
+    const Folder scratch;
+    const std::string source = "goldens/architectures/" + name + ".gguf", folder = scratch.file("out/");
+    write(source, "f32", scratch.file("work"), {folder});
+    if (testing::Test::HasFatalFailure()) return;
+    const auto here = models::open(folder), there = models::open(source);
+    ASSERT_TRUE(here.ok()) << here.message();
+    ASSERT_TRUE(there.ok()) << there.message();
+    EXPECT_EQ(here->model.context, there->model.context);
+    expect_same(*here, *there);
+    for (const NumericPolicy& policy : {NumericPolicy::reference(), NumericPolicy::standard()}) {
+      const std::vector<float> a = logits(*here, policy), b = logits(*there, policy);
+      ASSERT_TRUE(!a.empty() && a.size() == b.size() &&
+                  std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
+    }
+    // Under the names of transformers' own folder.
+    const auto saved = io::open_model("goldens/hf/" + name), made = io::open_model(folder);
+    ASSERT_TRUE(saved.ok() && made.ok());
+    EXPECT_EQ((*saved)->tensors().size(), (*made)->tensors().size());
+    for (const io::TensorInfo& info : (*saved)->tensors()) {
+      const int64_t index = (*made)->find(info.name);
+      ASSERT_GE(index, 0) << info.name;
+      EXPECT_EQ((*made)->tensors()[static_cast<size_t>(index)].shape, info.shape) << info.name;
+    }
+  }
+}
+
+// Blocks of GGUF that are groups of compressed-tensors too stay code for code.
+TEST(FolderOfAGguf, KeepsCodesThatTheLayoutHas) {
+  const Folder scratch;
+  const std::string native = scratch.file("q.safetensors"), folder = scratch.file("out/");
+  write("goldens/architectures/qwen3.gguf", "int8/32:f16", scratch.file("work"), {native, folder});
+  if (testing::Test::HasFatalFailure()) return;
+  const std::string again = scratch.file("again/");
+  write(native, "int8/32:f16", scratch.file("work2"), {again});
+  EXPECT_TRUE(read_file(again + "model.safetensors") == read_file(folder + "model.safetensors"));
+}
+
+TEST(FolderOfAGguf, WhatConfigJsonCannotSayIsRefused) {
+  for (const auto& [name, part] : {std::pair("phi3", "rope.scaling.type"), std::pair("bert", "architecture")}) {
+    const auto source = io::open_model(std::string("goldens/architectures/") + name + ".gguf");
+    ASSERT_TRUE(source.ok());
+    const auto facts = folder_kind().prepare(*source);
+    ASSERT_FALSE(facts.ok()) << name;
+    EXPECT_NE(facts.message().find(part), std::string::npos) << facts.message();
+    EXPECT_NE(facts.message().find("Hugging Face folder"), std::string::npos) << facts.message();
+  }
+}
+
 TEST(CompressedConfig, SaysWhatEachModuleIsIn) {
   const Folder scratch;
   const std::string folder = scratch.file("out/");

@@ -98,6 +98,17 @@ std::string_view PreTokenizer::name_of(const std::vector<std::string>& patterns,
   return {};
 }
 
+std::vector<std::string_view> PreTokenizer::patterns_of(std::string_view name) {
+  std::vector<std::string_view> patterns;
+  for (const Row& row : kRows) {
+    if (row.name != name) continue;
+    for (const char* pattern : row.patterns) {
+      if (pattern != nullptr) patterns.emplace_back(pattern);
+    }
+  }
+  return patterns;
+}
+
 Result<PreTokenizer> PreTokenizer::find(std::string_view name) {
   for (const Row& row : kRows) {
     if (row.name != name) continue;

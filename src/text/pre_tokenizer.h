@@ -28,6 +28,9 @@ class PreTokenizer {
   // The first row with exactly these patterns and traits; empty where there is none.
   static std::string_view name_of(const std::vector<std::string>& patterns, bool whole_words, bool composes);
 
+  // The patterns of a row, in their order; empty where there is none.
+  static std::vector<std::string_view> patterns_of(std::string_view name);
+
   PreTokenizerTraits traits() const;
 
   // One user of a PreTokenizer: holds the scratch memory of the matcher; for one thread.

@@ -88,13 +88,26 @@ void Conversion::set(const std::string& key, const nlohmann::json& value) {
       value.is_number_float() ? nlohmann::json(static_cast<double>(static_cast<float>(value.get<double>()))) : value;
 }
 
+const Matrices& Conversion::no_matrices() {
+  static const Matrices kNone;
+  return kNone;
+}
+
 Status Conversion::copy_integer(const std::string& from, const std::string& to, int64_t least, int64_t most) {
+  if (is_backwards()) return copy_back(from, to);
   LOWBIT_ASSIGN(const int64_t value, config.integer(from, least, most));
   set(to, value);
   return {};
 }
 
+Status Conversion::copy_optional_integer(const std::string& from, const std::string& to, int64_t least,
+                                         int64_t most) {
+  const bool there = is_backwards() ? !given(to).is_null() : config.has(from);
+  return there ? copy_integer(from, to, least, most) : Status();
+}
+
 Status Conversion::copy_number(const std::string& from, const std::string& to, double least, double most) {
+  if (is_backwards()) return copy_back(from, to);
   LOWBIT_ASSIGN(const double value, config.number(from, least, most));
   set(to, value);
   return {};
@@ -109,6 +122,10 @@ void Conversion::add_vector(const std::string& name, std::vector<float> values) 
 }
 
 Status Conversion::tie(bool fallback) {
+  if (is_backwards()) {
+    write("tie_word_embeddings", tied_);
+    return {};
+  }
   LOWBIT_ASSIGN(tied_, config.boolean("tie_word_embeddings", fallback));
   if (tied_ || !config.has("tie_word_embeddings")) return {};
   for (const auto& matrix : matrices_) {
@@ -187,6 +204,8 @@ Status Conversion::check_experts() {
 }
 
 Status Conversion::place(std::span<const NameRule> own, std::span<const NameRule> shared, float norm_plus) {
+  rules_ = {own, shared};
+  if (is_backwards()) return {};
   std::vector<std::string> numbers;
   for (size_t i = 0; i < matrices_.size(); ++i) {
     const std::string& whole = matrices_[i]->name;
@@ -211,6 +230,22 @@ Status Conversion::place(std::span<const NameRule> own, std::span<const NameRule
   std::ranges::sort(names);
   const auto twice = std::ranges::adjacent_find(names);
   if (twice != names.end()) return errorf("two tensors are {} of architecture {}", io::shown(*twice), architecture_);
+  return {};
+}
+
+std::string checkpoint_name(const Conversion::Rules& rules, std::string_view tensor, bool experts) {
+  const auto [stem, suffix] = split_suffix(tensor);
+  std::vector<std::string> numbers;
+  for (const auto list : {rules.own, rules.shared}) {
+    for (const NameRule& rule : list) {
+      const size_t first = rule.pattern.find("{}");
+      const bool each = first != rule.pattern.npos && rule.pattern.find("{}", first + 2) != rule.pattern.npos;
+      if (rule.name.empty() || each != experts || !fits(rule.name, stem, numbers)) continue;
+      std::string name(rule.pattern);
+      if (!numbers.empty()) name.replace(name.find("{}"), 2, numbers[0]);
+      return name.append(suffix);
+    }
+  }
   return {};
 }
 

@@ -38,10 +38,21 @@ struct Target {
   std::vector<float> values;  // a vector that no file holds
 };
 
+// It runs forwards, from config.json and the names of a checkpoint to keys and names of GGUF; and backwards, where
+// what is copied or expected below is written to config.json from the keys of GGUF, and place() only notes the rules.
 class Conversion {
  public:
   Conversion(std::string architecture, HfConfig config, const Matrices& matrices)
       : config(std::move(config)), architecture_(std::move(architecture)), matrices_(matrices) {}
+  // Backwards; both are borrowed. config sees what is written. tied: whether the head is the embedding.
+  Conversion(std::string architecture, const nlohmann::json& given, nlohmann::json& written, bool tied)
+      : config(written, "config.json"),
+        architecture_(std::move(architecture)),
+        matrices_(no_matrices()),
+        given_(&given),
+        written_(&written),
+        tied_(tied) {}
+  bool is_backwards() const { return written_ != nullptr; }
 
   HfConfig config;
   nlohmann::json metadata = nlohmann::json::object();
@@ -52,6 +63,13 @@ class Conversion {
   // The value of a key of config.json under a key of GGUF.
   Status copy_integer(const std::string& from, const std::string& to, int64_t least, int64_t most);
   Status copy_number(const std::string& from, const std::string& to, double least, double most);
+  // The same of a key that may be absent.
+  Status copy_optional_integer(const std::string& from, const std::string& to, int64_t least, int64_t most);
+  // An error unless the key of config.json is absent or has this value.
+  Status expect(const std::string& key, const nlohmann::json& value);
+  // Backwards: the value of a key of GGUF, null where it is absent; a key of config.json.
+  nlohmann::json given(const std::string& key) const;
+  void write(const std::string& key, const nlohmann::json& value);
 
   // Sizes, the epsilon of RMS norms and the activation that all decoders have.
   Status decoder_sizes(const std::string& activation_key = "hidden_act", const std::string& activation = "silu");
@@ -66,7 +84,17 @@ class Conversion {
   // A vector that no file holds.
   void add_vector(const std::string& name, std::vector<float> values);
 
+  struct Rules {
+    std::span<const NameRule> own, shared;
+  };
+  // Those of place().
+  const Rules& rules() const { return rules_; }
+
  private:
+  static const Matrices& no_matrices();
+  Status copy_back(const std::string& from, const std::string& to);
+  Status sizes_back();
+  Status rotation_back();
   Status llama3(const HfConfig& rope, double base);
   Status longrope(const HfConfig& rope);
   Result<int64_t> head_dim() const;
@@ -77,9 +105,16 @@ class Conversion {
 
   std::string architecture_;
   const Matrices& matrices_;
+  const nlohmann::json* given_ = nullptr;
+  nlohmann::json* written_ = nullptr;
   bool tied_ = false;
+  Rules rules_;
   std::map<std::string, std::map<int64_t, size_t>> experts_;  // name -> number -> matrix
 };
+
+// The name in the checkpoint of a tensor of GGUF, without prefix; "{}" in it stands for the number of an expert.
+// Empty where no rule has it. The inverse of place().
+std::string checkpoint_name(const Conversion::Rules& rules, std::string_view tensor, bool experts);
 
 // Rules of the layers that decoders of the llama kind have.
 std::span<const NameRule> decoder_rules();

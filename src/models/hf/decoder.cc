@@ -14,19 +14,21 @@ Result<int64_t> Conversion::head_dim() const {
 }
 
 Status Conversion::decoder_sizes(const std::string& activation_key, const std::string& activation) {
+  if (is_backwards()) LOWBIT_TRY(sizes_back());
   LOWBIT_TRY(copy_integer("hidden_size", "embedding_length", 1, 1 << 20));
   LOWBIT_TRY(copy_integer("num_hidden_layers", "block_count", 1, 4096));
   LOWBIT_TRY(copy_integer("intermediate_size", "feed_forward_length", 1, 1 << 24));
   LOWBIT_TRY(copy_integer("num_attention_heads", "attention.head_count", 1, 4096));
   const bool grouped = config.has("num_key_value_heads");
-  LOWBIT_TRY(
-      copy_integer(grouped ? "num_key_value_heads" : "num_attention_heads", "attention.head_count_kv", 1, 4096));
+  if (!is_backwards())
+    LOWBIT_TRY(
+        copy_integer(grouped ? "num_key_value_heads" : "num_attention_heads", "attention.head_count_kv", 1, 4096));
   LOWBIT_TRY(copy_integer("max_position_embeddings", "context_length", 1, int64_t{1} << 32));
   LOWBIT_TRY(copy_number("rms_norm_eps", "attention.layer_norm_rms_epsilon", 0.0, 1.0));
   LOWBIT_ASSIGN(const int64_t dim, head_dim());
   set("attention.key_length", dim);
   set("attention.value_length", dim);
-  return config.expect(activation_key, activation);
+  return expect(activation_key, activation);
 }
 
 // Llama 3: slow frequencies are divided by the factor, fast ones stay, those between are mixed.
@@ -74,6 +76,7 @@ Status Conversion::longrope(const HfConfig& rope) {
 
 // As rope_parameters (transformers 5), or rope_theta and rope_scaling.
 Status Conversion::rotation() {
+  if (is_backwards()) return rotation_back();
   LOWBIT_ASSIGN(const HfConfig rope,
                 config.object(config.has("rope_parameters") ? "rope_parameters" : "rope_scaling"));
   const HfConfig& with_base = rope.has("rope_theta") ? rope : config;

@@ -119,7 +119,9 @@ Result<FolderImage> image_of_folder(const HfModelFile& model) {
 Result<FolderImage> image_of(std::shared_ptr<const io::ModelFile> source) {
   const auto* folder = dynamic_cast<const HfModelFile*>(source.get());
   if (folder == nullptr) {
-    return errorf("{}: a folder can only be written from a Hugging Face folder", source->path());
+    LOWBIT_ASSIGN(FolderImage made, image_of_metadata(*source));
+    made.source = std::move(source);
+    return made;
   }
   LOWBIT_ASSIGN(FolderImage image, image_of_folder(*folder));
   image.source = std::move(source);

@@ -14,6 +14,8 @@
 
 namespace lowbit::models::hf {
 
+struct Target;
+
 struct FolderPlace {
   // With ".weight" or ".bias"; one, or one for each expert; none: config.json says the values.
   std::vector<std::string> names;
@@ -37,6 +39,10 @@ struct FolderImage {
   std::vector<CopiedTensor> copied;
   std::shared_ptr<const io::ModelFile> source;  // owns what is copied
 };
+
+// Of a source that is no folder: config.json from its metadata, and the names that the rules of its architecture
+// give. Both are read forwards again, and an error says where the source would not come out.
+Result<FolderImage> image_of_metadata(const io::ModelFile& source);
 
 // Errors name the file.
 Result<FolderImage> image_of(std::shared_ptr<const io::ModelFile> source);

@@ -25,6 +25,11 @@ void fill_gemma3(nlohmann::json& values) {
 }
 
 Status scores(Conversion& c) {
+  if (c.is_backwards()) {
+    const nlohmann::json scale = c.given("attention.scale");
+    const double root = scale.is_number() ? 1.0 / scale.get<double>() : 0.0;
+    c.write("query_pre_attn_scalar", scale.is_number() ? nlohmann::json(root * root) : c.config.values()["head_dim"]);
+  }
   LOWBIT_ASSIGN(const int64_t dim, c.config.integer("head_dim", 1, 1 << 16));
   LOWBIT_ASSIGN(const double scalar, c.config.number("query_pre_attn_scalar", 1e-6, 1e9));
   if (scalar != static_cast<double>(dim)) c.set("attention.scale", 1.0 / std::sqrt(scalar));
@@ -33,6 +38,11 @@ Status scores(Conversion& c) {
 
 // Base and factor for the layers that see everything, the base of those with a window.
 Status rotations(Conversion& c) {
+  if (c.is_backwards()) {
+    const nlohmann::json local = c.given("rope.freq_base_swa");
+    c.write("rope_local_base_freq", local.is_null() ? nlohmann::json(10000.0) : local);
+    return c.rotation();
+  }
   const nlohmann::json whole = c.config.values();
   LOWBIT_ASSIGN(const HfConfig both, c.config.object("rope_parameters"));
   if (!both.has("full_attention")) {
@@ -56,6 +66,17 @@ Status rotations(Conversion& c) {
 
 // The number of layers of which the last sees everything.
 Status pattern(Conversion& c) {
+  if (c.is_backwards()) {
+    const nlohmann::json given = c.given("attention.sliding_window_pattern");
+    const nlohmann::json period = given.is_number_unsigned() && given != 0 ? given : nlohmann::json(6);
+    nlohmann::json types = nlohmann::json::array();
+    for (int64_t i = 1; i <= c.config.values()["num_hidden_layers"]; ++i) {
+      types.push_back(i % period.get<int64_t>() == 0 ? "full_attention" : "sliding_attention");
+    }
+    c.write("sliding_window_pattern", period);
+    c.write("layer_types", types);
+    return {};
+  }
   const std::string key =
       c.config.has("sliding_window_pattern") ? "sliding_window_pattern" : "_sliding_window_pattern";
   LOWBIT_ASSIGN(const int64_t period, c.config.integer(key, 1, 1 << 16, 6));
@@ -85,10 +106,10 @@ Status convert_gemma2(Conversion& c) {
 }
 
 Status convert_gemma3(Conversion& c) {
-  nlohmann::json values = c.config.values();
-  fill_gemma3(values);
   const HfConfig given = c.config;
-  c.config = HfConfig(values, given.path());
+  nlohmann::json values = given.values();
+  fill_gemma3(values);
+  if (!c.is_backwards()) c.config = HfConfig(values, given.path());
   const auto convert = [&]() -> Status {
     LOWBIT_TRY(c.decoder_sizes("hidden_activation", "gelu_pytorch_tanh"));
     LOWBIT_TRY(rotations(c));

@@ -21,18 +21,14 @@ namespace {
 
 using nlohmann::json;
 
-struct Row {
-  std::string_view name, type, architecture;
-  Status (*convert)(Conversion&);
-};
-constexpr Row kRows[] = {
+constexpr ModelRow kRows[] = {
 #define LOWBIT_HF_MODEL(name, type, architecture, convert) {name, type, architecture, convert},
 #include "models/hf/models.inc"
 #undef LOWBIT_HF_MODEL
 };
 
 // By the class in "architectures"; where there is none, by "model_type".
-Result<const Row*> find_row(const HfConfig& config) {
+Result<const ModelRow*> find_row(const HfConfig& config) {
   const auto classes = config.values().find("architectures");
   std::string name;
   if (classes != config.values().end() && classes->is_array() && !classes->empty() && (*classes)[0].is_string()) {
@@ -40,7 +36,7 @@ Result<const Row*> find_row(const HfConfig& config) {
   }
   LOWBIT_ASSIGN(const std::string type, config.text("model_type", ""));
   std::vector<std::string_view> known;
-  for (const Row& row : kRows) {
+  for (const ModelRow& row : kRows) {
     if (name.empty() ? row.type == type : row.name == name) return &row;
     known.push_back(row.name);
   }
@@ -153,6 +149,8 @@ Status HfModel::read() {
 }
 
 }  // namespace
+
+std::span<const ModelRow> model_rows() { return kRows; }
 
 Result<std::shared_ptr<const io::ModelFile>> open(std::shared_ptr<const io::Checkpoint> checkpoint) {
   auto file = std::make_shared<HfModel>(std::move(checkpoint));

@@ -16,6 +16,13 @@ class HfModelFile : public io::ModelFile {
   virtual const Matrices& matrices() const = 0;
 };
 
+// A row of models.inc.
+struct ModelRow {
+  std::string_view name, type, architecture;
+  Status (*convert)(Conversion&);
+};
+std::span<const ModelRow> model_rows();
+
 // The architecture is that of config.json; each has a row in models.inc. Errors name the folder, and config.json and
 // the key or the tensor.
 Result<std::shared_ptr<const io::ModelFile>> open(std::shared_ptr<const io::Checkpoint> checkpoint);

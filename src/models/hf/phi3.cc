@@ -9,9 +9,7 @@ constexpr NameRule kRules[] = {{"layers.{}.self_attn.qkv_proj", "blk.{}.attn_qkv
 Status convert_phi3(Conversion& c) {
   LOWBIT_TRY(c.decoder_sizes());
   LOWBIT_TRY(c.rotation());
-  if (c.config.has("sliding_window")) {
-    LOWBIT_TRY(c.copy_integer("sliding_window", "attention.sliding_window", 1, INT32_MAX));
-  }
+  LOWBIT_TRY(c.copy_optional_integer("sliding_window", "attention.sliding_window", 1, INT32_MAX));
   LOWBIT_TRY(c.tie(false));
   return c.place(kRules, decoder_rules());
 }
