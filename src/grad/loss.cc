@@ -1,12 +1,14 @@
 #include "grad/loss.h"
 
 #include <algorithm>
+#include <cmath>
 #include <vector>
 
 #include "base/bits.h"
 #include "base/check.h"
 #include "base/rng.h"
 #include "kernels/rows/rows.h"
+#include "models/pooling.h"
 
 namespace lowbit::grad {
 namespace {
@@ -53,6 +55,31 @@ LossGradient sampled_fisher(uint64_t seed, uint64_t stream, Isa isa) {
       const uint64_t word = (uint64_t{random[0]} << 32) | random[1];
       const int64_t y = draw(row, vocabulary, static_cast<double>(word >> 11) * 0x1p-53);
       write_row(row, sum, y, dlogits.subspan(t * width, width));
+    }
+  };
+}
+
+LossGradient sampled_direction(models::Pooling pooling, uint64_t seed, uint64_t stream) {
+  return [=](std::span<const float> logits, std::span<const int32_t> tokens, int64_t vocabulary,
+             std::span<float> dlogits) {
+    const auto width = static_cast<size_t>(vocabulary);
+    LOWBIT_CHECK(logits.size() == tokens.size() * width && dlogits.size() == logits.size());
+    std::vector<double> unit = models::pool(logits, width, pooling), direction(width);
+    double squares = 0.0, along = 0.0;
+    for (const double v : unit) squares += v * v;
+    if (!(squares > 0.0)) return;
+    const double length = std::sqrt(squares);
+    for (size_t i = 0; i < width; ++i) {
+      unit[i] /= length;
+      direction[i] = (philox(seed, stream, i)[0] & 1) != 0 ? 1.0 : -1.0;
+      along += unit[i] * direction[i];
+    }
+    const double root = std::sqrt(static_cast<double>(tokens.size()));
+    for (size_t t = 0; t < tokens.size(); ++t) {
+      const double factor = models::pooling_share(pooling, t, tokens.size()) * root / length;
+      for (size_t i = 0; i < width; ++i) {
+        dlogits[t * width + i] = static_cast<float>(factor * (direction[i] - along * unit[i]));
+      }
     }
   };
 }

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "base/file.h"
-#include "eval/perplexity.h"
 #include "io/model_file.h"
 #include "search/assignment.h"
+#include "search/sequences.h"
 #include "text/tokenizer.h"
 
 namespace lowbit::search {
@@ -88,16 +88,21 @@ class Planning {
     const std::string& path = job_.opened.file->path();
     const graph::Graph& graph = job_.opened.model.graph;
     LOWBIT_ASSIGN(const text::Tokenizer tokenizer, text::Tokenizer::from_metadata(job_.metadata, path));
-    const int64_t wanted = options_.chunks + options_.probe_chunks;
-    LOWBIT_ASSIGN(auto chunks, eval::chunk_tokens(tokenizer, options_.calibration_text, options_.context, wanted));
-    // The last ones are held out; a short text probes what it calibrates on.
-    const size_t held = std::min(static_cast<size_t>(options_.probe_chunks), chunks.size());
-    probe_chunks_.assign(chunks.end() - static_cast<std::ptrdiff_t>(held), chunks.end());
-    if (chunks.size() > held) chunks.resize(chunks.size() - held);
+    LOWBIT_ASSIGN(Sequences sequences,
+                  calibration_sequences(job_.opened.model, tokenizer, options_.calibration_text,
+                                        {options_.context, options_.chunks, options_.probe_chunks}));
+    probe_chunks_ = std::move(sequences.probe);
+    quant::CalibrationOptions calibration = options_.calibration;
+    if (job_.opened.model.encoder) {
+      // As many tokens; a text is never cut again, since its vector is one of the whole.
+      calibration.fisher_chunks =
+          texts_with_tokens(sequences.calibration, calibration.fisher_chunks * calibration.fisher_tokens);
+      calibration.fisher_tokens = std::max(calibration.fisher_tokens, job_.opened.model.sentence_tokens);
+    }
     job_.calibrated = true;
     if (quant::is_calibrated(graph, *job_.work)) return {};
     LOWBIT_ASSIGN(const tensor::Weights* weights, weights_.all());
-    return quant::calibrate(job_.opened, *weights, chunks, options_.calibration, options_.pool, options_.isa,
+    return quant::calibrate(job_.opened, *weights, sequences.calibration, calibration, options_.pool, options_.isa,
                             *job_.work, progress_);
   }
 

@@ -1,9 +1,11 @@
 #include "search/probe.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "eval/perplexity.h"
 #include "exec/executor.h"
+#include "models/pooling.h"
 
 namespace lowbit::search {
 namespace {
@@ -43,6 +45,24 @@ double mean_kl(const std::vector<std::vector<float>>& base, const std::vector<st
     count += rows;
   }
   return count == 0 ? 0.0 : sum / static_cast<double>(count);
+}
+
+// Mean of 1 - cosine of the sentence vectors.
+double mean_turn(const std::vector<std::vector<float>>& base, const std::vector<std::vector<float>>& other,
+                 const models::Model& model, int64_t width) {
+  double sum = 0.0;
+  for (size_t c = 0; c < base.size(); ++c) {
+    const std::vector<double> a = models::pool(base[c], static_cast<size_t>(width), model.pooling);
+    const std::vector<double> b = models::pool(other[c], static_cast<size_t>(width), model.pooling);
+    double aa = 0.0, bb = 0.0, ab = 0.0;
+    for (size_t i = 0; i < a.size(); ++i) {
+      aa += a[i] * a[i];
+      bb += b[i] * b[i];
+      ab += a[i] * b[i];
+    }
+    if (aa > 0.0 && bb > 0.0) sum += 1.0 - ab / std::sqrt(aa * bb);
+  }
+  return base.empty() ? 0.0 : std::max(sum / static_cast<double>(base.size()), 0.0);
 }
 
 // All parameters of a kind rounded; adds up what that should lose.
@@ -87,7 +107,10 @@ Result<Probe> measure(const ProbeInput& input, const std::vector<std::string>& n
   }
   LOWBIT_ASSIGN(const tensor::Weights weights, rounded(input, *sources, names, probe.predicted));
   LOWBIT_ASSIGN(const auto logits, logits_of(input, weights));
-  probe.measured = mean_kl(base, logits, input.opened->model.vocabulary, *input.pool);
+  const models::Model& model = input.opened->model;
+  const int64_t width = model.graph.values[static_cast<size_t>(model.graph.logits)].width;
+  probe.measured =
+      model.encoder ? mean_turn(base, logits, model, width) : mean_kl(base, logits, width, *input.pool);
   return probe;
 }
 

@@ -16,7 +16,7 @@
 namespace lowbit::search {
 
 struct Probe {
-  double measured = 0.0, predicted = 0.0;  // nats per token
+  double measured = 0.0, predicted = 0.0;  // nats per token; of an encoder 1 - cosine per text
   // Factor on predictions, held within [1/8, 8].
   double correction() const;
 };

@@ -243,13 +243,14 @@ std::set<ValueId> gradient_values(const graph::Graph& graph) {
 // Mean square of the gradient at the outputs of products and embeddings, per output; of experts, per output of each.
 class FisherPass {
  public:
-  FisherPass(const graph::Graph& graph, const WorkFolder& work) : graph_(graph), work_(work) {
-    for (const ValueId id : gradient_values(graph)) {
+  FisherPass(const models::Model& model, const WorkFolder& work)
+      : model_(model), graph_(model.graph), work_(work) {
+    for (const ValueId id : gradient_values(graph_)) {
       const graph::Node& node = producer(id);
       const bool experts = node.op == Op::expert_linear;
       first_[id] = sums_.size();
-      sums_.resize(sums_.size() + static_cast<size_t>(experts ? graph.parameter(node.weights[0])->rows()
-                                                              : graph.values[static_cast<size_t>(id)].width),
+      sums_.resize(sums_.size() + static_cast<size_t>(experts ? graph_.parameter(node.weights[0])->rows()
+                                                              : graph_.values[static_cast<size_t>(id)].width),
                    0.0);
       if (experts) chosen_[node.inputs[1]] = {};
     }
@@ -280,8 +281,11 @@ class FisherPass {
       report_progress(progress, "observing gradients", static_cast<double>(c), static_cast<double>(count));
       const auto& chunk = chunks[static_cast<size_t>(c)];
       const size_t length = std::min(chunk.size(), static_cast<size_t>(options.fisher_tokens));
+      const auto stream = static_cast<uint64_t>(c);
       LOWBIT_TRY(backward.run(std::span(chunk).first(length),
-                              grad::sampled_fisher(options.seed, static_cast<uint64_t>(c), isa), keep, tap));
+                              model_.encoder ? grad::sampled_direction(model_.pooling, options.seed, stream)
+                                             : grad::sampled_fisher(options.seed, stream, isa),
+                              keep, tap));
       sums_.back() += static_cast<double>(length);
       const bool save = (c + 1) % kCheckpoint == 0 && c + 1 < count;
       if (save) LOWBIT_TRY(work_.write(state_piece(kName), with_count(c + 1, as_bytes_of(sums_))));
@@ -317,6 +321,7 @@ class FisherPass {
     return work_.erase(state_piece(kName));
   }
 
+  const models::Model& model_;
   const graph::Graph& graph_;
   const WorkFolder& work_;
   std::map<ValueId, std::vector<float>> chosen_;  // of the running chunk: experts and weights of each token
@@ -407,7 +412,7 @@ Status calibrate(const models::OpenedModel& opened, const tensor::Weights& weigh
   }
   if (has_gradients(graph, work)) return {};
   LOWBIT_ASSIGN(const auto backward, grad::Backward::create(graph, weights, pool, isa));
-  return FisherPass(graph, work).run(*backward, chunks, options, isa, progress);
+  return FisherPass(opened.model, work).run(*backward, chunks, options, isa, progress);
 }
 
 namespace {

@@ -5,6 +5,7 @@
 // draws at output r (the Fisher information), an error D of the weights costs about
 //   KL = 1/2 sum over rows r of f_r * D_r H D_r^T     nats per token
 // (the Kronecker-factored approximation of Martens and Grosse, arXiv 1503.05671, with a diagonal factor of outputs).
+// Of an encoder the loss is that of its sentence vectors, 1 - cosine (grad::sampled_direction), per text.
 // For the output head f_r = mean of p_r (1 - p_r), exact. A tied embedding is also looked up: there an error of row r
 // meets the gradient at the embedding whenever token r comes, about as often as it is predicted, which adds
 // diag(mean g^2) / sum(f) to its H. For an embedding that is only looked up H is diag(mean g^2) alone and f_r the
