@@ -76,9 +76,12 @@ std::vector<std::string> words_of(const std::string& line) {
   return words;
 }
 
-// Every command of the README in its order, in a folder of its own, with a tiny model in place of the real one.
+// Every command of the README in its order, in a folder of its own, with tiny models in place of the real ones.
 TEST(Readme, ItsCommandsRun) {
   const Folder folder;
+  const std::string finetune = folder.file("my-finetune/");
+  const Finished made = run({"quantize", "goldens/tiny-llama.gguf", "--format", "f32", "-o", finetune});
+  ASSERT_EQ(made.exit, 0) << made.err;
   std::ofstream(folder.file("my.txt")) << read_file("share/text/evaluation.txt").substr(0, 20000);
   int count = 0;
   for (const std::string& line : shown_commands("README.md")) {
@@ -87,7 +90,10 @@ TEST(Readme, ItsCommandsRun) {
     if (words[0] == "pull") words.resize(1);  // nothing from the network
     for (std::string& word : words) {
       if (word == "smollm2-135m") word = "goldens/tiny-llama.gguf";
-      for (const char* file : {"small.safetensors", "q.safetensors", "report.html", "my.txt"}) {
+      if (word == "my-finetune") word = finetune;
+      if (word == "all-minilm") word = "goldens/sentences/tiny-bert.gguf";
+      for (const char* file :
+           {"small.safetensors", "q.safetensors", "small.gguf", "small-w4a16/", "report.html", "my.txt"}) {
         if (word == file) word = folder.file(file);
       }
     }
@@ -98,7 +104,7 @@ TEST(Readme, ItsCommandsRun) {
     EXPECT_EQ(done.exit, 0) << line << ": " << done.err;
     ++count;
   }
-  EXPECT_GT(count, 8);
+  EXPECT_GT(count, 15);
 }
 
 }  // namespace
