@@ -7,6 +7,7 @@
 #include "io/gguf_writer.h"
 #include "io/model_file.h"
 #include "io/model_writer.h"
+#include "models/written_kinds.h"
 #include "program.h"
 #include "runtime/test_model.h"
 #include "text/tokenizer.h"
@@ -87,7 +88,7 @@ TEST(VocabularyProgram, AFileWithoutWeightsHasATokenizerAlone) {
   json metadata = runtime::test::table_metadata(model);
   const std::string path = folder.file("v.gguf");
   {
-    auto writer = io::written_kind(path)->create(path, {metadata, {}, nullptr, {}});
+    auto writer = models::written_kind(path)->create(path, {metadata, {}, nullptr, {}});
     ASSERT_TRUE(writer.ok()) << writer.message();
     ASSERT_TRUE((*writer)->commit().ok());
   }

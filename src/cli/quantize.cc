@@ -206,6 +206,31 @@ void add_histograms(const runtime::Engine& base, const runtime::Engine& result, 
   }
 }
 
+// Of a decoder: perplexity, divergence, and what both answer.
+Status measure_words(const QuantizeArguments& a, runtime::Engine& result, runtime::Engine& base,
+                     const std::string& text, QuantizeFindings& f, ProgressBar& bar) {
+  if (!text.empty()) {
+    eval::EvalOptions eval;
+    eval.chunks = kReportChunks;
+    eval.context = std::min<int64_t>(512, result.opened.model.context);
+    LOWBIT_ASSIGN(f.measured,
+                  eval::evaluate(result, &base, text, eval, graph::NumericPolicy::standard(), bar.callback()));
+  }
+  f.prompt = a.prompt.value_or(kPrompt);
+  LOWBIT_ASSIGN(f.answer_after, answer(result, f.prompt, bar));
+  LOWBIT_ASSIGN(f.answer_before, answer(base, f.prompt, bar));
+  return {};
+}
+
+// Of an encoder: its sentence vectors.
+Status measure_vectors(const runtime::Engine& result, const runtime::Engine& base, const std::string& text,
+                       QuantizeFindings& f, ProgressBar& bar) {
+  if (text.empty()) return {};
+  LOWBIT_ASSIGN(f.similarity,
+                eval::compare_vectors(result, base, text, {}, graph::NumericPolicy::standard(), bar.callback()));
+  return {};
+}
+
 // Everything that the page shows beyond the plan: measured quality, answers, histograms.
 Status measure_for_report(const QuantizeArguments& a, const std::string& model_path, const std::string& text,
                           QuantizeFindings& f, std::shared_ptr<ThreadPool> pool, ProgressBar& bar) {
@@ -215,16 +240,8 @@ Status measure_for_report(const QuantizeArguments& a, const std::string& model_p
   options.pre_tokenizer = a.model.pre_tokenizer;
   options.policy = graph::NumericPolicy::reference();
   LOWBIT_ASSIGN(const auto base, runtime::Engine::open(model_path, options));
-  if (!text.empty()) {
-    eval::EvalOptions eval;
-    eval.chunks = kReportChunks;
-    eval.context = std::min<int64_t>(512, result->opened.model.context);
-    LOWBIT_ASSIGN(f.measured,
-                  eval::evaluate(*result, base.get(), text, eval, graph::NumericPolicy::standard(), bar.callback()));
-  }
-  f.prompt = a.prompt.value_or(kPrompt);
-  LOWBIT_ASSIGN(f.answer_after, answer(*result, f.prompt, bar));
-  LOWBIT_ASSIGN(f.answer_before, answer(*base, f.prompt, bar));
+  LOWBIT_TRY(result->opened.model.encoder ? measure_vectors(*result, *base, text, f, bar)
+                                          : measure_words(a, *result, *base, text, f, bar));
   add_histograms(*base, *result, f);
   QuantizeFindings with_engine = f;
   with_engine.result = result.get();

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 #include <sys/resource.h>
 
-#include "cli/eval_output.h"
+#include "cli/similarity_output.h"
 #include "cli/tensor_list.h"
 #include "cli/version.h"
 #include "models/written_kinds.h"
@@ -38,10 +38,15 @@ uint64_t file_bytes(const QuantizeFindings& f) {
 }
 
 // Without a budget there are no measured sites; then the rounding itself says what it should cost.
-Json predicted_kl(const QuantizeFindings& f) {
+Json predicted_loss(const QuantizeFindings& f) {
   if (!f.job->search.sites.empty()) return f.job->search.predicted_kl;
   if (f.outcome != nullptr && f.job->calibrated) return f.outcome->loss;
   return nullptr;
+}
+
+// The loss of a decoder is a divergence in nats per token, that of an encoder 1 - cosine of its sentence vectors.
+const char* loss_key(const QuantizeFindings& f) {
+  return f.job->opened.model.encoder ? "predicted_cosine_loss" : "predicted_kl";
 }
 
 std::string size_text(uint64_t bytes) { return fmt::format("{:.2f} MB", static_cast<double>(bytes) / 1e6); }
@@ -76,7 +81,8 @@ Json uniform_alternatives(const search::SearchResult& result) {
 
 // Factor between what the rounding of a tensor should lose and what probes of its kind really lost.
 double correction_of(const search::SearchResult& result, const std::string& name) {
-  const auto it = result.corrections.find(search::kind_of(name));
+  auto it = result.corrections.find(name);  // probed for itself
+  if (it == result.corrections.end()) it = result.corrections.find(search::kind_of(name));
   return it == result.corrections.end() ? 1.0 : it->second;
 }
 
@@ -118,11 +124,11 @@ Json quantize_json(const QuantizeFindings& f) {
   Json json = {{"out", f.out},
                {"bytes", file_bytes(f)},
                {"bits_per_weight", tensor_totals(tensors).bits_per_weight()},
-               {"predicted_kl", predicted_kl(f)},
                {"seconds", f.seconds},
                {"peak_memory", peak_memory()},
                {"dry_run", f.outcome == nullptr},
                {"tensors", tensor_list(tensors)}};
+  json[loss_key(f)] = predicted_loss(f);
   json["source"] = {{"bytes", f.job->opened.file->file_bytes()},
                     {"bits_per_weight", tensor_totals(f.job->opened.file->tensors()).bits_per_weight()}};
   for (const auto& [kind, probe] : f.job->probes) {
@@ -151,9 +157,12 @@ std::string quantize_text(const QuantizeFindings& f) {
   const bool exact = f.outcome != nullptr || f.job->search.file_bytes > 0;
   rows.push_back(
       {f.outcome != nullptr ? "result" : "would be", exact ? size_text(file_bytes(f)) : "", bits(tensors)});
-  const Json predicted = predicted_kl(f);
-  if (predicted.is_number())
+  const Json predicted = predicted_loss(f);
+  if (predicted.is_number() && f.job->opened.model.encoder) {
+    rows.push_back({"predicted 1 - cosine", fmt::format("{:.6f} of the vectors", predicted.get<double>())});
+  } else if (predicted.is_number()) {
     rows.push_back({"predicted KL", fmt::format("{:.4f} nats per token", predicted.get<double>())});
+  }
   rows.push_back({"time", fmt::format("{:.0f} s", f.seconds)});
   const report::Column columns[] = {{""}, {""}, {""}};
   out += report::table(columns, rows);
@@ -164,9 +173,9 @@ std::string quantize_text(const QuantizeFindings& f) {
 Json quantize_report(const QuantizeFindings& f) {
   // The measured part is that of `eval --report`.
   Json page = Json::object();
-  if (f.measured && f.result != nullptr && f.base != nullptr) {
-    page = eval_report(*f.measured, {f.out, f.model_name, f.evaluation_name, f.result, f.base, f.seconds});
-  }
+  const EvalContext context{f.out, f.model_name, f.evaluation_name, f.result, f.base, f.seconds};
+  if (f.measured && f.result != nullptr && f.base != nullptr) page = eval_report(*f.measured, context);
+  if (f.similarity && f.result != nullptr && f.base != nullptr) page = similarity_report(*f.similarity, context);
   const std::vector<io::TensorInfo> tensors = planned_tensors(f);
   page["title"] = "lowbit quantize";
   page["command"] = f.command;
@@ -176,7 +185,7 @@ Json quantize_report(const QuantizeFindings& f) {
   page["before"] = {{"bytes", f.job->opened.file->file_bytes()},
                     {"bits_per_weight", tensor_totals(f.job->opened.file->tensors()).bits_per_weight()}};
   page["after"] = {{"bytes", file_bytes(f)}, {"bits_per_weight", tensor_totals(tensors).bits_per_weight()}};
-  page["predicted_kl"] = predicted_kl(f);
+  page[loss_key(f)] = predicted_loss(f);
   page["seconds"] = f.seconds;
   page["peak_memory"] = peak_memory();
   page["tensors"] = report_tensors(f);

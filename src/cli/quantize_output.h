@@ -7,6 +7,7 @@
 
 #include "cli/json_output.h"
 #include "eval/perplexity.h"
+#include "eval/similarity.h"
 #include "quant/histogram.h"
 #include "quant/quantize.h"
 #include "search/job.h"
@@ -21,7 +22,8 @@ struct QuantizeFindings {
   // For the page.
   const runtime::Engine* result = nullptr;
   const runtime::Engine* base = nullptr;
-  std::optional<eval::EvalResult> measured;
+  std::optional<eval::EvalResult> measured;          // of a decoder
+  std::optional<eval::SimilarityResult> similarity;  // of an encoder
   std::string prompt, answer_before, answer_after;
   struct Histogram {
     std::string tensor, format;

@@ -17,12 +17,21 @@ struct TokenizeArguments {
   bool no_bos = false, json = false;
 };
 
-Status tokenize(const TokenizeArguments& arguments) {
+// Of a model, or a tokenizer.json alone.
+Result<text::Tokenizer> open_tokenizer(const ModelArguments& model) {
   ProgressBar bar;
-  LOWBIT_ASSIGN(const std::string path, find_model(arguments.model.name, bar));
+  LOWBIT_ASSIGN(const std::string path, find_model(model.name, bar));
+  if (path.ends_with(".json")) {
+    LOWBIT_ASSIGN(const std::string written, read_input(path));
+    nlohmann::json metadata = {{text::kHuggingFaceJson, written}};
+    return text::Tokenizer::from_metadata(metadata, path, model.pre_tokenizer);
+  }
   LOWBIT_ASSIGN(const auto file, models::open_file(path));
-  LOWBIT_ASSIGN(const auto tokenizer,
-                text::Tokenizer::from_metadata(file->metadata(), path, arguments.model.pre_tokenizer));
+  return text::Tokenizer::from_metadata(file->metadata(), path, model.pre_tokenizer);
+}
+
+Status tokenize(const TokenizeArguments& arguments) {
+  LOWBIT_ASSIGN(const auto tokenizer, open_tokenizer(arguments.model));
   LOWBIT_ASSIGN(const std::string input, read_input(arguments.file));
   uint64_t lost = 0;
   const bool around = !arguments.no_bos;

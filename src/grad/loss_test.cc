@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "base/rng.h"
 #include "grad/backward.h"
 #include "grad/double_oracle.h"
@@ -52,6 +54,47 @@ TEST(Loss, SampledOutcomesFollowTheSoftmax) {
   }
   EXPECT_LT(chi2, 42.3);  // 18 degrees of freedom: above by chance once in 1000
   EXPECT_GT(chi2, 4.9);   // below by chance once in 1000
+}
+
+// Over draws, half the mean square of the change that the gradient predicts is what the vector of the text turns:
+// tokens times 1 - cosine, here computed in double from the changed hidden states.
+TEST(Loss, SampledDirectionsPriceTheTurnOfTheVector) {
+  constexpr size_t kWidth = 24, kTokens = 5;
+  const std::vector<float> hidden = random_floats(kTokens * kWidth, 1.0, 5);
+  const std::vector<float> change = random_floats(kTokens * kWidth, 1e-3, 6);
+  const std::vector<int32_t> tokens(kTokens, 0);
+  std::vector<float> changed(hidden);
+  for (size_t i = 0; i < changed.size(); ++i) changed[i] += change[i];
+  for (const models::Pooling pooling : {models::Pooling::mean, models::Pooling::first, models::Pooling::last}) {
+    const auto vector = [&](const std::vector<float>& rows) {
+      Doubles sum(kWidth, 0.0);
+      const size_t begin = pooling == models::Pooling::last ? kTokens - 1 : 0;
+      const size_t end = pooling == models::Pooling::mean ? kTokens : begin + 1;
+      for (size_t t = begin; t < end; ++t) {
+        for (size_t i = 0; i < kWidth; ++i) sum[i] += static_cast<double>(rows[t * kWidth + i]);
+      }
+      double length = 0.0;
+      for (const double v : sum) length += v * v;
+      for (double& v : sum) v /= std::sqrt(length);
+      return sum;
+    };
+    const Doubles before = vector(hidden), after = vector(changed);
+    double squares = 0.0;
+    for (size_t i = 0; i < kWidth; ++i) squares += (after[i] - before[i]) * (after[i] - before[i]);
+    double mean = 0.0;
+    constexpr int kDraws = 20000;
+    for (int draw = 0; draw < kDraws; ++draw) {
+      std::vector<float> gradient(hidden.size(), 0.0f);
+      sampled_direction(pooling, static_cast<uint64_t>(draw / 100), static_cast<uint64_t>(draw % 100))(
+          hidden, tokens, kWidth, gradient);
+      double predicted = 0.0;
+      for (size_t i = 0; i < gradient.size(); ++i) {
+        predicted += static_cast<double>(gradient[i]) * static_cast<double>(change[i]);
+      }
+      mean += predicted * predicted / kDraws;
+    }
+    EXPECT_NEAR(mean / (kTokens * squares), 1.0, 0.05) << static_cast<int>(pooling);
+  }
 }
 
 TEST(Loss, SameBitsOnEveryIsa) {

@@ -70,6 +70,31 @@ std::string kl_card(const Json& results) {
   return card("KL, nats per token", figure(kl ? *kl : *predicted), small, bars);
 }
 
+std::string cosine_card(const Json& results) {
+  const Json& measured = member(results, "measured");
+  const auto cosine = number(measured, "cosine_mean");
+  const auto predicted = number(results, "predicted_cosine_loss");
+  if (!cosine && !predicted) return {};
+  std::vector<Bar> bars;
+  if (predicted) bars.push_back({"predicted", figure(*predicted), *predicted, "quiet"});
+  if (cosine) bars.push_back({"measured", figure(1.0 - *cosine), 1.0 - *cosine, "low"});
+  std::string small = "of the sentence vectors; 0 is no change";
+  if (const auto least = number(measured, "cosine_min")) small += fmt::format("; most {}", figure(1.0 - *least));
+  return card("1 - cosine", figure(cosine ? 1.0 - *cosine : *predicted), small, bars);
+}
+
+std::string neighbour_card(const Json& results) {
+  const auto agreement = number(member(results, "measured"), "neighbour_agreement");
+  if (!agreement) return {};
+  std::string small;
+  if (const auto texts = number(member(results, "measured"), "texts")) {
+    small = fmt::format("the most similar other text, of {}", grouped(*texts));
+  }
+  return card("Same nearest text", percent(*agreement), small,
+              {{"same", percent(*agreement), *agreement, "low"},
+               {"other", percent(1.0 - *agreement), 1.0 - *agreement, "quiet"}});
+}
+
 std::string perplexity_card(const Json& results) {
   const Json& measured = member(results, "measured");
   const auto after = number(measured, "perplexity");
@@ -106,6 +131,7 @@ std::string loss_in_short(const Json& results) {
   } else if (const auto predicted = number(results, "predicted_kl")) {
     out = fmt::format("predicted KL {}", figure(*predicted, 2));
   }
+  if (const auto cosine = number(measured, "cosine_mean")) out = fmt::format("cosine {}", figure(*cosine, 5));
   if (const auto agreement = number(measured, "top1_agreement")) {
     out += fmt::format("{}{} of next tokens unchanged", out.empty() ? "" : ", ", percent(*agreement, 0));
   }
@@ -178,8 +204,8 @@ std::string header_section(const Json& results) {
 }
 
 std::string cards_section(const Json& results) {
-  const std::string cards =
-      size_card(results) + bits_card(results) + kl_card(results) + agreement_card(results) + perplexity_card(results);
+  const std::string cards = size_card(results) + bits_card(results) + kl_card(results) + agreement_card(results) +
+                            cosine_card(results) + neighbour_card(results) + perplexity_card(results);
   return cards.empty() ? "" : fmt::format("<section id=\"figures\" class=\"cards\">\n{}</section>\n", cards);
 }
 

@@ -1,6 +1,7 @@
 #include "search/job.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/file.h"
 #include "io/model_file.h"
@@ -198,6 +199,8 @@ class Planning {
       if (asked == nullptr) free_names_.push_back(p.name);
       LOWBIT_ASSIGN(ParameterSites sites, asked != nullptr ? fixed_site(as_it_is, *asked, *input_.kind)
                                                            : sites_of(as_it_is, options_.sensitivity));
+      sites.whole.kind = probed_with(p.name, options_.sensitivity);
+      for (FormatSite& division : sites.divisions) division.kind = sites.whole.kind;
       input_.parameters.push_back(std::move(sites));
     }
     return {};
@@ -215,7 +218,8 @@ class Planning {
                      options_.probe_format, probe_chunks_,
                      options_.pool,         options_.isa};
     LOWBIT_ASSIGN(job_.probes, probe_kinds(probe, free_names_, progress_));
-    for (const auto& [kind, p] : job_.probes) input_.corrections[kind] = p.correction();
+    const double most = options_.sensitivity.probe_each ? kMostCorrectionEach : kMostCorrection;
+    for (const auto& [kind, p] : job_.probes) input_.corrections[kind] = p.correction(most);
     report_progress(progress_, "choosing formats", 0.0, 0.0);
     LOWBIT_ASSIGN(job_.search, plan_for_budget(std::move(input_), *options_.budget));
     return {};
@@ -313,6 +317,11 @@ Result<std::unique_ptr<Job>> make_plan(const std::string& model_path, const JobO
   LOWBIT_TRY(set_metadata(options.pre_tokenizer, *job));
   if (options.sensitivity.kind->prepare != nullptr) {
     LOWBIT_ASSIGN(job->facts, options.sensitivity.kind->prepare(job->opened.file));
+  }
+  if (job->opened.model.encoder) {
+    options.sensitivity.probe_each = true;
+    // How often a word came in the calibration text is no measure of what it means for the vector of another text.
+    options.sensitivity.divide_rows = std::numeric_limits<int64_t>::max();
   }
   const Status planned = Planning(*job, options, progress).run();
   if (!planned.ok()) return leave_work(job->work, options, planned.error());

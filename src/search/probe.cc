@@ -10,8 +10,6 @@
 namespace lowbit::search {
 namespace {
 
-constexpr double kMostCorrection = 8.0;
-
 // Logits of all positions of the chunks under some weights.
 Result<std::vector<std::vector<float>>> logits_of(const ProbeInput& input, const tensor::Weights& weights) {
   LOWBIT_ASSIGN(const auto executor,
@@ -109,22 +107,21 @@ Result<Probe> measure(const ProbeInput& input, const std::vector<std::string>& n
   LOWBIT_ASSIGN(const auto logits, logits_of(input, weights));
   const models::Model& model = input.opened->model;
   const int64_t width = model.graph.values[static_cast<size_t>(model.graph.logits)].width;
-  probe.measured =
-      model.encoder ? mean_turn(base, logits, model, width) : mean_kl(base, logits, width, *input.pool);
+  probe.measured = model.encoder ? mean_turn(base, logits, model, width) : mean_kl(base, logits, width, *input.pool);
   return probe;
 }
 
 }  // namespace
 
-double Probe::correction() const {
+double Probe::correction(double most) const {
   if (!(measured > 0.0) || !(predicted > 0.0)) return 1.0;
-  return std::clamp(measured / predicted, 1.0 / kMostCorrection, kMostCorrection);
+  return std::clamp(measured / predicted, 1.0 / most, most);
 }
 
 Result<std::map<std::string, Probe>> probe_kinds(const ProbeInput& input, const std::vector<std::string>& parameters,
                                                  const ProgressFn& progress) {
   std::map<std::string, std::vector<std::string>> kinds;
-  for (const std::string& name : parameters) kinds[kind_of(name)].push_back(name);
+  for (const std::string& name : parameters) kinds[probed_with(name, input.options)].push_back(name);
   std::map<std::string, Probe> result;
   std::vector<std::vector<float>> base;
   double done = 0.0;

@@ -15,10 +15,13 @@
 
 namespace lowbit::search {
 
+// Of a kind, and of a parameter that is probed for itself, whose errors may add up over the positions of a text.
+constexpr double kMostCorrection = 8.0, kMostCorrectionEach = 256.0;
+
 struct Probe {
   double measured = 0.0, predicted = 0.0;  // nats per token; of an encoder 1 - cosine per text
-  // Factor on predictions, held within [1/8, 8].
-  double correction() const;
+  // Factor on predictions, held within [1/most, most].
+  double correction(double most) const;
 };
 
 struct ProbeInput {

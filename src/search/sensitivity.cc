@@ -74,6 +74,10 @@ std::string kind_of(const std::string& name) {
   return kind;
 }
 
+std::string probed_with(const std::string& name, const SensitivityOptions& options) {
+  return options.probe_each ? name : kind_of(name);
+}
+
 Result<ParameterSites> sites_of(const quant::TensorPlan& source, const SensitivityOptions& options) {
   const int64_t rows = source.rows();
   ParameterSites sites;

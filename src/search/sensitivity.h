@@ -27,7 +27,7 @@ struct SiteChoice {
 // Rows [first, first + rows) of a parameter in order of importance; the whole parameter unless it is divided.
 struct FormatSite {
   std::string parameter;
-  std::string kind;  // the name without layer numbers: sites of a kind share a correction
+  std::string kind;  // sites of a kind share a correction: probed_with()
   int64_t first = 0, rows = 0, cols = 0;
   bool divided = false;
   std::vector<SiteChoice> choices;  // first the candidates in their order, then what can be kept
@@ -48,6 +48,9 @@ struct SensitivityOptions {
   quant::MethodOptions rounding;
   int64_t trial_rows = 64;                           // rows of a site that are really rounded for each candidate
   const io::WrittenKind* kind = &io::native_kind();  // of the file that is made
+  // Each parameter is probed for itself, not all of a kind together: in an encoder that pools, layers of one kind
+  // differ much, since errors of equal sign at all positions add up the more the nearer the layer is to the pooling.
+  bool probe_each = false;
   int64_t divide_rows = 8192;  // parameters with at least so many rows are divided by importance
 };
 
@@ -56,6 +59,9 @@ std::vector<formats::Format> default_candidates(const io::WrittenKind& kind = io
 
 // "blk.12.attn_q.weight" -> "blk.#.attn_q.weight".
 std::string kind_of(const std::string& name);
+
+// The parameters that share a probe and a correction: the kind, or the parameter alone.
+std::string probed_with(const std::string& name, const SensitivityOptions& options);
 
 // Sites of one parameter, choices without losses. source: the parameter as it is (keep in all parts), which decides
 // what can be kept.
