@@ -295,15 +295,9 @@ Status carry_out(const QuantizeArguments& a, const std::string& path, const std:
                  QuantizeFindings& f, ProgressBar& bar) {
   const auto start = std::chrono::steady_clock::now();
   const double before = f.seconds;
-  quant::QuantizeJob run{&job.opened,
-                         &job.search.plan,
-                         &*job.work,
-                         job.calibrated,
-                         &options.importance,
-                         options.sensitivity.rounding,
-                         job.metadata,
-                         job.facts.get(),
-                         options.pool.get()};
+  quant::QuantizeJob run{&job.opened,    &job.search.plan,    &*job.work,
+                         job.calibrated, &options.importance, options.sensitivity.rounding,
+                         job.metadata,   job.facts.get(),     options.pool.get()};
   LOWBIT_ASSIGN(outcome, quant::quantize(run, a.out, bar.callback()));
   f.outcome = &outcome;
   f.seconds = before + std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
