@@ -54,8 +54,7 @@ double cosine_to(const std::vector<float>& found, const json& expected) {
 
 // A copy of the tiny folder whose documents say something else.
 std::string changed_folder(const Folder& folder, const std::map<std::string, json>& documents) {
-  std::filesystem::copy("goldens/sentences/tiny-bert", folder.file("bert"),
-                        std::filesystem::copy_options::recursive);
+  std::filesystem::copy("goldens/sentences/tiny-bert", folder.file("bert"), std::filesystem::copy_options::recursive);
   for (const auto& [name, value] : documents) std::ofstream(folder.file("bert/" + name)) << value;
   return folder.file("bert");
 }
@@ -66,8 +65,7 @@ std::vector<std::string> texts_of(const char* name) {
 
 TEST(Sentences, OfTheTinyFolder) {
   const json& golden = goldens().at("tiny-bert");
-  const auto found =
-      embed("goldens/sentences/tiny-bert", texts_of("tiny-bert"), graph::NumericPolicy::reference());
+  const auto found = embed("goldens/sentences/tiny-bert", texts_of("tiny-bert"), graph::NumericPolicy::reference());
   expect_close(found, golden.at("vectors").at("unit"), 1.0);
 }
 
@@ -138,7 +136,8 @@ TEST(EmbedProgram, ArgumentsFilesAndStandardInputGiveTheSame) {
   const Finished arguments = Program(folder, {"embed", tiny, "-p", "The cat", "-p", "Привет"}).wait();
   ASSERT_EQ(arguments.exit, 0) << arguments.err;
   const Finished file = Program(folder, {"embed", tiny, folder.file("texts"), "--json"}).wait();
-  const Finished input = Program(folder, {"embed", tiny, "-o", folder.file("v.npy")}, {}, folder.file("texts")).wait();
+  const Finished input =
+      Program(folder, {"embed", tiny, "-o", folder.file("v.npy")}, {}, folder.file("texts")).wait();
   ASSERT_EQ(file.exit, 0) << file.err;
   ASSERT_EQ(input.exit, 0) << input.err;
   EXPECT_EQ(input.out, "");

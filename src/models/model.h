@@ -27,8 +27,8 @@ struct Model {
   // An encoder gives the hidden states of all tokens in place of logits; its vector of a text pools them.
   bool encoder = false;
   Pooling pooling = Pooling::none;
-  bool unit_vectors = true;     // its vectors are brought to length 1
-  int64_t sentence_tokens = 0;  // of a text that its vector reads; at most context
+  bool unit_vectors = true;         // its vectors are brought to length 1
+  int64_t sentence_tokens = 0;      // of a text that its vector reads; at most context
   std::vector<std::string> unused;  // tensors that the architecture knows and does not need
 };
 

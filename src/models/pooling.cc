@@ -6,10 +6,13 @@ namespace lowbit::models {
 
 double pooling_share(Pooling pooling, size_t t, size_t n) {
   switch (pooling) {
-    case Pooling::first: return t == 0 ? 1.0 : 0.0;
-    case Pooling::last: return t + 1 == n ? 1.0 : 0.0;
+    case Pooling::first:
+      return t == 0 ? 1.0 : 0.0;
+    case Pooling::last:
+      return t + 1 == n ? 1.0 : 0.0;
     case Pooling::none:
-    case Pooling::mean: break;
+    case Pooling::mean:
+      break;
   }
   return 1.0 / static_cast<double>(n);
 }

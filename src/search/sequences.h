@@ -21,8 +21,8 @@ struct SequenceOptions {
   int64_t chunks = 24, probe_chunks = 2;
 };
 
-// Chunks of `context` tokens. Of an encoder, the lines of the text that are not blank, cut to what the model reads, as
-// many as have the tokens of so many chunks. An error where the text is too short for one.
+// Chunks of `context` tokens. Of an encoder, the lines of the text that are not blank, cut to what the model reads,
+// as many as have the tokens of so many chunks. An error where the text is too short for one.
 Result<Sequences> calibration_sequences(const models::Model& model, const text::Tokenizer& tokenizer,
                                         const std::string& text, const SequenceOptions& options);
 

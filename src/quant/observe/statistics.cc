@@ -243,8 +243,7 @@ std::set<ValueId> gradient_values(const graph::Graph& graph) {
 // Mean square of the gradient at the outputs of products and embeddings, per output; of experts, per output of each.
 class FisherPass {
  public:
-  FisherPass(const models::Model& model, const WorkFolder& work)
-      : model_(model), graph_(model.graph), work_(work) {
+  FisherPass(const models::Model& model, const WorkFolder& work) : model_(model), graph_(model.graph), work_(work) {
     for (const ValueId id : gradient_values(graph_)) {
       const graph::Node& node = producer(id);
       const bool experts = node.op == Op::expert_linear;
