@@ -200,7 +200,7 @@ std::string bash_completes(const std::string& line) {
 
 TEST(CompletionTest, WorksInBash) {
   EXPECT_EQ(bash_completes("lowbit comp"), "completion\n");
-  EXPECT_EQ(bash_completes("lowbit run --temp"), "--temp\n");
+  EXPECT_EQ(bash_completes("lowbit run --thr"), "--threads\n");
   EXPECT_EQ(bash_completes("lowbit run m --kv nvf"), "nvfp4\n");
   EXPECT_EQ(bash_completes("lowbit pull gemma3"), "gemma3-270m\n");
   EXPECT_EQ(bash_completes("lowbit completion z"), "zsh\n");

@@ -96,7 +96,9 @@ bool is_nonspacing_mark(uint32_t c) {
   return (category(c) == UTF8PROC_CATEGORY_MN && young(c) == 0) || c == 0x1734;  // Mc since Unicode 14
 }
 
-bool is_mark(uint32_t c) { return of_marks(category(c)) && young(c) < 10; }
+bool is_mark(uint32_t c) {
+  return (of_marks(category(c)) && young(c) < 10) || c == 0x1CF2 || c == 0x1CF3;  // letters since Unicode 12
+}
 
 bool is_numeric(uint32_t c) {
   const auto kind = category(c);
