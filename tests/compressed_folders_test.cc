@@ -6,10 +6,10 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "golden_folders.h"
 #include "models/written_kinds.h"
 #include "program.h"
 #include "search/job.h"
-#include "tiny_llama.h"
 
 namespace lowbit::tests {
 namespace {
@@ -31,15 +31,6 @@ constexpr const char* kFormats[] = {"int4/32:f16",
                                     "nvfp4",
                                     "f32",
                                     "bf16"};
-
-std::vector<std::string> models() {
-  std::vector<std::string> found;
-  for (const auto& entry : std::filesystem::directory_iterator("goldens/hf")) {
-    found.push_back(entry.path().filename().string());
-  }
-  std::ranges::sort(found);
-  return found;
-}
 
 const io::WrittenKind& folder_kind() { return *models::written_kind("x/"); }
 
@@ -73,18 +64,6 @@ void write(const std::string& source, const std::string& format, const std::stri
     EXPECT_EQ(done->file_bytes, made.search.file_bytes);
     EXPECT_EQ(done->file_bytes, bytes_in(name));
   }
-}
-
-std::vector<float> logits(const models::OpenedModel& opened, const NumericPolicy& policy) {
-  const tensor::Weights weights = models::load_weights(opened).value();
-  const auto runner = test::executor(test::with_casts(opened.model.graph, weights, policy), weights, active_isa(), 2);
-  std::vector<int32_t> tokens;
-  for (int32_t i = 0; i < 40; ++i) tokens.push_back((i * i * 7 + 3 * i + 5) % 64);
-  exec::Cache cache = runner->new_cache(static_cast<int64_t>(tokens.size()));
-  const exec::Segment segment{tokens, &cache, static_cast<int64_t>(tokens.size())};
-  std::vector<float> rows;
-  EXPECT_TRUE(runner->forward({&segment, 1}, rows).ok());
-  return rows;
 }
 
 void expect_same(const models::OpenedModel& here, const models::OpenedModel& there) {
@@ -126,7 +105,7 @@ TEST_P(CompressedFolder, IsTheNativeFileAgain) {
     ASSERT_TRUE(there.ok()) << there.message();
     expect_same(*here, *there);
     for (const NumericPolicy& policy : {NumericPolicy::reference(), NumericPolicy::standard()}) {
-      const std::vector<float> a = logits(*here, policy), b = logits(*there, policy);
+      const std::vector<float> a = test::logits_of(*here, policy), b = test::logits_of(*there, policy);
       ASSERT_FALSE(a.empty());
       ASSERT_TRUE(a.size() == b.size() && std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
     }
@@ -139,7 +118,7 @@ TEST_P(CompressedFolder, IsTheNativeFileAgain) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Goldens, CompressedFolder, testing::ValuesIn(models()), [](const auto& info) {
+INSTANTIATE_TEST_SUITE_P(Goldens, CompressedFolder, testing::ValuesIn(test::golden_folders()), [](const auto& info) {
   std::string name = info.param;
   std::ranges::replace(name, '-', '_');
   return name;
@@ -149,7 +128,7 @@ json config_of(const std::string& folder) { return json::parse(read_file(folder 
 
 // The tensors of a plain conversion are the source's, byte for byte, under the same names.
 TEST(PlainFolder, HoldsTheSourcesTensors) {
-  for (const std::string& name : models()) {
+  for (const std::string& name : test::golden_folders()) {
     const Folder scratch;
     const std::string folder = scratch.file("out/");
     write("goldens/hf/" + name, "f32", scratch.file("work"), {folder});
@@ -182,7 +161,7 @@ TEST(FolderOfAGguf, HasTheLogitsOfTheGguf) {
     EXPECT_EQ(here->model.context, there->model.context);
     expect_same(*here, *there);
     for (const NumericPolicy& policy : {NumericPolicy::reference(), NumericPolicy::standard()}) {
-      const std::vector<float> a = logits(*here, policy), b = logits(*there, policy);
+      const std::vector<float> a = test::logits_of(*here, policy), b = test::logits_of(*there, policy);
       ASSERT_TRUE(!a.empty() && a.size() == b.size() &&
                   std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0);
     }
