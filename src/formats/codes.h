@@ -11,7 +11,7 @@ namespace lowbit::formats {
 // 2^k as a double, -1022 <= k <= 1023.
 double power_of_two(int k);
 
-// Magnitude code (no sign bit) of the largest finite value.
+// Magnitude code (no sign bit) of the largest finite value of a float.
 uint32_t max_magnitude(const ElementFormat& f);
 // The sign bit of the code, 0 for unsigned elements.
 uint32_t sign_mask(const ElementFormat& f);
@@ -19,9 +19,11 @@ uint32_t sign_mask(const ElementFormat& f);
 std::optional<uint32_t> nan_code(const ElementFormat& f);
 std::optional<uint32_t> infinity_code(const ElementFormat& f);
 
-// What a descriptor should have been (the end of a sentence "expected ..."); null where it is an element of the
-// language. Values must be exact in float, codes have at most 16 bits or are those of f32, and a float has at least
-// two finite magnitudes.
+// What a float should have been (the end of a sentence "expected ..."); null where it is an element of the language:
+// codes of at most 16 bits, or those of tf32 or f32; at least two finite magnitudes.
 const char* element_defect(const ElementFormat& f);
+
+// What an element of a Format should have been: one of at most 16 bits or f32, whose values floats hold. Null: it is.
+const char* storage_defect(const ElementFormat& f);
 
 }  // namespace lowbit::formats

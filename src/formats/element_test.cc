@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/rng.h"
+#include "formats/codebook.h"
 #include "formats/format.h"
 #include "formats/sample.h"
 
@@ -284,11 +285,7 @@ TEST(Element, IntegerFormsOfKnownElements) {
   }
 }
 
-ElementFormat made_codebook(std::vector<float> values) {
-  ElementFormat f = element("nf4");
-  f.codebook = std::make_shared<const Codebook>(Codebook{"made", std::move(values)});
-  return f;
-}
+ElementFormat made_codebook(std::vector<double> values) { return make_codebook("made", 4, std::move(values)); }
 
 TEST(Element, IntegerFormsSpanOneByte) {
   EXPECT_NE(integer_form(made_codebook({-100, 155, 1})), nullptr);

@@ -25,26 +25,27 @@ namespace lowbit::formats {
 
 enum class ElementKind : uint8_t { floating, integer, fixed, codebook };
 
-// Which codes of a float are no number. ieee: the top exponent holds infinities and NaNs. all_ones: only the
-// magnitude of all ones is NaN (OCP e4m3fn). negative_zero: the code of -0 is the only NaN (FNUZ). none: every
-// code is finite.
+// Which codes of a float are no number. ieee: those of the top exponent that are no infinity. all_ones: only the
+// magnitude of all ones (OCP e4m3fn). negative_zero: only the code of -0 (FNUZ, P3109). none: no code.
 enum class NanKind : uint8_t { ieee, all_ones, negative_zero, none };
 
-// A list of at most 256 values; code i means values[i]. Rows of codebooks.inc, or made at run time.
-struct Codebook {
-  std::string name;
-  std::vector<float> values;  // size 2^bits or fewer (codes beyond the end do not occur)
-};
+// What the codes with an exponent field of 0 mean. gradual: subnormal numbers, as in IEEE 754. zero: all of them are
+// zeros (flush to zero). binade: numbers with a hidden bit, as those of every other field; all bits zero is zero.
+enum class Subnormals : uint8_t { gradual, zero, binade };
+
+struct Codebook;  // codebook.h
 
 struct ElementFormat {
   ElementKind kind = ElementKind::floating;
-  uint8_t bits = 32;  // 1 to 16, or 32 for f32
+  uint8_t bits = 32;  // 1 to 16; 19 for tf32; 32 for f32
   bool is_signed = true;
   // floating
   uint8_t exponent_bits = 8;
   uint8_t mantissa_bits = 23;  // stored bits
   int16_t bias = 127;
   NanKind nan = NanKind::ieee;
+  bool has_infinity = true;  // the largest magnitude that is no NaN; with ieee the top exponent without mantissa
+  Subnormals subnormals = Subnormals::gradual;
   bool has_zero = true;  // false: e8m0, where code 0 is the smallest power of two
   // fixed: value = integer code * 2^-fraction_bits
   uint8_t fraction_bits = 0;
@@ -54,15 +55,22 @@ struct ElementFormat {
   bool operator==(const ElementFormat& other) const;
 
   uint32_t code_count() const { return bits >= 32 ? 0 : 1u << bits; }
-  // The value of a code (0 <= code < 2^bits); NaN and infinities as the format has them. Exact.
+  // The value of a code (0 <= code < 2^bits); NaN and infinities as the format has them. Exact where exact_in_float()
+  // holds, which is so for every element of a Format; else the nearest float (see exact.h for the value itself).
   float decode(uint32_t code) const;
-  // Largest finite value and smallest (most negative, or the least for unsigned formats).
+  // Largest finite value and smallest (most negative, or the least for unsigned formats), as decode() gives them.
   float max_value() const;
   float min_value() const;
-  // floor(log2(max_value())): emax of the OCP scale rule.
+  // The codes of these two values.
+  uint32_t max_code() const;
+  uint32_t min_code() const;
+  // floor(log2(largest value)): emax of the OCP scale rule.
   int max_exponent() const;
   bool is_integer() const { return kind == ElementKind::integer; }
 };
+
+// Is every value of the element a float?
+bool exact_in_float(const ElementFormat& format);
 
 enum class Rounding : uint8_t {
   nearest_even,
@@ -73,27 +81,40 @@ enum class Rounding : uint8_t {
   down,
   to_zero,
   away,
-  to_odd,
-  stochastic,  // proportional, with the random bits passed in
+  to_odd,            // inexact numbers to the neighbour with the odd code
+  jam,               // von Neumann: toward zero, then the last bit of the magnitude becomes 1, exact or not
+  stochastic,        // away from zero with the probability of the distance; P3109's StochasticA of random_bits
+  stochastic_b,      // P3109's StochasticB
+  stochastic_c,      // P3109's StochasticC
+  stochastic_equal,  // away from zero with probability 1/2
 };
 
 enum class Saturation : uint8_t {
   finite,     // everything beyond the range becomes the largest finite value
   propagate,  // finite values clamp; infinities stay infinite where the format has them
   none,       // beyond the range: infinity where the format has it, else NaN where it has it, else clamp
+  wrap,       // integers and fixed point: modulo 2^bits, as two's complement hardware does; others as none
 };
 
 // How a real number becomes a code: always passed, never assumed.
 struct CastPolicy {
   Rounding rounding = Rounding::nearest_even;
   Saturation saturation = Saturation::finite;
+  uint8_t random_bits = 32;  // 1 to 32: how many the stochastic roundings use
+
+  bool operator==(const CastPolicy&) const = default;
 };
 
-// The code for x. NaN: the format's NaN where it has one, else the code of zero (or the smallest value).
-// Ties of a codebook go to the even index under nearest_even. random: 32 bits, used by stochastic only.
+// Does the rounding draw random bits?
+constexpr bool is_stochastic(Rounding rounding) { return rounding >= Rounding::stochastic; }
+
+// The code for x. NaN: the format's NaN where it has one, else the code of zero (or the value nearest to zero).
+// Ties of a codebook go to the even index under nearest_even. random: 32 bits, of which the stochastic roundings use
+// the lowest random_bits.
 uint32_t encode(const ElementFormat& format, double x, const CastPolicy& policy = {}, uint32_t random = 0);
 
-// All values of an element of at most 16 bits, indexed by code. Cached; the span lives as long as the program.
+// All values of an element of at most 16 bits (or tf32), indexed by code, as decode() gives them. Cached; the span lives
+// as long as the program.
 std::span<const float> decode_table(const ElementFormat& format);
 
 // An element whose every value is an int8 times one power of two ("a small integer" of the numeric contract):
@@ -133,7 +154,12 @@ double bits_per_element(const Format& format);
 
 // Parses one string of the format language, aliases included. The error names the column and the nearest names.
 Result<Format> parse_format(std::string_view text);
+// Any element, also those whose values a float cannot hold.
 Result<ElementFormat> parse_element(std::string_view text);
+// "rne", "sr-8b", ... and "finite", "propagate", "none", "wrap" (README.md). The seed is no part of a policy.
+Result<CastPolicy> parse_policy(std::string_view rounding, std::string_view saturation);
+std::string print_rounding(const CastPolicy& policy);
+std::string_view print_saturation(Saturation saturation);
 
 // The shortest string with parse_format(print(f)) == f: an alias where the format is exactly one.
 std::string print(const Format& format);

@@ -6,6 +6,8 @@
 #include <utility>
 
 #include "base/check.h"
+#include "formats/codebook.h"
+#include "formats/families.h"
 
 namespace lowbit::formats {
 namespace {
@@ -14,18 +16,6 @@ struct NamedElement {
   std::string_view name;
   ElementFormat element;
 };
-
-ElementFormat codebook_element(std::string_view name, uint8_t bits, std::vector<float> values) {
-  LOWBIT_CHECK(!values.empty() && values.size() <= (size_t{1} << bits) && bits <= 8);
-  ElementFormat f;
-  f.kind = ElementKind::codebook;
-  f.bits = bits;
-  f.exponent_bits = f.mantissa_bits = 0;
-  f.bias = 0;
-  f.nan = NanKind::none;
-  f.codebook = std::make_shared<const Codebook>(Codebook{std::string(name), std::move(values)});
-  return f;
-}
 
 ElementFormat parametric(std::string_view text) {
   const ElementParse parsed = parse_parametric(text);
@@ -43,7 +33,7 @@ const std::vector<NamedElement>& named_table() {
 #undef LOWBIT_ELEMENT
 #undef LOWBIT_ALIAS
 #undef LOWBIT_SPELLING
-#define LOWBIT_CODEBOOK(name, bits, source, ...) {name, codebook_element(name, bits, {__VA_ARGS__})},
+#define LOWBIT_CODEBOOK(name, bits, source, ...) {name, make_codebook(name, bits, {__VA_ARGS__})},
 #include "formats/codebooks.inc"
 #undef LOWBIT_CODEBOOK
   };
@@ -88,11 +78,6 @@ constexpr ElementRow kElementRows[] = {
 #include "formats/codebooks.inc"
 #undef LOWBIT_CODEBOOK
 };
-
-// Names that stand for the parametric families when a wrong name is compared with what exists.
-constexpr std::string_view kFamilyExamples[] = {"int1",  "int2",  "int3",  "int4",  "int5",   "int6",
-                                                "int7",  "int8",  "uint1", "uint2", "uint3",  "uint4",
-                                                "uint5", "uint6", "uint7", "uint8", "fix8.4", "fix16.8"};
 
 // Optimal string alignment: insertions, deletions, substitutions, swaps of neighbours.
 size_t edit_distance(std::string_view a, std::string_view b) {
@@ -162,6 +147,7 @@ std::string_view alias_of(const Format& format) {
 
 std::string nearest_names(std::string_view name) {
   if (name.size() > 40) return {};
+  std::vector<std::string> integers;
   std::vector<std::tuple<size_t, size_t, std::string_view>> found;  // distance, row, name
   const auto consider = [&](std::string_view candidate) {
     const size_t distance = edit_distance(name, candidate);
@@ -171,7 +157,11 @@ std::string nearest_names(std::string_view name) {
   };
   for (const ElementRow& row : kElementRows) consider(row.name);
   for (const Alias& row : kAliases) consider(row.name);
-  for (const std::string_view example : kFamilyExamples) consider(example);
+  for (const Family& family : families()) consider(family.example);
+  for (int bits = 1; bits <= 8; ++bits) {
+    for (const char* prefix : {"int", "uint"}) integers.push_back(fmt::format("{}{}", prefix, bits));
+  }
+  for (const std::string& integer : integers) consider(integer);
   std::sort(found.begin(), found.end());
   std::string out;
   for (size_t i = 0; i < found.size() && i < 3; ++i) {

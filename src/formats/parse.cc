@@ -1,6 +1,7 @@
 // format = element { "/" level }; level = group [ ":" scale [ "+" ( "zp" | minimum ) ] ].
 #include <optional>
 
+#include "formats/codes.h"
 #include "formats/names.h"
 
 namespace lowbit::formats {
@@ -35,7 +36,9 @@ class Parser {
     return out;
   }
 
+  // Any element of the language, also one that no weight is stored in.
   Result<ElementFormat> single_element() {
+    stored_ = false;
     LOWBIT_ASSIGN(ElementFormat out, element("an element"));
     if (!done()) return fail(at_, found(), "the end of the element");
     return out;
@@ -45,6 +48,7 @@ class Parser {
   std::string_view original_;  // as written, for messages
   std::string text_;           // in lower case
   size_t at_ = 0;
+  bool stored_ = true;  // elements are those of a Format
   std::vector<size_t> scale_at_;  // offset of the scale of each level
 
   bool done() const { return at_ == text_.size(); }
@@ -57,13 +61,21 @@ class Parser {
   std::string_view word() const {
     size_t end = at_;
     const auto inside = [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
+      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
     };
     while (end < text_.size() && inside(text_[end])) ++end;
     return std::string_view(text_).substr(at_, end - at_);
   }
 
   Result<ElementFormat> element(std::string_view role) {
+    const size_t start = at_;
+    LOWBIT_ASSIGN(ElementFormat out, any_element(role));
+    const char* defect = stored_ ? storage_defect(out) : nullptr;
+    if (defect != nullptr) return fail(start, quoted(original_.substr(start, at_ - start)), defect);
+    return out;
+  }
+
+  Result<ElementFormat> any_element(std::string_view role) {
     const std::string_view name = word();
     if (name.empty()) return fail(at_, found(), fmt::format("{} (such as int4, e4m3fn, f16)", role));
     const size_t start = at_;
@@ -72,6 +84,7 @@ class Parser {
     const Alias* alias = find_alias(name);
     if (alias != nullptr) {
       if (const ElementFormat* named = find_named_element(alias->meaning)) return *named;
+      if (ElementParse meant = parse_parametric(alias->meaning); meant.ok) return meant.element;
       return fail(start, fmt::format("the block format {}", quoted(name)), fmt::format("{} alone", role));
     }
     ElementParse parsed = parse_parametric(name);

@@ -12,7 +12,8 @@ constexpr int64_t kGroups[] = {8, 16, 24, 32, 48, 64, 100, 128, kGroupRow};
 constexpr int64_t kOuterFactors[] = {1, 2, 3, 4, 8, 10};
 constexpr std::string_view kFloatScales[] = {"f32", "f16", "bf16", "e4m3fn", "e8m0", "ue5m3", "ue4m3", "e5m2"};
 constexpr std::string_view kFloatMinima[] = {"f32", "f16", "bf16", "e4m3fn", "e5m2fnuz"};
-constexpr std::string_view kVariants[] = {"", "fn", "fnuz", "finite", "ieee"};
+constexpr std::string_view kVariants[] = {"", "fn", "fnuz", "finite", "ieee", "nuz", "n", "inf"};
+constexpr std::string_view kSubnormals[] = {"", "", "", "ftz", "nosub"};
 
 template <class T, size_t N>
 const T& pick(Rng& rng, const T (&from)[N]) {
@@ -28,11 +29,14 @@ std::string sample_float(Rng& rng) {
   const int mantissa = static_cast<int>(rng.below(static_cast<uint64_t>(room - exponent + 1)));
   std::string out = fmt::format("{}e{}m{}", is_signed ? "" : "u", exponent, mantissa);
   if (chance(rng, 4)) out += fmt::format("b{}", rng.below(uint64_t{2} << exponent));
-  return is_signed ? out + std::string(pick(rng, kVariants)) : out;
+  if (is_signed || mantissa > 0) out += std::string(pick(rng, kVariants)) + std::string(pick(rng, kSubnormals));
+  return out;
 }
 
 std::string sample_integer(Rng& rng, int most_bits) {
-  return fmt::format("{}int{}", chance(rng, 2) ? "u" : "", 1 + rng.below(static_cast<uint64_t>(most_bits)));
+  const uint64_t bits = 1 + rng.below(static_cast<uint64_t>(most_bits));
+  if (chance(rng, 8)) return fmt::format("int{}{}", bits + 1, chance(rng, 2) ? "sm" : "sym");
+  return fmt::format("{}int{}", chance(rng, 2) ? "u" : "", bits);
 }
 
 std::string sample_fixed(Rng& rng) {
@@ -45,6 +49,8 @@ std::string sample_codebook(Rng& rng) {
 #include "formats/codebooks.inc"
 #undef LOWBIT_CODEBOOK
   };
+  if (chance(rng, 3)) return fmt::format("bipolar{}", 1 + rng.below(8));
+  if (chance(rng, 2)) return fmt::format("posit{}.{}", 2 + rng.below(7), rng.below(4));
   return std::string(pick(rng, kNames));
 }
 
@@ -92,7 +98,8 @@ ElementFormat sample_element(Rng& rng) {
                              : kind < 7 ? sample_fixed(rng)
                                         : sample_codebook(rng);
     // Some drawn floats leave the range of f32 or have no value but zero.
-    if (const auto parsed = parse_element(text); parsed.ok() && parsed->bits <= 8) return *parsed;
+    const auto parsed = parse_element(text);
+    if (parsed.ok() && parsed->bits <= 8 && exact_in_float(*parsed)) return *parsed;
   }
 }
 

@@ -1,17 +1,17 @@
-#include "formats/tables.h"
-
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <numeric>
 #include <shared_mutex>
 
 #include "base/bits.h"
 #include "base/check.h"
+#include "formats/codebook.h"
 #include "formats/codes.h"
 
 namespace lowbit::formats {
@@ -27,12 +27,16 @@ struct ElementTables {
 std::vector<uint32_t> table_key(const ElementFormat& f) {
   std::vector<uint32_t> key = {static_cast<uint32_t>(f.kind), f.bits, f.is_signed ? 1u : 0u};
   if (f.kind == ElementKind::codebook) {
-    for (const float v : f.codebook->values) key.push_back(float_bits(v));
+    for (const double v : f.codebook->values) {
+      key.push_back(static_cast<uint32_t>(double_bits(v)));
+      key.push_back(static_cast<uint32_t>(double_bits(v) >> 32));
+    }
   } else if (f.kind == ElementKind::fixed) {
     key.push_back(f.fraction_bits);
   } else if (f.kind == ElementKind::floating) {
     key.insert(key.end(), {f.exponent_bits, f.mantissa_bits, static_cast<uint32_t>(f.bias),
-                           static_cast<uint32_t>(f.nan), f.has_zero ? 1u : 0u});
+                           static_cast<uint32_t>(f.nan), static_cast<uint32_t>(f.subnormals),
+                           (f.has_zero ? 1u : 0u) | (f.has_infinity ? 2u : 0u)});
   }
   return key;
 }
@@ -87,7 +91,7 @@ const ElementTables& tables_of(const ElementFormat& f) {
   };
   thread_local std::array<Slot, 4> slots;
   thread_local unsigned next = 0;
-  LOWBIT_CHECK(f.bits >= 1 && f.bits <= 16);
+  LOWBIT_CHECK(f.bits >= 1 && f.bits < 32);
   for (const Slot& slot : slots) {
     if (slot.tables != nullptr && slot.element == f) return *slot.tables;
   }
@@ -104,61 +108,6 @@ const IntegerForm* integer_form(const ElementFormat& format) {
   if (format.bits > 8) return nullptr;
   const ElementTables& tables = tables_of(format);
   return tables.has_integers ? &tables.integers : nullptr;
-}
-
-CodebookIndex make_codebook_index(const Codebook& book) {
-  std::vector<uint32_t> order;
-  for (uint32_t code = 0; code < book.values.size(); ++code) {
-    if (std::isfinite(book.values[code])) order.push_back(code);
-  }
-  LOWBIT_CHECK(!order.empty());
-  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return book.values[a] != book.values[b] ? book.values[a] < book.values[b] : a < b;
-  });
-  CodebookIndex index;
-  for (const uint32_t code : order) {
-    const double value = book.values[code];
-    if (!index.values.empty() && index.values.back() == value) continue;
-    if (!index.values.empty()) {
-      const double low = index.values.back();
-      const double sum = low + value;
-      const double part = sum - low;
-      const double error = (low - (sum - part)) + (value - part);  // exact: Knuth's two-sum
-      index.middles.push_back(sum * 0.5);
-      index.middle_errors.push_back(error > 0 ? 1 : error < 0 ? -1 : 0);
-    }
-    index.values.push_back(value);
-    index.codes.push_back(code);
-  }
-  index.thresholds.assign(std::bit_ceil(index.values.size()) - 1, std::numeric_limits<double>::quiet_NaN());
-  for (size_t i = 0; i < index.middles.size(); ++i) {
-    const double middle = index.middles[i];
-    const int side = index.compare_middle(i, middle);
-    const bool upper = side > 0 || (side == 0 && index.upper_has_parity(i, 0));
-    index.thresholds[i] = upper ? middle : std::nextafter(middle, HUGE_VAL);
-  }
-  const auto nearest = std::min_element(index.values.begin(), index.values.end(),
-                                        [](double a, double b) { return std::fabs(a) < std::fabs(b); });
-  index.nearest_zero = index.codes[static_cast<size_t>(nearest - index.values.begin())];
-  return index;
-}
-
-const CodebookIndex& codebook_index(const std::shared_ptr<const Codebook>& book) {
-  // Holding the book keeps its address from being given to another one.
-  struct Slot {
-    std::shared_ptr<const Codebook> book;
-    CodebookIndex index;
-  };
-  thread_local std::array<Slot, 4> slots;
-  thread_local unsigned next = 0;
-  for (const Slot& slot : slots) {
-    if (slot.book == book) return slot.index;
-  }
-  LOWBIT_CHECK(book != nullptr);
-  Slot& slot = slots[next++ % slots.size()];
-  slot.index = make_codebook_index(*book);
-  slot.book = book;
-  return slot.index;
 }
 
 }  // namespace lowbit::formats

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <vector>
 
+#include "formats/codebook.h"
 #include "io/ggml_blocks.h"
 #include "io/ggml_grids.h"
 

@@ -209,7 +209,7 @@ Result<PackedMatrix> pack_plain(const Format& format, int64_t rows, int64_t cols
     pack_floats(values, matrix);
     return matrix;
   }
-  const bool stochastic = policy.rounding == formats::Rounding::stochastic;
+  const bool stochastic = formats::is_stochastic(policy.rounding);
   Codes codes;
   for (int64_t row = 0; row < rows; row += kRowBlock) {
     const int64_t row_end = std::min(row + kRowBlock, rows);

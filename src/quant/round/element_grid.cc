@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "formats/codebook.h"
 
 namespace lowbit::quant {
 namespace {
@@ -13,7 +14,8 @@ using formats::ElementFormat;
 using formats::ElementKind;
 
 bool is_regular_float(const ElementFormat& f) {
-  return f.kind == ElementKind::floating && f.has_zero && f.bits <= 16 && f.mantissa_bits > 0;
+  return f.kind == ElementKind::floating && f.has_zero && f.bits <= 16 && f.mantissa_bits > 0 &&
+         f.subnormals == formats::Subnormals::gradual;
 }
 
 UniformRounder uniform_rounder(const ElementFormat& f) {
@@ -40,6 +42,12 @@ float threshold(float below, float above, bool tie_goes_up) {
     t = std::nextafter(t, -std::numeric_limits<float>::infinity());
   }
   return t;
+}
+
+// The largest float below a place that is known as a double.
+float below_place(double place) {
+  const float t = static_cast<float>(place);
+  return static_cast<double>(t) < place ? t : std::nextafter(t, -std::numeric_limits<float>::infinity());
 }
 
 float round_one(const Rounder& rounder, float x) {
@@ -69,27 +77,44 @@ ElementGrid::ElementGrid(const ElementFormat& element) : element_(element) {
   top_step_ = high_ - neighbour(high_, false);
 }
 
-void ElementGrid::make_table() {
-  auto table = std::make_shared<Table>();
+// The finite values of a float element in ascending order, and where nearest_even goes to the next one.
+void ElementGrid::list_floats(Table& table) const {
   const std::span<const float> decoded = formats::decode_table(element_);
   std::vector<std::pair<float, uint32_t>> sorted;
-  // Codes beyond the end of a codebook do not occur.
-  const size_t used = element_.codebook ? element_.codebook->values.size() : decoded.size();
-  for (uint32_t code = 0; code < used; ++code) {
+  for (uint32_t code = 0; code < decoded.size(); ++code) {
     if (std::isfinite(decoded[code])) sorted.emplace_back(decoded[code] + 0.0f, code);
   }
   std::sort(sorted.begin(), sorted.end());
   LOWBIT_CHECK(!sorted.empty());
   for (const auto& [value, code] : sorted) {
-    if (!table->values.empty() && table->values.back() == value) continue;
-    table->values.push_back(value);
-    table->codes.push_back(code);
+    if (!table.values.empty() && table.values.back() == value) continue;
+    table.values.push_back(value);
+    table.codes.push_back(code);
+  }
+  for (size_t i = 0; i + 1 < table.values.size(); ++i) {
+    const bool upper_even = table.codes[i + 1] % 2 == 0 && table.codes[i] % 2 != 0;
+    table.thresholds.push_back(threshold(table.values[i], table.values[i + 1], upper_even));
+  }
+}
+
+// The same of a codebook, which may have rules of its own.
+void ElementGrid::list_codebook(Table& table) const {
+  const formats::CodebookIndex& index = element_.codebook->index;
+  table.codes = index.codes;
+  for (size_t i = 0; i < index.values.size(); ++i) {
+    table.values.push_back(static_cast<float>(index.values[i]));
+    if (i > 0) table.thresholds.push_back(below_place(index.thresholds[i - 1]));
+  }
+}
+
+void ElementGrid::make_table() {
+  auto table = std::make_shared<Table>();
+  if (element_.kind == ElementKind::codebook) {
+    list_codebook(*table);
+  } else {
+    list_floats(*table);
   }
   const size_t count = table->values.size();
-  for (size_t i = 0; i + 1 < count; ++i) {
-    const bool upper_even = table->codes[i + 1] % 2 == 0 && table->codes[i] % 2 != 0;
-    table->thresholds.push_back(threshold(table->values[i], table->values[i + 1], upper_even));
-  }
   low_ = table->values.front();
   high_ = table->values.back();
   symmetric_ = std::equal(table->values.begin(), table->values.end(), table->values.rbegin(),

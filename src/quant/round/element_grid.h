@@ -136,6 +136,8 @@ class ElementGrid {
     std::vector<BucketRounder::Bucket> buckets;  // empty where no number of buckets will do
   };
   static bool make_buckets(Table& table, BucketRounder& rounder);
+  void list_floats(Table& table) const;
+  void list_codebook(Table& table) const;
   void make_table();
   uint32_t table_code(float value) const;
 

@@ -6,6 +6,7 @@
 #include <limits>
 
 #include "base/rng.h"
+#include "formats/codebook.h"
 #include "formats/sample.h"
 
 namespace lowbit::quant {
@@ -16,7 +17,8 @@ std::vector<formats::ElementFormat> elements() {
   std::vector<formats::ElementFormat> out;
   for (const char* name :
        {"f16",   "bf16", "e4m3fn", "e5m2", "e8m0",    "ue5m3",  "ue4m3", "e2m1",     "e2m3",   "e3m2", "int4",
-        "uint4", "int8", "uint6",  "nf4",  "ternary", "binary", "iq4nl", "e4m3fnuz", "fix8.6", "e1m2", "e3m0"}) {
+        "uint4", "int8", "uint6",  "nf4",  "ternary", "binary", "iq4nl", "e4m3fnuz", "fix8.6", "e1m2", "e3m0",
+        "posit8", "posit6.1", "posit16", "int4sm", "int8sym", "bipolar3", "binary8p4se", "e4m3ftz", "e3m2nosub"}) {
     auto parsed = formats::parse_element(name);
     EXPECT_TRUE(parsed.ok()) << name;
     if (parsed.ok()) out.push_back(*parsed);
@@ -57,9 +59,11 @@ TEST(ElementGrid, NeighboursAreTheNextValues) {
     const ElementGrid grid(element);
     std::vector<float> sorted;
     const auto table = formats::decode_table(element);
-    const size_t used = element.codebook ? element.codebook->values.size() : table.size();
-    for (size_t c = 0; c < used; ++c) {
-      if (std::isfinite(table[c])) sorted.push_back(table[c] + 0.0f);
+    for (uint32_t c = 0; c < table.size(); ++c) {
+      // Codes that encoding never gives are no values of the grid.
+      const bool occurs = !element.codebook || (c < element.codebook->values.size() &&
+                                                formats::encode(element, static_cast<double>(table[c])) == c);
+      if (std::isfinite(table[c]) && occurs) sorted.push_back(table[c] + 0.0f);
     }
     std::sort(sorted.begin(), sorted.end());
     sorted.erase(std::unique(sorted.begin(), sorted.end()), sorted.end());

@@ -1,22 +1,23 @@
-// What is derived from an element once and kept: sorted codebooks for encode(). Internal to the formats room.
+// Elements that are lists of values: code i means values[i].
 #pragma once
 
 #include <cstdint>
-#include <memory>
+#include <optional>
+#include <string>
 #include <vector>
 
+#include "formats/exact.h"
 #include "formats/format.h"
 
 namespace lowbit::formats {
 
-// The distinct values of a codebook in ascending order.
+// The distinct finite values of a codebook in ascending order, and where rounding changes between them.
 struct CodebookIndex {
   std::vector<double> values;
   std::vector<uint32_t> codes;  // of each value; the lowest one where a value occurs twice
-  // Between values i and i + 1: the middle rounded to double, and the sign of (exact middle - rounded middle).
-  std::vector<double> middles;
-  std::vector<int8_t> middle_errors;
-  uint32_t nearest_zero = 0;  // code of the value nearest to zero: what NaN becomes
+  std::vector<Exact> middles;   // where nearest changes from value i to value i + 1
+  std::optional<uint32_t> nan;  // the code that is no number
+  uint32_t nearest_zero = 0;    // code of the value nearest to zero: what NaN becomes where there is no code for it
   // The rule of nearest_even in one comparison: x becomes value i where thresholds[i - 1] <= x < thresholds[i].
   // Filled with NaN up to 2^n - 1 entries, so that a search takes n steps.
   std::vector<double> thresholds;
@@ -41,17 +42,23 @@ struct CodebookIndex {
     }
     return codes[below];
   }
-
-  // -1 where x is nearer to value i, 1 where nearer to value i + 1, 0 on the exact middle.
-  int compare_middle(size_t i, double x) const {
-    if (x != middles[i]) return x < middles[i] ? -1 : 1;
-    return -middle_errors[i];
-  }
 };
 
-CodebookIndex make_codebook_index(const Codebook& book);
+// Made once, never changed.
+struct Codebook {
+  std::string name;            // what print() gives; parses to the same element
+  std::vector<double> values;  // 2^bits or fewer (codes beyond the end do not occur); one may be NaN
+  CodebookIndex index;
+};
 
-// The index of a codebook, kept per thread for the books used last. The reference holds until the thread's next call.
-const CodebookIndex& codebook_index(const std::shared_ptr<const Codebook>& book);
+// What a list of values may say beside them.
+struct CodebookRules {
+  // Where nearest changes between neighbours in ascending order: one fewer than distinct values. Empty: halfway.
+  std::vector<Exact> middles;
+  std::vector<uint32_t> unused;  // codes with a value that encoding never gives
+};
+
+// An element of `bits` (1 to 16) with these values. CHECKs that there is a finite one and at most one NaN.
+ElementFormat make_codebook(std::string name, uint8_t bits, std::vector<double> values, CodebookRules rules = {});
 
 }  // namespace lowbit::formats

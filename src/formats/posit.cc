@@ -1,0 +1,79 @@
+// Posits (Posit Standard 2022; Gustafson and Yonemoto 2017): positN is the standard's (ES 2), positN.ES any.
+//
+// Behind the sign: a run of equal bits (k zeros: regime -k, k ones: regime k - 1) and its end, ES exponent bits,
+// fraction; bits beyond the end are 0. Value 2^(regime * 2^ES + exponent) * (1 + fraction). Negative codes are the
+// two's complement. Rounding is that of the bit string: nearest changes at the posit with one bit more, never to zero.
+#include <fmt/format.h>
+
+#include <bit>
+
+#include "formats/codebook.h"
+#include "formats/families.h"
+
+namespace lowbit::formats {
+namespace {
+
+// The value of a positive code (0 < code < 2^(n-1)) of a posit of n bits.
+Exact positive_posit(uint32_t code, int n, int es) {
+  uint32_t body = code << (33 - n);  // the sign shifted out; n - 1 bits from the top
+  int left = n - 1;
+  const bool ones = (body >> 31) != 0;
+  const int run = std::min(ones ? std::countl_one(body) : std::countl_zero(body), left);
+  const int regime = ones ? run - 1 : -run;
+  left = std::max(left - run - 1, 0);
+  body = run + 1 < 32 ? body << (run + 1) : 0;
+  const int exponent_bits = std::min(es, left);
+  const int exponent = es == 0 ? 0 : static_cast<int>(body >> (32 - es));  // missing bits are 0
+  body = es < 32 ? body << es : 0;
+  left -= exponent_bits;
+  const uint64_t significand = (uint64_t{1} << 32) | (left > 0 ? body : 0);
+  return Exact::finite(false, significand, int64_t{regime} * (int64_t{1} << es) + exponent - 32);
+}
+
+ElementFormat make_posit(int n, int es) {
+  const uint32_t half = 1u << (n - 1);
+  std::vector<double> values(size_t{2} * half, 0.0);
+  for (uint32_t code = 1; code < half; ++code) {
+    values[code] = positive_posit(code, n, es).to_double();
+    values[2 * half - code] = -values[code];
+  }
+  values[half] = std::numeric_limits<double>::quiet_NaN();  // NaR
+  CodebookRules rules;
+  // Ascending: the negative codes from half + 1 on, zero, the positive codes.
+  for (uint32_t code = half - 1; code >= 1; --code) {
+    Exact middle = code == 1 ? Exact::zero() : positive_posit(2 * code - 1, n + 1, es);
+    middle.negative = code != 1;
+    rules.middles.push_back(middle);
+  }
+  for (uint32_t code = 1; code < half; ++code) {
+    rules.middles.push_back(code == 1 ? Exact::zero() : positive_posit(2 * code - 1, n + 1, es));
+  }
+  const std::string name = es == 2 ? fmt::format("posit{}", n) : fmt::format("posit{}.{}", n, es);
+  return make_codebook(name, static_cast<uint8_t>(n), std::move(values), std::move(rules));
+}
+
+}  // namespace
+
+ElementParse parse_posit(std::string_view text) {
+  Scanner scan(text);
+  scan.take("posit");
+  const size_t bits_at = scan.at();
+  const auto bits = scan.number();
+  if (!bits) return unknown_element();
+  int es = 2;
+  const bool written = scan.take(".") || scan.take("_");
+  const size_t es_at = scan.at();
+  if (written) {
+    const auto number = scan.number();
+    if (!number) return unknown_element();
+    es = *number;
+  }
+  if (!scan.done()) return unknown_element();
+  if (*bits < 2 || *bits > 16) return wrong_element(bits_at, "a posit of 2 to 16 bits");
+  // Beyond, the largest values leave the range of double.
+  if (es > 6) return wrong_element(es_at, "0 to 6 exponent bits");
+  if ((*bits - 1) << es > 1000) return wrong_element(es_at, "fewer exponent bits, as the range would leave that of double");
+  return found_element(make_posit(*bits, es));
+}
+
+}  // namespace lowbit::formats
