@@ -110,7 +110,7 @@ bool exact_in_float(const ElementFormat& f) {
 
 const char* storage_defect(const ElementFormat& f) {
   if (f.bits > 16 && f.bits != 32) return "an element of at most 16 bits, or f32";
-  if (!exact_in_float(f)) return "an element whose values a float can hold";
+  if (!exact_in_float(f)) return "an element within the range of f32";
   return nullptr;
 }
 

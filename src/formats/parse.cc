@@ -61,9 +61,11 @@ class Parser {
   std::string_view word() const {
     size_t end = at_;
     const auto inside = [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '-';
+      return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_' || c == '.';
     };
-    while (end < text_.size() && inside(text_[end])) ++end;
+    // A bias may be negative: e4m3b-2.
+    const auto bias = [&] { return text_[end] == '-' && end > at_ && text_[end - 1] == 'b'; };
+    while (end < text_.size() && (inside(text_[end]) || bias())) ++end;
     return std::string_view(text_).substr(at_, end - at_);
   }
 
