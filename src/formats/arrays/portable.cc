@@ -1,0 +1,26 @@
+#include "formats/arrays/generic.h"
+
+namespace lowbit::formats {
+namespace portable {
+
+struct Lanes {
+  static constexpr int kLanes = 4;
+  using U = Vectors<kLanes>::U;
+  static U gather(const uint32_t* table, U index) {
+    U out = {};
+    for (int i = 0; i < kLanes; ++i) out[i] = table[index[i]];
+    return out;
+  }
+  static void decode_bf16(const uint16_t* table, const uint8_t* in, uint16_t* out, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) out[i] = table[in[i]];
+  }
+};
+
+}  // namespace portable
+
+const ArrayKernels& portable_kernels() {
+  static constinit const ArrayKernels kKernels = make_kernels<portable::Lanes>();
+  return kKernels;
+}
+
+}  // namespace lowbit::formats
