@@ -5,6 +5,7 @@
 #include <bit>
 #include <cmath>
 #include <limits>
+#include <memory>
 #include <variant>
 #include <vector>
 
@@ -60,20 +61,22 @@ bool has_steps(const ElementFormat& f) {
 }
 
 // Which remainders the deterministic roundings take away from zero.
-void set_rules(StepCast& p, Rounding rounding) {
-  constexpr uint32_t kYes = 0xFFFFFFFF;
-  for (const int negative : {0, 1}) {
-    for (const int odd : {0, 1}) {
+uint32_t rules_of(Rounding rounding) {
+  uint32_t rules = 0;
+  for (const uint32_t negative : {0u, 1u}) {
+    for (const uint32_t odd : {0u, 1u}) {
       const bool nearest = rounding <= Rounding::nearest_odd;
       const bool outward = rounding == Rounding::away || (rounding == Rounding::to_odd && odd == 0) ||
                            rounding == (negative != 0 ? Rounding::down : Rounding::up);
       const bool tie = (rounding == Rounding::nearest_even && odd == 1) || rounding == Rounding::nearest_away ||
                        (rounding == Rounding::nearest_odd && odd == 0);
-      p.below[negative][odd] = outward ? kYes : 0;
-      p.middle[negative][odd] = outward || tie ? kYes : 0;
-      p.above[negative][odd] = outward || nearest ? kYes : 0;
+      const uint32_t row = 6 * negative + 3 * odd;
+      rules |= (outward ? 1u : 0u) << row;
+      rules |= (outward || tie ? 1u : 0u) << (row + 1);
+      rules |= (outward || nearest ? 1u : 0u) << (row + 2);
     }
   }
+  return rules;
 }
 
 char letter_of(Rounding rounding) {
@@ -105,19 +108,24 @@ StepCast step_plan(const ElementFormat& f, const CastPolicy& policy, uint64_t se
   p.has_sign = f.is_signed;
   p.code_mask = f.code_count() - 1;
   p.quantum = p.fixed ? std::ldexp(1.0f, -fraction) : std::ldexp(1.0f, 1 - f.bias - f.mantissa_bits);
-  set_rules(p, policy.rounding);
+  p.rules = rules_of(policy.rounding);
   p.jam = policy.rounding == Rounding::jam;
   p.stochastic = letter_of(policy.rounding);
   p.random_bits = policy.random_bits;
   p.seed = seed;
-  p.specials = specials_of(f, policy);
+  p.same_exponents = !p.fixed && p.least_field == 1;
+  const Specials& s = p.specials = specials_of(f, policy);
+  p.plain_zero = p.fixed ? false : s.zero[1] == sign_mask(f) && f.is_signed;
+  p.plain_infinity = s.infinite[0] == s.beyond[0] && s.infinite[1] == s.beyond[1];
   return p;
 }
 
 // The largest finite value, and the power of two above it, leave room for the magic number above them.
 bool has_magic(const ElementFormat& f, const CastPolicy& policy) {
   return policy.rounding == Rounding::nearest_even && f.kind == ElementKind::floating && f.is_signed &&
-         f.mantissa_bits >= 1 && f.bias + f.mantissa_bits <= 127 && f.max_exponent() + 1 + 23 - f.mantissa_bits <= 127;
+         f.mantissa_bits >= 1 &&
+         (f.bias == 127 ||
+          (f.bias + f.mantissa_bits <= 127 && f.max_exponent() + 1 + 23 - f.mantissa_bits <= 127));
 }
 
 MagicCast magic_plan(const ElementFormat& f, const CastPolicy& policy) {
@@ -126,6 +134,7 @@ MagicCast magic_plan(const ElementFormat& f, const CastPolicy& policy) {
   p.least_exponent = float_bits(least_normal);
   p.drop = 23 - f.mantissa_bits;
   p.gap = static_cast<uint32_t>(p.drop) << 23;
+  p.same_exponents = f.bias == 127;
   p.limit = std::ldexp(1.0f, f.max_exponent() + 1);
   p.most = f.max_value();
   p.specials = specials_of(f, policy);
@@ -135,6 +144,21 @@ MagicCast magic_plan(const ElementFormat& f, const CastPolicy& policy) {
   p.least_normal = least_normal;
   p.inverse_quantum = std::ldexp(1.0f, f.bias + f.mantissa_bits - 1);
   p.sign_shift = 31 - (f.exponent_bits + f.mantissa_bits);
+  return p;
+}
+
+bool has_fixed(const ElementFormat& f, const CastPolicy& policy) {
+  return is_fixed(f) && policy.rounding == Rounding::nearest_even;
+}
+
+FixedCast fixed_plan(const ElementFormat& f) {
+  const int fraction = f.kind == ElementKind::fixed ? f.fraction_bits : 0;
+  FixedCast p;
+  p.scale = std::ldexp(1.0f, fraction);
+  p.quantum = std::ldexp(1.0f, -fraction);
+  p.low = f.min_value() * p.scale;
+  p.high = f.max_value() * p.scale;
+  p.code_mask = f.code_count() - 1;
   return p;
 }
 
@@ -175,7 +199,9 @@ float change_between(const ElementFormat& f, const CastPolicy& policy, const Ent
 // A search among all values does for the elements that no formula covers. Infinities become what the ends are, so the
 // saturation must clamp.
 bool has_table(const ElementFormat& f, const CastPolicy& policy) {
-  if (policy.rounding != Rounding::nearest_even || f.bits > 8 || !exact_in_float(f)) return false;
+  // What a rounding does between two values does not depend on more than the place; jam moves the values too.
+  if (is_stochastic(policy.rounding) || f.bits > 8 || !exact_in_float(f)) return false;
+  if (f.kind == ElementKind::floating && policy.rounding == Rounding::jam) return false;
   if (f.kind == ElementKind::codebook) return policy.saturation != Saturation::none || !f.codebook->index.nan;
   return f.kind == ElementKind::floating && policy.saturation == Saturation::finite && !is_fixed(f);
 }
@@ -210,6 +236,23 @@ Table make_table(const ElementFormat& f, const CastPolicy& policy) {
   return t;
 }
 
+// Tables are kept, as making one takes longer than casting a short array.
+std::shared_ptr<const Table> table_of(const ElementFormat& f, const CastPolicy& policy) {
+  struct Slot {
+    ElementFormat element;
+    CastPolicy policy;
+    std::shared_ptr<const Table> table;
+  };
+  thread_local std::array<Slot, 4> slots;
+  thread_local unsigned next = 0;
+  for (const Slot& slot : slots) {
+    if (slot.table && slot.policy == policy && slot.element == f) return slot.table;
+  }
+  auto table = std::make_shared<const Table>(make_table(f, policy));
+  slots[next++ % slots.size()] = {f, policy, table};
+  return table;
+}
+
 // ---- running -----------------------------------------------------------------------------------------------------
 
 template <class Body>
@@ -242,14 +285,23 @@ void run(const ArrayKernels& k, const MagicCast& p, const float* in, uint8_t* ou
 void run(const ArrayKernels& k, const MagicCast& p, const float* in, uint16_t* out, int64_t n, uint64_t) {
   k.magic_codes16(p, in, out, n);
 }
-void run(const ArrayKernels& k, const Table& t, const float* in, float* out, int64_t n, uint64_t) {
-  k.table_cast(t.plan, in, out, n);
+void run(const ArrayKernels& k, const FixedCast& p, const float* in, float* out, int64_t n, uint64_t) {
+  k.fixed_cast(p, in, out, n);
 }
-void run(const ArrayKernels& k, const Table& t, const float* in, uint8_t* out, int64_t n, uint64_t) {
-  k.table_codes8(t.plan, in, out, n);
+void run(const ArrayKernels& k, const FixedCast& p, const float* in, uint8_t* out, int64_t n, uint64_t) {
+  k.fixed_codes8(p, in, out, n);
+}
+void run(const ArrayKernels& k, const FixedCast& p, const float* in, uint16_t* out, int64_t n, uint64_t) {
+  k.fixed_codes16(p, in, out, n);
+}
+void run(const ArrayKernels& k, const std::shared_ptr<const Table>& t, const float* in, float* out, int64_t n, uint64_t) {
+  k.table_cast(t->plan, in, out, n);
+}
+void run(const ArrayKernels& k, const std::shared_ptr<const Table>& t, const float* in, uint8_t* out, int64_t n, uint64_t) {
+  k.table_codes8(t->plan, in, out, n);
 }
 template <class Out>
-void run(const ArrayKernels&, const Table&, const float*, Out*, int64_t, uint64_t) {
+void run(const ArrayKernels&, const std::shared_ptr<const Table>&, const float*, Out*, int64_t, uint64_t) {
   LOWBIT_CHECK(false);  // tables are of at most 8 bits
 }
 
@@ -262,13 +314,14 @@ void put(const ElementFormat&, uint32_t code, Code& out) {
 // The scalar functions, for what has no kernel.
 struct OneByOne {};
 
-using Way = std::variant<OneByOne, StepCast, MagicCast, Table>;
+using Way = std::variant<OneByOne, StepCast, MagicCast, FixedCast, std::shared_ptr<const Table>>;
 
 Way way_of(const ElementFormat& f, const ArrayOptions& options, bool wide_codes) {
   const CastPolicy& policy = options.policy;
   // Codes of 16 bits and more come from 8-bit elements too rarely for kernels of their own.
-  if (has_table(f, policy) && !has_steps(f)) return wide_codes ? Way(OneByOne{}) : Way(make_table(f, policy));
+  if (has_table(f, policy) && !has_steps(f)) return wide_codes ? Way(OneByOne{}) : Way(table_of(f, policy));
   if (!has_steps(f) || policy.saturation == Saturation::wrap) return OneByOne{};
+  if (has_fixed(f, policy)) return fixed_plan(f);
   if (has_magic(f, policy)) return magic_plan(f, policy);
   const bool more_bits = policy.random_bits == 32 && (policy.rounding == Rounding::stochastic_b ||
                                                       policy.rounding == Rounding::stochastic_c);

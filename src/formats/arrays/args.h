@@ -23,21 +23,32 @@ struct StepCast {
   float limit;             // magnitudes are cut to this first: beyond the range, and few enough bits for the steps
   float quantum;           // value of magnitude code 1
   bool has_sign;           // else a negative number that does not round to zero is beyond the range
-  // Deterministic: is a magnitude below, on, above the middle of two neighbours rounded away from zero? By sign, then by
-  // the last bit of the lower neighbour's code; all bits set for yes.
-  uint32_t below[2][2], middle[2][2], above[2][2];
+  // Deterministic: is a magnitude below (0), on (1), above (2) the middle of two neighbours rounded away from zero? Bit
+  // 6 (negative) + 3 (last bit of the lower neighbour's code) + that.
+  uint32_t rules;
   bool jam;
   // Stochastic: a, b, c or e (equal), 0 for none; bits used, and where they come from.
   char stochastic;
   int32_t random_bits;
   uint64_t seed;
+  bool same_exponents;      // a float with the exponents of f32: its codes are the upper bits of f32's
+  bool plain_zero;          // codes of 0 are zeros of the sign of the input
+  bool plain_infinity;      // infinities become what lies beyond the range
   Specials specials;
+};
+
+// nearest_even onto integers and fixed point, clamped.
+struct FixedCast {
+  float scale, low, high;  // x * scale lies within low and high
+  float quantum;           // 1 / scale
+  uint32_t code_mask;
 };
 
 // nearest_even onto a float with gradual subnormals, a sign, a mantissa, and f32 exponents to spare above.
 struct MagicCast {
   uint32_t least_exponent;  // bits of the least normal number, a power of two
   uint32_t gap;             // (23 - mantissa bits) << 23
+  bool same_exponents;      // the exponents of f32: the upper bits are rounded as integers, there is no room above
   float limit;              // the power of two above the largest finite value
   float most;               // that value
   bool plain;               // what is beyond, infinities too, becomes the largest finite value
@@ -67,6 +78,9 @@ struct ArrayKernels {
   void (*magic_cast)(const MagicCast&, const float* in, float* out, int64_t count);
   void (*magic_codes8)(const MagicCast&, const float* in, uint8_t* out, int64_t count);
   void (*magic_codes16)(const MagicCast&, const float* in, uint16_t* out, int64_t count);
+  void (*fixed_cast)(const FixedCast&, const float* in, float* out, int64_t count);
+  void (*fixed_codes8)(const FixedCast&, const float* in, uint8_t* out, int64_t count);
+  void (*fixed_codes16)(const FixedCast&, const float* in, uint16_t* out, int64_t count);
   void (*table_cast)(const TableCast&, const float* in, float* out, int64_t count);
   void (*table_codes8)(const TableCast&, const float* in, uint8_t* out, int64_t count);
   void (*decode8)(const float* table, const uint8_t* in, float* out, int64_t count);

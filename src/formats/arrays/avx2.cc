@@ -11,6 +11,8 @@ struct Lanes {
   static U gather(const uint32_t* table, U index) {
     return (U)_mm256_i32gather_epi32(reinterpret_cast<const int*>(table), (__m256i)index, 4);
   }
+  static U shift_left(U x, U count) { return (U)_mm256_sllv_epi32((__m256i)x, (__m256i)count); }
+  static U shift_right(U x, U count) { return (U)_mm256_srlv_epi32((__m256i)x, (__m256i)count); }
   // Entries are read as 32 bits at even offsets: the table has one entry more than codes.
   static void decode_bf16(const uint16_t* table, const uint8_t* in, uint16_t* out, int64_t count) {
     for_vectors<16>(in, out, count, [&](const uint8_t* from, uint16_t* to, int64_t) {

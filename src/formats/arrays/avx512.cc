@@ -23,6 +23,8 @@ struct Lanes {
   static constexpr int kLanes = 16;
   using U = Vectors<kLanes>::U;
   static U gather(const uint32_t* table, U index) { return (U)_mm512_i32gather_epi32((__m512i)index, table, 4); }
+  static U shift_left(U x, U count) { return (U)_mm512_sllv_epi32((__m512i)x, (__m512i)count); }
+  static U shift_right(U x, U count) { return (U)_mm512_srlv_epi32((__m512i)x, (__m512i)count); }
   static void decode_bf16(const uint16_t* table, const uint8_t* in, uint16_t* out, int64_t count) {
     const ByteTable low(table, 0), high(table, 8);
     // Interleaving works within 128-bit lanes: the codes are spread over them first.

@@ -106,79 +106,64 @@ static inline void random_words(uint64_t seed, uint64_t first, uint32_t* words) 
 
 // ---- any rounding ------------------------------------------------------------------------------------------------
 
-template <int N>
+// S::shift_left and shift_right give 0 for counts of 32 and more (as unsigned numbers).
+template <class S>
 struct Steps {
+  static constexpr int N = S::kLanes;
   using U = typename Vectors<N>::U;
   using I = typename Vectors<N>::I;
   using F = typename Vectors<N>::F;
 
-  static inline U rounds_up(const StepCast& p, I negative, U odd, U fraction, I lost, I exact) {
-    const I is_odd = (I)(odd != 0u);
-    const auto rule = [&](const uint32_t (&r)[2][2]) {
-      const I positive_rule = is_odd ? (I)(odd * 0u + r[0][1]) : (I)(odd * 0u + r[0][0]);
-      const I negative_rule = is_odd ? (I)(odd * 0u + r[1][1]) : (I)(odd * 0u + r[1][0]);
-      return negative ? negative_rule : positive_rule;
-    };
-    const I on_half = (I)(fraction == 0x80000000u) & ~lost;
-    const I above_half = (I)(fraction >= 0x80000000u) & ~on_half;
-    const I up = above_half ? rule(p.above) : (on_half ? rule(p.middle) : rule(p.below));
-    return (U)(up & ~exact) & 1u;
+  // 1 where the magnitude is rounded away from zero; fraction: the distance from the lower neighbour times 2^32.
+  static inline U rounds_up(const StepCast& p, U negative, U odd, U fraction) {
+    constexpr uint32_t kHalf = 0x80000000u;
+    const U zero = odd * 0u;
+    const U at_least = (U)(fraction >= kHalf) & 1u;
+    const U above = (U)(fraction > kHalf) & 1u;
+    const U exact = (U)(fraction == 0u);
+    const U row = at_least + above + odd * 3u + negative * 6u;
+    return (S::shift_right(zero + p.rules, row) & 1u) & ~exact;
   }
 
-  static inline U rounds_up_by_chance(const StepCast& p, U random, U fraction, I lost, I exact) {
+  static inline U rounds_up_by_chance(const StepCast& p, U random, U fraction, I lost) {
     const int n = p.random_bits;
-    I up;
-    if (p.stochastic == 'e') {
-      up = (I)((random & 1u) != 0u);
-    } else if (n == 32) {  // a
-      up = (I)(fraction + random < random);
-    } else {
-      const uint32_t most = (uint32_t{1} << n) - 1;
-      const U bits = random & most;
-      const U kept = fraction >> (32 - n);
-      const U rest = fraction << n;
-      if (p.stochastic == 'b') {
-        // 2 kept + next bit + 2 bits + 1 >= 2^(n+1), halved without losing a bit: n may be 31.
-        up = (I)(kept + bits + (rest >> 31) > most);
-      } else if (p.stochastic == 'c') {
-        const I tie = (I)(rest == 0x80000000u) & ~lost & (I)((kept & 1u) == 0u);
-        const I half = (I)(rest >= 0x80000000u) & ~tie;
-        up = (I)(kept + ((U)half & 1u) + bits > most);
-      } else {
-        up = (I)(kept + bits > most);
-      }
-    }
-    return (U)(up & ~exact) & 1u;
+    if (p.stochastic == 'a' && n == 32) return (U)(fraction + random < random) & 1u;
+    if (p.stochastic == 'e') return random & 1u & ~(U)((I)(fraction == 0u) & ~lost);
+    const uint32_t most = (uint32_t{1} << n) - 1;
+    const U bits = random & most;
+    const U kept = fraction >> (32 - n);
+    const U rest = fraction << n;
+    if (p.stochastic == 'b') return (U)(kept + bits + (rest >> 31) > most) & 1u;
+    if (p.stochastic == 'a') return (U)(kept + bits > most) & 1u;
+    const I tie = (I)(rest == 0x80000000u) & ~lost & (I)((kept & 1u) == 0u);
+    const I half = (I)(rest >= 0x80000000u) & ~tie;
+    return (U)(kept + ((U)half & 1u) + bits > most) & 1u;
   }
 
-  // The magnitude code of |x| < limit; not yet bounded.
+  // The magnitude code of |x|, rounded, not yet bounded.
   template <bool kRandom>
-  static inline U magnitude(const StepCast& p, U a, I negative, U random) {
+  static inline U magnitude(const StepCast& p, U a, U negative, U random) {
     const U zero = a * 0u;
     const U field = a >> 23;
     const I subnormal = (I)(field == 0u);
-    const U e = subnormal ? zero + 1u : field;
-    const U significand = (a & 0x7FFFFFu) | (subnormal ? zero : zero + 0x800000u);
+    const U e = field + ((U)subnormal & 1u);
+    const U significand = ((a << 8) & 0x7FFFFF00u) | (subnormal ? zero : zero + 0x80000000u);
     const U least = zero + static_cast<uint32_t>(p.least_field);
     const U step = p.fixed ? least : ((I)e > (I)least ? e : least);
-    const I shift = (I)(step - e) + (23 - p.mantissa_bits);  // 1 to 277
-    const I small = shift < 32;
-    const U left = (U)(small ? 32 - shift : (I)(zero + 1u));
-    const U near_shift = (U)(small ? shift : (I)(zero + 31u));
-    const I far = shift - 32;
-    const U right = (U)(far < 0 ? (I)zero : (far > 31 ? (I)(zero + 31u) : far));
-    const U fraction = small ? significand << left : significand >> right;
-    const I lost = ~small & (I)((fraction << right) != significand);
-    const U kept = significand >> near_shift;
-    U code = ((step - least) << p.mantissa_bits) + kept;
-    const I exact = (I)(fraction == 0u) & ~lost;
+    // Bits of the significand, which stands at the top of the word, that are no part of the code.
+    const U shift = step - e + static_cast<uint32_t>(31 - p.mantissa_bits);
+    const U far = shift - 32u;
+    U fraction = S::shift_left(significand, zero - far) | S::shift_right(significand, far);
+    U code = ((step - least) << p.mantissa_bits) + S::shift_right(significand, shift);
     if constexpr (kRandom) {
-      code += rounds_up_by_chance(p, random, fraction, lost, exact);
+      const I lost = (I)(S::shift_left(S::shift_right(significand, far), far) != significand) & (I)((I)far > 0);
+      return code + rounds_up_by_chance(p, random, fraction, lost);
     } else {
       if (p.jam) return code | 1u;
-      code += rounds_up(p, negative, code & 1u, fraction, lost, exact);
+      // What is shifted out of the fraction is more than nothing.
+      fraction |= (U)((I)(significand != 0u) & (I)((I)far > 31)) & 1u;
+      return code + rounds_up(p, negative, code & 1u, fraction);
     }
-    return code;
   }
 
   static inline U pick(I negative, const uint32_t (&by_sign)[2]) {
@@ -192,6 +177,7 @@ struct Steps {
 
   // The bits of the value of a magnitude code.
   static inline U value_bits(const StepCast& p, U code, U sign) {
+    if (p.same_exponents) return (code << (23 - p.mantissa_bits)) | sign;
     const F counted = __builtin_convertvector((I)code, F) * p.quantum;
     if (p.fixed) return (U)counted | sign;
     const U normal = (code << (23 - p.mantissa_bits)) + (static_cast<uint32_t>(p.least_field - 1) << 23);
@@ -209,110 +195,152 @@ struct Steps {
     const U zero = u * 0u;
     const U a = u & 0x7FFFFFFFu;
     const I negative = (I)(u > 0x7FFFFFFFu);
-    const U limit = (U)((F)zero + p.limit);
+    const U limit = zero + bits_of(p.limit);
     const I cut = (I)(a > limit);
-    const U code = magnitude<kRandom>(p, cut ? limit : a, negative, random);
+    U code = magnitude<kRandom>(p, cut ? limit : a, u >> 31, random);
+    if (p.jam) code = (I)(a == 0u) ? zero : code;
     I beyond = (I)(code > pick(negative, p.most)) | cut;
     if (!p.has_sign) beyond |= negative & (I)(code != 0u);
-    U out;
     const Specials& s = p.specials;
+    const I is_infinite = (I)(a == 0x7F800000u);
+    const I is_nan = (I)(a > 0x7F800000u);
+    U out;
     if constexpr (kCodes) {
       out = code_bits(p, code, negative);
-      out = (I)(code == 0u) ? pick(negative, s.zero) : out;
+      if (!p.plain_zero) out = (I)(code == 0u) ? pick(negative, s.zero) : out;
       out = beyond ? pick(negative, s.beyond) : out;
-      out = (I)(a == 0u) ? pick(negative, s.zero) : out;
-      out = (I)(a == 0x7F800000u) ? pick(negative, s.infinite) : out;
-      out = (I)(a > 0x7F800000u) ? zero + s.nan : out;
+      if (!p.plain_infinity) out = is_infinite ? pick(negative, s.infinite) : out;
+      return is_nan ? zero + s.nan : out;
     } else {
       out = value_bits(p, code, u & 0x80000000u);
-      out = (I)(code == 0u) ? pick(negative, s.zero_value) : out;
+      if (!p.plain_zero) out = (I)(code == 0u) ? pick(negative, s.zero_value) : out;
       out = beyond ? pick(negative, s.beyond_value) : out;
-      out = (I)(a == 0u) ? pick(negative, s.zero_value) : out;
-      out = (I)(a == 0x7F800000u) ? pick(negative, s.infinite_value) : out;
-      out = (I)(a > 0x7F800000u) ? zero + bits_of(s.nan_value) : out;
+      if (!p.plain_infinity) out = is_infinite ? pick(negative, s.infinite_value) : out;
+      return is_nan ? zero + bits_of(s.nan_value) : out;
     }
-    return out;
   }
 };
 
-template <int N, class Out>
-static inline void step_cast(const StepCast& p, const float* in, Out* out, int64_t count, uint64_t first) {
+template <class S, class Out>
+static inline void step_cast(const StepCast& given, const float* in, Out* out, int64_t count, uint64_t first) {
+  constexpr int N = S::kLanes;
   using U = typename Vectors<N>::U;
   constexpr bool kCodes = sizeof(Out) < 4;
+  const StepCast p = given;  // a copy whose address is not taken stays in registers
   if (p.stochastic == 0) {
     for_vectors<N>(in, out, count, [&](const float* x, Out* y, int64_t) {
       const U u = load_vector<U>(x);
-      store_result<N>(y, Steps<N>::template result<false, kCodes>(p, u, u));
+      store_result<N>(y, Steps<S>::template result<false, kCodes>(p, u, u));
     });
     return;
   }
   uint32_t words[64];
   for_vectors<N>(in, out, count, [&](const float* x, Out* y, int64_t i) {
     if (i % 64 == 0) random_words<N>(p.seed, first + static_cast<uint64_t>(i), words);
-    store_result<N>(y, Steps<N>::template result<true, kCodes>(p, load_vector<U>(x), load_vector<U>(words + i % 64)));
+    store_result<N>(y, Steps<S>::template result<true, kCodes>(p, load_vector<U>(x), load_vector<U>(words + i % 64)));
   });
 }
 
 // ---- nearest even ------------------------------------------------------------------------------------------------
 
-// Adding and taking away the power of two whose last bit is the quantum of x rounds it, by the processor's own rule.
-template <int N, bool kCodes>
+// |x| on the grid, below or above p.most. Adding and taking away the power of two whose last bit is the quantum of x
+// rounds it, by the processor's own rule.
+template <int N, bool kSameExponents>
+static inline typename Vectors<N>::F nearest_magnitude(const MagicCast& p, typename Vectors<N>::U bits) {
+  using U = typename Vectors<N>::U;
+  using F = typename Vectors<N>::F;
+  const U zero = bits * 0u;
+  if constexpr (kSameExponents) {
+    const U rounded = bits + ((bits >> p.drop) & 1u) + ((uint32_t{1} << (p.drop - 1)) - 1);
+    return (F)(rounded & ~((uint32_t{1} << p.drop) - 1));
+  }
+  const F a = (F)bits;
+  const F limit = (F)zero + p.limit;
+  const F cut = a < limit ? a : limit;  // NaN too
+  const U exponent = (U)cut & 0x7F800000u;
+  const U least = zero + p.least_exponent;
+  const F magic = (F)((exponent > least ? exponent : least) + p.gap);
+  return (cut + magic) - magic;
+}
+
+template <int N, bool kCodes, bool kSameExponents>
 static inline typename Vectors<N>::U magic_result(const MagicCast& p, typename Vectors<N>::U u) {
   using U = typename Vectors<N>::U;
   using I = typename Vectors<N>::I;
   using F = typename Vectors<N>::F;
   const U zero = u * 0u;
   const Specials& s = p.specials;
-  const F a = (F)(u & 0x7FFFFFFFu);
-  const F limit = (F)zero + p.limit;
-  const F cut = a < limit ? a : limit;  // NaN too
-  const U exponent = (U)cut & 0x7F800000u;
-  const U least = zero + p.least_exponent;
-  const F magic = (F)((exponent > least ? exponent : least) + p.gap);
-  F r = (cut + magic) - magic;
+  const U bits = u & 0x7FFFFFFFu;
+  F r = nearest_magnitude<N, kSameExponents>(p, bits);
   const F most = (F)zero + p.most;
-  const I beyond = r > most;
-  r = r < most ? r : most;
-  const I is_nan = a != a;
+  // Patterns of positive floats are ordered as they are.
+  const I beyond = (I)((U)r > (U)most);
+  r = (U)r < (U)most ? r : most;
+  const I is_nan = (I)(bits > 0x7F800000u);
+  const I is_infinite = (I)(bits == 0x7F800000u);
   const U sign = u & 0x80000000u;
   if constexpr (kCodes) {
-    const U normal = ((U)r >> p.drop) - p.rebias;
-    const U counted = (U)__builtin_convertvector(r * p.inverse_quantum, I);
-    U out = r < (F)zero + p.least_normal ? counted : normal;
+    U out = ((U)r >> p.drop) - p.rebias;
+    if constexpr (!kSameExponents) {
+      const U counted = (U)__builtin_convertvector(r * p.inverse_quantum, I);
+      out = r < (F)zero + p.least_normal ? counted : out;
+    }
     U sign_code = sign >> p.sign_shift;
     if (!p.signed_zero) sign_code = (I)(out == 0u) ? zero : sign_code;
     out |= sign_code;
     if (!p.plain) {
       const I negative = (I)(sign != 0u);
       out = beyond ? (negative ? zero + s.beyond[1] : zero + s.beyond[0]) : out;
-      out = (I)((F)(u & 0x7FFFFFFFu) == __builtin_inff()) ? (negative ? zero + s.infinite[1] : zero + s.infinite[0]) : out;
+      out = is_infinite ? (negative ? zero + s.infinite[1] : zero + s.infinite[0]) : out;
     }
     return is_nan ? zero + s.nan : out;
   } else {
     if (!p.plain) {
-      r = beyond ? (F)zero + s.beyond_value[0] : r;
-      r = a == __builtin_inff() ? (F)zero + s.infinite_value[0] : r;
+      r = beyond ? (F)(zero + bits_of(s.beyond_value[0])) : r;
+      r = is_infinite ? (F)(zero + bits_of(s.infinite_value[0])) : r;
     }
     U out = (U)r | (p.signed_zero ? sign : ((I)((U)r == 0u) ? zero : sign));
     return is_nan ? zero + bits_of(s.nan_value) : out;
   }
 }
 
+template <int N, bool kSameExponents, class Out>
+static inline void magic_loop(const MagicCast& p, const float* in, Out* out, int64_t count) {
+  using U = typename Vectors<N>::U;
+  for_vectors<N>(in, out, count, [&](const float* x, Out* y, int64_t) {
+    store_result<N>(y, magic_result<N, sizeof(Out) < 4, kSameExponents>(p, load_vector<U>(x)));
+  });
+}
+
 template <int N, class Out>
 static inline void magic_cast(const MagicCast& given, const float* in, Out* out, int64_t count) {
-  using U = typename Vectors<N>::U;
-  constexpr bool kCodes = sizeof(Out) < 4;
-  const MagicCast p = given;  // a copy whose address is not taken stays in registers
+  MagicCast p = given;  // a copy stays in registers
+  if (p.same_exponents) return magic_loop<N, true>(p, in, out, count);
   if (p.plain && p.signed_zero) {
-    MagicCast q = p;
-    q.plain = q.signed_zero = true;  // constants for this copy of the loop
-    for_vectors<N>(in, out, count, [q](const float* x, Out* y, int64_t) {
-      store_result<N>(y, magic_result<N, kCodes>(q, load_vector<U>(x)));
-    });
-    return;
+    p.plain = p.signed_zero = true;  // constants for this copy of the loop
+    return magic_loop<N, false>(p, in, out, count);
   }
-  for_vectors<N>(in, out, count, [&](const float* x, Out* y, int64_t) {
-    store_result<N>(y, magic_result<N, kCodes>(p, load_vector<U>(x)));
+  magic_loop<N, false>(p, in, out, count);
+}
+
+template <int N, class Out>
+static inline void fixed_cast(const FixedCast& given, const float* in, Out* out, int64_t count) {
+  using U = typename Vectors<N>::U;
+  using F = typename Vectors<N>::F;
+  const FixedCast p = given;
+  for_vectors<N>(in, out, count, [&](const float* from, Out* to, int64_t) {
+    const F x = load_vector<F>(from);
+    const F zero = (F)((U)x * 0u);
+    F r = x == x ? x * p.scale : zero;
+    r = r > p.low ? r : zero + p.low;
+    r = r < p.high ? r : zero + p.high;
+    // 1.5 * 2^23: the sum's last bit is 1, and its lowest bits are those of the integer in two's complement.
+    r += 0x1.8p23f;
+    if constexpr (sizeof(Out) < 4) {
+      store_result<N>(to, (U)r & p.code_mask);
+    } else {
+      store_result<N>(to, (U)((r - 0x1.8p23f) * p.quantum));
+    }
   });
 }
 
@@ -366,12 +394,15 @@ template <class S>
 static constexpr ArrayKernels make_kernels() {
   constexpr int N = S::kLanes;
   ArrayKernels k = {};
-  k.step_cast = [](const StepCast& p, const float* in, float* out, int64_t n, uint64_t f) { step_cast<N>(p, in, out, n, f); };
-  k.step_codes8 = [](const StepCast& p, const float* in, uint8_t* out, int64_t n, uint64_t f) { step_cast<N>(p, in, out, n, f); };
-  k.step_codes16 = [](const StepCast& p, const float* in, uint16_t* out, int64_t n, uint64_t f) { step_cast<N>(p, in, out, n, f); };
+  k.step_cast = [](const StepCast& p, const float* in, float* out, int64_t n, uint64_t f) { step_cast<S>(p, in, out, n, f); };
+  k.step_codes8 = [](const StepCast& p, const float* in, uint8_t* out, int64_t n, uint64_t f) { step_cast<S>(p, in, out, n, f); };
+  k.step_codes16 = [](const StepCast& p, const float* in, uint16_t* out, int64_t n, uint64_t f) { step_cast<S>(p, in, out, n, f); };
   k.magic_cast = [](const MagicCast& p, const float* in, float* out, int64_t n) { magic_cast<N>(p, in, out, n); };
   k.magic_codes8 = [](const MagicCast& p, const float* in, uint8_t* out, int64_t n) { magic_cast<N>(p, in, out, n); };
   k.magic_codes16 = [](const MagicCast& p, const float* in, uint16_t* out, int64_t n) { magic_cast<N>(p, in, out, n); };
+  k.fixed_cast = [](const FixedCast& p, const float* in, float* out, int64_t n) { fixed_cast<N>(p, in, out, n); };
+  k.fixed_codes8 = [](const FixedCast& p, const float* in, uint8_t* out, int64_t n) { fixed_cast<N>(p, in, out, n); };
+  k.fixed_codes16 = [](const FixedCast& p, const float* in, uint16_t* out, int64_t n) { fixed_cast<N>(p, in, out, n); };
   k.table_cast = [](const TableCast& p, const float* in, float* out, int64_t n) { table_cast<S>(p, in, out, n); };
   k.table_codes8 = [](const TableCast& p, const float* in, uint8_t* out, int64_t n) { table_cast<S>(p, in, out, n); };
   k.decode8 = [](const float* table, const uint8_t* in, float* out, int64_t n) { decode<S>(table, in, out, n); };

@@ -11,6 +11,16 @@ struct Lanes {
     for (int i = 0; i < kLanes; ++i) out[i] = table[index[i]];
     return out;
   }
+  static U shift_left(U x, U count) {
+    U out = {};
+    for (int i = 0; i < kLanes; ++i) out[i] = count[i] < 32 ? x[i] << count[i] : 0;
+    return out;
+  }
+  static U shift_right(U x, U count) {
+    U out = {};
+    for (int i = 0; i < kLanes; ++i) out[i] = count[i] < 32 ? x[i] >> count[i] : 0;
+    return out;
+  }
   static void decode_bf16(const uint16_t* table, const uint8_t* in, uint16_t* out, int64_t count) {
     for (int64_t i = 0; i < count; ++i) out[i] = table[in[i]];
   }
