@@ -7,6 +7,7 @@ set(LOWBIT_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c)
 set(LOWBIT_ISA_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mfma -mf16c)
 
 set(LOWBIT_TEST_LINK_formats mpfr gmp)
+set(LOWBIT_TEST_LINK_arith mpfr gmp)
 set(LOWBIT_TEST_LINK_io OpenSSL::SSL)
 set(LOWBIT_LINK_text PkgConfig::PCRE2 PkgConfig::UTF8PROC)
 set(LOWBIT_LINK_io PkgConfig::LIBZIP CURL::libcurl)
