@@ -91,6 +91,8 @@ class TableOracle {
       entries_.push_back({v, code});
     }
     std::stable_sort(entries_.begin(), entries_.end(), [](auto& a, auto& b) { return a.value < b.value; });
+    const auto twice = [](auto& a, auto& b) { return a.value == b.value; };  // the lower code stands for both
+    entries_.erase(std::unique(entries_.begin(), entries_.end(), twice), entries_.end());
     if (is_float_) {  // the number after the largest, as though the range had no end
       const Entry last = entries_.back();
       const int exponent = std::max(std::ilogb(last.value), f.has_zero ? 1 - f.bias : -10000);
