@@ -87,7 +87,7 @@ class TableOracle {
     for (uint32_t code = 0; code < f.code_count(); ++code) {
       const double v = formats::value(f, code);
       if (!std::isfinite(v) || (is_float_ && std::signbit(v))) continue;
-      if (f.kind == formats::ElementKind::codebook && code >= f.codebook->values.size()) continue;
+      if (!encoded(code)) continue;
       entries_.push_back({v, code});
     }
     std::stable_sort(entries_.begin(), entries_.end(), [](auto& a, auto& b) { return a.value < b.value; });
@@ -136,6 +136,12 @@ class TableOracle {
     double value;
     uint32_t code;
   };
+
+  // Codes that only mean something (beyond the end of a list, -2^(N-1) of symmetric integers) are never made.
+  bool encoded(uint32_t code) const {
+    if (f_.kind != formats::ElementKind::codebook) return true;
+    return std::ranges::find(f_.codebook->index.codes, code) != f_.codebook->index.codes.end();
+  }
 
   double below_range(bool negative, const CastPolicy& policy) const {
     (void)negative;  // the format has no sign
