@@ -109,7 +109,7 @@ class TableOracle {
   // The value that x becomes.
   double expected(Truncated x, const CastPolicy& policy) const {
     if (std::isnan(x.value)) return formats::value(f_, formats::encode(f_, std::nan("")));
-    if (!is_float_) return expected_listed(x, policy);
+    if (!is_float_) return expected_listed(x, policy) + 0.0;  // no -0
     if (std::isinf(x.value)) return formats::saturate(f_, x.value, true, policy);
     const bool negative = std::signbit(x.value);
     const double a = std::fabs(x.value);
