@@ -72,4 +72,60 @@ TEST(Harmonic, StagnatesWhereItIsKnownTo) {
   EXPECT_NEAR(sum("bf16", "sr"), exact, 3 * std::sqrt(0x1p-4 * exact));
 }
 
+TEST(Lorenz, StochasticRoundingKeepsTheDistribution) {
+  int rows = 0;
+  for (const auto& row : words_of(run("lorenz 10000"))) {
+    if (row.size() != 4 || row[0] == "format") continue;
+    const double nearest = std::stod(row[2]), stochastic = std::stod(row[3]);
+    ++rows;
+    EXPECT_LT(stochastic, 2) << row[0];
+    // From 11 bits down nearest is caught in a cycle.
+    if (std::stoi(row[1]) > 11) {
+      EXPECT_LT(nearest, 2) << row[0];
+    } else {
+      EXPECT_GT(nearest, 2 * stochastic) << row[0];
+    }
+  }
+  EXPECT_EQ(rows, 9);
+}
+
+using Cells = std::vector<std::pair<std::string, std::string>>;  // plain refinement, GMRES-IR
+
+// Refinement slows down with the condition until it fails; GMRES-IR goes on.
+void check_row(const std::string& format, const Cells& cells) {
+  SCOPED_TRACE(format);
+  for (size_t i = 0; i < cells.size(); ++i) {
+    EXPECT_NE(cells[i].second, "-");
+    if (i == 0 || cells[i].first == "-") continue;
+    ASSERT_NE(cells[i - 1].first, "-");
+    EXPECT_GE(std::stoi(cells[i].first), std::stoi(cells[i - 1].first));
+  }
+}
+
+TEST(Refinement, ConvergesWhereTheoryHasIt) {
+  std::map<std::string, Cells> rows;
+  for (const auto& row : words_of(run("refinement"))) {
+    if (row.size() != 11) continue;
+    for (size_t i = 1; i < row.size(); ++i) {
+      const size_t slash = row[i].find('/');
+      rows[row[0]].emplace_back(row[i].substr(0, slash), row[i].substr(slash + 1));
+    }
+  }
+  ASSERT_EQ(rows.size(), 7u);
+  for (const auto& [format, cells] : rows) check_row(format, cells);
+  for (const auto& [format, unit] : {std::pair{"f16", 0x1p-11}, std::pair{"bf16", 0x1p-8}}) {
+    for (size_t i = 0; i < 10; ++i) {
+      const double product = std::pow(10.0, static_cast<double>(i + 1)) * unit;
+      if (product < 0.1 || product > 100) EXPECT_EQ(rows[format][i].first == "-", product > 100) << format << i;
+    }
+  }
+  const auto iterations = [&](const char* format, size_t i) { return std::stoi(rows[format][i].second); };
+  // A better factorization is a better preconditioner.
+  EXPECT_LT(iterations("f16", 2), iterations("e5m6", 2));
+  EXPECT_LT(iterations("e5m6", 2), iterations("e4m3fn", 2));
+  // Where plain refinement fails, GMRES-IR at first needs fewer iterations than there are unknowns.
+  EXPECT_EQ(rows["f16"][4].first, "-");
+  EXPECT_LT(iterations("f16", 4), 40);
+}
+
 }  // namespace
