@@ -84,10 +84,11 @@ inline bool by_mpfr(Operation op, mpfr_ptr out, mpfr_ptr* x, Rounding rounding) 
 class TableOracle {
  public:
   explicit TableOracle(const ElementFormat& f) : f_(f), is_float_(f.kind == formats::ElementKind::floating) {
+    const std::vector<bool> encoded = encoded_codes(f);
     for (uint32_t code = 0; code < f.code_count(); ++code) {
       const double v = formats::value(f, code);
       if (!std::isfinite(v) || (is_float_ && std::signbit(v))) continue;
-      if (!encoded(code)) continue;
+      if (!encoded[code]) continue;
       entries_.push_back({v, code});
     }
     std::stable_sort(entries_.begin(), entries_.end(), [](auto& a, auto& b) { return a.value < b.value; });
@@ -138,9 +139,13 @@ class TableOracle {
   };
 
   // Codes that only mean something (beyond the end of a list, -2^(N-1) of symmetric integers) are never made.
-  bool encoded(uint32_t code) const {
-    if (f_.kind != formats::ElementKind::codebook) return true;
-    return std::ranges::find(f_.codebook->index.codes, code) != f_.codebook->index.codes.end();
+  static std::vector<bool> encoded_codes(const ElementFormat& f) {
+    const bool listed = f.kind == formats::ElementKind::codebook;
+    std::vector<bool> out(f.code_count(), !listed);
+    if (listed) {
+      for (const uint32_t code : f.codebook->index.codes) out[code] = true;
+    }
+    return out;
   }
 
   double below_range(bool negative, const CastPolicy& policy) const {

@@ -5,10 +5,12 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <tuple>
 #include <utility>
 #include <vector>
 
+#include "arith/by_double.h"
 #include "arith/decimal.h"
 #include "arith/operations.h"
 #include "arith/tables.h"
@@ -27,6 +29,8 @@ using formats::Rounding;
 using formats::Saturation;
 
 constexpr Operation kBinary[] = {Operation::add, Operation::subtract, Operation::multiply, Operation::divide};
+constexpr uint32_t (arith::ByDouble::* kFast[])(uint32_t, uint32_t) const = {
+    &arith::ByDouble::add, &arith::ByDouble::subtract, &arith::ByDouble::multiply, &arith::ByDouble::divide};
 
 struct RandomStream {
   uint64_t seed = 0, stream = 0, index = 0;
@@ -80,6 +84,7 @@ struct NumberFormat::Meaning {
   formats::CastPolicy policy;
   std::vector<double> values;
   std::vector<uint8_t> negated, flags;  // for at most 8 bits
+  std::optional<arith::ByDouble> fast;
 };
 
 namespace {
@@ -108,6 +113,7 @@ NumberFormat::NumberFormat(std::unique_ptr<Meaning> meaning) : meaning_(std::mov
   bits_ = f.bits;
   name_ = formats::print(f);
   limits_ = limits_of(f);
+  meaning_->fast = arith::ByDouble::make(f, meaning_->policy);
   if (f.bits > 8) return;
   for (size_t i = 0; i < std::size(kBinary); ++i) tables_[i] = arith::result_table(kBinary[i], f, meaning_->policy);
   bool exact = true;
@@ -188,14 +194,17 @@ double NumberFormat::decode_wide(uint32_t code) const {
 }
 
 uint32_t NumberFormat::compute(int row, uint32_t a, uint32_t b) const {
+  if (meaning_->fast) return (*meaning_->fast.*kFast[row])(a, b);
   return arith::apply(kBinary[row], meaning_->element, a, b, meaning_->policy, random_for(meaning_->policy));
 }
 
 uint32_t NumberFormat::square_root(uint32_t a) const {
+  if (meaning_->fast) return meaning_->fast->square_root(a);
   return arith::apply(Operation::square_root, meaning_->element, a, meaning_->policy, random_for(meaning_->policy));
 }
 
 uint32_t NumberFormat::fma(uint32_t a, uint32_t b, uint32_t c) const {
+  if (meaning_->fast) return meaning_->fast->fma(a, b, c);
   return arith::apply(Operation::fma, meaning_->element, a, b, c, meaning_->policy, random_for(meaning_->policy));
 }
 
