@@ -65,7 +65,7 @@ void expect_exact(Operation op, const std::vector<Exact>& x) {
 
 TEST(Operations, ExactNumbersAgainstMpfr) {
   Rng rng(101);
-  const int count = exhaustive() ? 10'000'000 : 100'000;
+  const int count = exhaustive() ? 10'000'000 : 50'000;
   for (int i = 0; i < count && !testing::Test::HasFatalFailure(); ++i) {
     const int span = i % 3 == 0 ? 4 : i % 3 == 1 ? 150 : 600;
     Exact a = random_exact(rng, span), b = random_exact(rng, span), c = random_exact(rng, span);
