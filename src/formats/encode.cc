@@ -281,7 +281,8 @@ bool takes_upper(const CodebookIndex& index, size_t lower, const Exact& x, const
     case Rounding::down:
       return false;
     case Rounding::to_zero:
-      return x.negative;
+      // Not across zero: between a negative and a positive value the sign stays.
+      return x.negative ? high <= 0 : low < 0;
     case Rounding::away:
       return !x.negative;
     case Rounding::to_odd:
@@ -296,12 +297,15 @@ uint32_t encode_codebook(const ElementFormat& f, const Exact& x, const CastPolic
   const CodebookIndex& index = f.codebook->index;
   if (x.is_nan()) return index.nan.value_or(index.nearest_zero);
   if (x.is_infinite() && index.nan && policy.saturation == Saturation::none) return *index.nan;
-  // The first value that is not below x.
-  const auto above = std::partition_point(index.values.begin(), index.values.end(),
-                                          [&](double v) { return compare(Exact::of(v), x) < 0; });
+  // The first value that is not below x. Nearest to it is a double; what that leaves out decides where they are equal.
+  const double near = x.to_double();
+  auto above = std::lower_bound(index.values.begin(), index.values.end(), near);
+  const bool on_value = above != index.values.end() && *above == near;
+  const int side = on_value ? compare(x, Exact::of(near)) : 1;
+  if (on_value && side > 0) ++above;
   if (above == index.values.end()) return index.codes.back();
   const size_t upper = static_cast<size_t>(above - index.values.begin());
-  if (upper == 0 || compare(Exact::of(*above), x) == 0) return index.codes[upper];
+  if (upper == 0 || side == 0) return index.codes[upper];
   return index.codes[upper - 1 + (takes_upper(index, upper - 1, x, policy, random) ? 1 : 0)];
 }
 

@@ -57,7 +57,7 @@ bool upper_wins(const Entry& low, const Entry& high, double x, Rounding rounding
       std::fabs(high.value) == std::fabs(low.value) ? !negative : std::fabs(high.value) > std::fabs(low.value);
   if (rounding == Rounding::up) return true;
   if (rounding == Rounding::down) return false;
-  if (rounding == Rounding::to_zero) return negative;
+  if (rounding == Rounding::to_zero) return negative ? high.value <= 0 : low.value < 0;
   if (rounding == Rounding::away) return !negative;
   if (rounding == Rounding::to_odd) return upper_odd;
   if (x != middle) return x > middle;

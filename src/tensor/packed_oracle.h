@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/rng.h"
+#include "formats/codebook.h"
 #include "tensor/packed.h"
 
 namespace lowbit::tensor::oracle {

@@ -1,0 +1,179 @@
+// Arrays against the scalar functions, number for number: every kind of element, rounding and saturation, every
+// instruction set of this machine, odd lengths, threads, strides.
+#include "formats/array.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <cstring>
+#include <vector>
+
+#include "formats/encode_oracle.h"
+#include "formats/sample.h"
+
+namespace lowbit::formats {
+namespace {
+
+std::vector<Isa> instruction_sets() {
+  std::vector<Isa> out;
+  for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
+    if (isa <= detected_isa()) out.push_back(isa);
+  }
+  return out;
+}
+
+// Values, what lies between and beside them, and floats of any bits.
+std::vector<float> inputs_for(const ElementFormat& f, size_t count, uint64_t seed) {
+  Rng rng(seed);
+  std::vector<float> out = {0.0f, -0.0f, HUGE_VALF, -HUGE_VALF, std::nanf(""), -std::nanf(""), 1e-45f, -1e-45f, 3e38f, -3e38f};
+  while (out.size() < count) {
+    const auto code = static_cast<uint32_t>(rng.below(f.code_count()));
+    const double a = value(f, code), b = value(f, code + 1 < f.code_count() ? code + 1 : 0);
+    const double part = static_cast<double>(rng.below(9)) / 8;
+    const double x = std::isfinite(a) && std::isfinite(b) ? a + (b - a) * part : a * (1 + part);
+    const auto y = static_cast<float>(x);
+    switch (rng.below(5)) {
+      case 0:
+        out.push_back(std::nextafter(y, HUGE_VALF));
+        break;
+      case 1:
+        out.push_back(std::nextafter(y, -HUGE_VALF));
+        break;
+      case 2:
+        out.push_back(bits_float(rng.next_u32()));
+        break;
+      case 3:
+        out.push_back(static_cast<float>(largest(f) * (0.9 + 0.02 * static_cast<double>(rng.below(12)))));
+        break;
+      default:
+        out.push_back(y);
+    }
+  }
+  return out;
+}
+
+bool same_float(float a, float b) { return (std::isnan(a) && std::isnan(b)) || float_bits(a) == float_bits(b); }
+
+template <class Code>
+void check_codes(const ElementFormat& f, const std::vector<float>& in, const ArrayOptions& options,
+                 const std::vector<uint32_t>& expected) {
+  std::vector<Code> got(in.size());
+  encode_array(f, in, std::span<Code>(got), options);
+  for (size_t i = 0; i < in.size(); ++i) {
+    ASSERT_EQ(got[i], expected[i]) << fmt::format("{} {} {} {} element {} x {:a} ({:08x})", print(f),
+                                                  print_rounding(options.policy),
+                                                  print_saturation(options.policy.saturation), isa_name(options.isa), i,
+                                                  in[i], float_bits(in[i]));
+  }
+}
+
+void check(const ElementFormat& f, const CastPolicy& policy, const std::vector<float>& in) {
+  ArrayOptions options{policy, 12345, Isa::portable, nullptr};
+  std::vector<uint32_t> expected(in.size());
+  for (size_t i = 0; i < in.size(); ++i) {
+    expected[i] = encode(f, static_cast<double>(in[i]), policy, random_word(options.seed, i));
+  }
+  for (const Isa isa : instruction_sets()) {
+    options.isa = isa;
+    if (f.bits <= 8) check_codes<uint8_t>(f, in, options, expected);
+    if (f.bits <= 16) check_codes<uint16_t>(f, in, options, expected);
+    check_codes<uint32_t>(f, in, options, expected);
+    if (testing::Test::HasFatalFailure()) return;
+    std::vector<float> out(in.size());
+    cast_array(f, in, out, options);
+    for (size_t i = 0; i < in.size(); ++i) {
+      ASSERT_TRUE(same_float(out[i], f.decode(expected[i])))
+          << fmt::format("{} {} {} {} element {} x {:a}: {}, not {}", print(f), print_rounding(policy),
+                         print_saturation(policy.saturation), isa_name(isa), i, in[i], out[i], f.decode(expected[i]));
+    }
+  }
+}
+
+std::vector<CastPolicy> policies() {
+  std::vector<CastPolicy> out;
+  for (const Rounding rounding : kRoundings) {
+    for (const Saturation saturation : {Saturation::finite, Saturation::propagate, Saturation::none, Saturation::wrap}) {
+      out.push_back({rounding, saturation, 32});
+      if (is_stochastic(rounding)) out.push_back({rounding, saturation, 7});
+      if (is_stochastic(rounding)) out.push_back({rounding, saturation, 31});
+    }
+  }
+  return out;
+}
+
+TEST(Array, NamedElementsUnderEveryPolicy) {
+  for (const char* name :
+       {"e4m3fn", "e5m2", "e4m3", "e4m3fnuz", "e2m1", "e3m2", "f16", "bf16", "tf32", "e8m0", "ue5m3", "binary8p4se",
+        "binary8p1sf", "binary12p5ue", "e3m4nosub", "e5m2ftz", "int8", "int4", "uint5", "fix16.8", "ufix12.12", "nf4",
+        "posit8", "posit16", "int8sym", "e3m0", "e8m3b120"}) {
+    const ElementFormat f = element(name);
+    const std::vector<float> in = inputs_for(f, 331, 7);
+    for (const CastPolicy& policy : policies()) check(f, policy, in);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(Array, RandomElements) {
+  Rng rng(5);
+  const std::vector<CastPolicy> all = policies();
+  for (int i = 0; i < 400; ++i) {
+    const ElementFormat f = sample_element(rng);
+    const std::vector<float> in = inputs_for(f, 200 + rng.below(130), static_cast<uint64_t>(i));
+    for (int k = 0; k < 4; ++k) check(f, all[rng.below(all.size())], in);
+    check(f, {}, in);
+    if (HasFatalFailure()) return;
+  }
+}
+
+TEST(Array, ThreadsAndStridesChangeNothing) {
+  ThreadPool pool(3);
+  const ElementFormat f = element("e4m3fn");
+  const std::vector<float> in = inputs_for(f, 70001, 9);
+  for (const Rounding rounding : {Rounding::nearest_even, Rounding::stochastic}) {
+    ArrayOptions options;
+    options.policy.rounding = rounding;
+    options.seed = 99;
+    std::vector<float> one(in.size()), many(in.size()), spread(3 * in.size(), -1.0f), strided(in.size() * 2);
+    cast_array(f, in, one, options);
+    for (size_t i = 0; i < in.size(); ++i) strided[2 * i] = in[i];
+    cast_array(f, strided.data(), spread.data(), static_cast<int64_t>(in.size()), {2, 3}, options);
+    options.pool = &pool;
+    cast_array(f, in, many, options);
+    for (size_t i = 0; i < in.size(); ++i) {
+      ASSERT_TRUE(same_float(one[i], many[i])) << i;
+      ASSERT_TRUE(same_float(one[i], spread[3 * i])) << i;
+    }
+    EXPECT_EQ(spread[1], -1.0f);
+    std::vector<float> place = in;
+    cast_array(f, place, place, options);
+    for (size_t i = 0; i < in.size(); ++i) ASSERT_TRUE(same_float(one[i], place[i])) << i;
+  }
+}
+
+TEST(Array, Decoding) {
+  for (const char* name : {"e4m3fn", "e2m1", "nf4", "posit8", "f16", "posit16", "int4", "fix12.4", "ue5m3"}) {
+    const ElementFormat f = element(name);
+    for (const Isa isa : instruction_sets()) {
+      const ArrayOptions options{{}, 0, isa, nullptr};
+      std::vector<uint16_t> codes;
+      for (uint32_t c = 0; c < f.code_count(); ++c) codes.push_back(static_cast<uint16_t>(c * 5 % f.code_count()));
+      codes.resize(codes.size() - 1);
+      std::vector<float> out(codes.size());
+      decode_array(f, codes, out, options);
+      for (size_t i = 0; i < codes.size(); ++i) ASSERT_TRUE(same_float(out[i], f.decode(codes[i]))) << name;
+      if (f.bits > 8) continue;
+      const std::vector<uint8_t> bytes(codes.begin(), codes.end());
+      decode_array(f, bytes, out, options);
+      for (size_t i = 0; i < codes.size(); ++i) ASSERT_TRUE(same_float(out[i], f.decode(codes[i]))) << name;
+      std::vector<uint16_t> bf16(bytes.size());
+      decode_to_bf16(f, bytes, bf16, options);
+      for (size_t i = 0; i < codes.size(); ++i) {
+        ASSERT_EQ(bf16[i], encode(element("bf16"), f.decode(bytes[i]), {Rounding::nearest_even, Saturation::none}))
+            << name << " " << isa_name(isa);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lowbit::formats

@@ -1,0 +1,109 @@
+// What the array kernels of every instruction set take. Plain data: these files are compiled with ISA flags.
+#pragma once
+
+#include <cstdint>
+
+namespace lowbit::formats {
+
+// What becomes of the numbers that are not simply rounded, by sign: codes for encoding, values for casting.
+struct Specials {
+  uint32_t zero[2], beyond[2], infinite[2], nan;
+  float zero_value[2], beyond_value[2], infinite_value[2], nan_value;
+};
+
+// Any rounding, onto the numbers of a float with gradual subnormals whose values are floats (bias at most 127), or of
+// fixed point.
+struct StepCast {
+  int32_t mantissa_bits;   // fixed: 0
+  int32_t least_field;     // exponent field, in f32, of the least normal number; fixed: of the quantum
+  bool fixed;              // one step for all numbers, codes in two's complement
+  uint32_t most[2];        // largest finite magnitude as a code, of positive and of negative numbers
+  uint32_t sign_code;      // what a negative number adds to its magnitude code (a float)
+  uint32_t code_mask;
+  float limit;             // magnitudes are cut to this first: beyond the range, and few enough bits for the steps
+  float quantum;           // value of magnitude code 1
+  bool has_sign;           // else a negative number that does not round to zero is beyond the range
+  // Deterministic: is a magnitude below (0), on (1), above (2) the middle of two neighbours rounded away from zero? Bit
+  // 6 (negative) + 3 (last bit of the lower neighbour's code) + that.
+  uint32_t rules;
+  bool jam;
+  // Stochastic: a, b, c or e (equal), 0 for none; bits used, and where they come from.
+  char stochastic;
+  int32_t random_bits;
+  uint64_t seed;
+  bool same_exponents;      // a float with the exponents of f32: its codes are the upper bits of f32's
+  bool plain_zero;          // codes of 0 are zeros of the sign of the input
+  bool plain_infinity;      // infinities become what lies beyond the range
+  Specials specials;
+};
+
+// nearest_even onto integers and fixed point, clamped.
+struct FixedCast {
+  float scale, low, high;  // x * scale lies within low and high
+  float quantum;           // 1 / scale
+  uint32_t code_mask;
+};
+
+// nearest_even onto a float with gradual subnormals, a sign, a mantissa, and f32 exponents to spare above.
+struct MagicCast {
+  uint32_t least_exponent;  // bits of the least normal number, a power of two
+  uint32_t gap;             // (23 - mantissa bits) << 23
+  bool same_exponents;      // the exponents of f32: the upper bits are rounded as integers, there is no room above
+  float limit;              // the power of two above the largest finite value
+  float most;               // that value
+  bool plain;               // what is beyond, infinities too, becomes the largest finite value
+  bool signed_zero;         // there is a -0
+  int32_t drop;             // 23 - mantissa bits
+  uint32_t rebias;          // (127 - bias) << mantissa bits
+  float least_normal, inverse_quantum;
+  int32_t sign_shift;       // 31 - (bits of the element - 1)
+  Specials specials;
+};
+
+// nearest_even by comparison: x takes entry i where thresholds[i - 1] <= x < thresholds[i].
+struct TableCast {
+  const float* thresholds;  // 2^steps - 1 in ascending order, unused ones NaN
+  const float* values;      // one more
+  const uint32_t* codes;
+  int32_t steps;
+  uint32_t nan, minus_zero;  // what -0 becomes, which no comparison tells from 0
+  float nan_value, minus_zero_value;
+};
+
+// The kernels of one instruction set; `first` is the index of in[0] in its array, a multiple of 64.
+struct ArrayKernels {
+  void (*step_cast)(const StepCast&, const float* in, float* out, int64_t count, uint64_t first);
+  void (*step_codes8)(const StepCast&, const float* in, uint8_t* out, int64_t count, uint64_t first);
+  void (*step_codes16)(const StepCast&, const float* in, uint16_t* out, int64_t count, uint64_t first);
+  void (*magic_cast)(const MagicCast&, const float* in, float* out, int64_t count);
+  void (*magic_codes8)(const MagicCast&, const float* in, uint8_t* out, int64_t count);
+  void (*magic_codes16)(const MagicCast&, const float* in, uint16_t* out, int64_t count);
+  void (*fixed_cast)(const FixedCast&, const float* in, float* out, int64_t count);
+  void (*fixed_codes8)(const FixedCast&, const float* in, uint8_t* out, int64_t count);
+  void (*fixed_codes16)(const FixedCast&, const float* in, uint16_t* out, int64_t count);
+  void (*table_cast)(const TableCast&, const float* in, float* out, int64_t count);
+  void (*table_codes8)(const TableCast&, const float* in, uint8_t* out, int64_t count);
+  void (*decode8)(const float* table, const uint8_t* in, float* out, int64_t count);
+  void (*decode16)(const float* table, const uint16_t* in, float* out, int64_t count);
+  void (*decode_bf16)(const uint16_t* table, const uint8_t* in, uint16_t* out, int64_t count);
+};
+
+// Blocks of `group` numbers, one behind the other.
+struct BlockKernels {
+  void (*amax)(const float* in, int64_t group, int64_t blocks, uint32_t* bits);
+  void (*codes8)(const MagicCast&, bool power_of_two, const float* in, int64_t group, int64_t blocks,
+                 const float* scales, uint8_t* out);
+  void (*cast)(const MagicCast&, bool power_of_two, const float* in, int64_t group, int64_t blocks,
+               const float* scales, float* out);
+  void (*quotients)(const float* in, float divisor, float* out, int64_t count);
+};
+
+const BlockKernels& portable_block_kernels();
+const BlockKernels& avx2_block_kernels();
+const BlockKernels& avx512_block_kernels();
+
+const ArrayKernels& portable_kernels();
+const ArrayKernels& avx2_kernels();
+const ArrayKernels& avx512_kernels();
+
+}  // namespace lowbit::formats

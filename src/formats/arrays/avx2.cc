@@ -1,0 +1,46 @@
+#include <immintrin.h>
+
+#include "formats/arrays/block_generic.h"
+
+namespace lowbit::formats {
+namespace avx2 {
+
+struct Lanes {
+  static constexpr int kLanes = 8;
+  using U = Vectors<kLanes>::U;
+  static U gather(const uint32_t* table, U index) {
+    return (U)_mm256_i32gather_epi32(reinterpret_cast<const int*>(table), (__m256i)index, 4);
+  }
+  static Vectors<kLanes>::F negated_fma(Vectors<kLanes>::F a, Vectors<kLanes>::F b, Vectors<kLanes>::F c) {
+    return (Vectors<kLanes>::F)_mm256_fnmadd_ps((__m256)a, (__m256)b, (__m256)c);
+  }
+  static U shift_left(U x, U count) { return (U)_mm256_sllv_epi32((__m256i)x, (__m256i)count); }
+  static U shift_right(U x, U count) { return (U)_mm256_srlv_epi32((__m256i)x, (__m256i)count); }
+  // Entries are read as 32 bits at even offsets: the table has one entry more than codes.
+  static void decode_bf16(const uint16_t* table, const uint8_t* in, uint16_t* out, int64_t count) {
+    for_vectors<16>(in, out, count, [&](const uint8_t* from, uint16_t* to, int64_t) {
+      const __m128i codes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+      const auto part = [&](__m128i eight) {
+        const __m256i word =
+            _mm256_i32gather_epi32(reinterpret_cast<const int*>(table), _mm256_cvtepu8_epi32(eight), 2);
+        return _mm256_and_si256(word, _mm256_set1_epi32(0xFFFF));
+      };
+      const __m256i packed = _mm256_packus_epi32(part(codes), part(_mm_srli_si128(codes, 8)));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(to), _mm256_permute4x64_epi64(packed, 0xD8));
+    });
+  }
+};
+
+}  // namespace avx2
+
+const ArrayKernels& avx2_kernels() {
+  static constinit const ArrayKernels kKernels = make_kernels<avx2::Lanes>();
+  return kKernels;
+}
+
+const BlockKernels& avx2_block_kernels() {
+  static constinit const BlockKernels kKernels = make_block_kernels<avx2::Lanes>();
+  return kKernels;
+}
+
+}  // namespace lowbit::formats
