@@ -186,7 +186,7 @@ class TableOracle {
     if (rounding == Rounding::nearest_zero) up = up || (side == 0 && !outer);
     if (rounding == Rounding::up) up = true;
     if (rounding == Rounding::down) up = false;
-    if (rounding == Rounding::to_zero) up = negative;
+    if (rounding == Rounding::to_zero) up = negative ? upper.value <= 0 : lower.value < 0;  // never across zero
     if (rounding == Rounding::away) up = !negative;
     if (rounding == Rounding::to_odd) up = upper_odd;
     return up ? upper.value : lower.value;

@@ -162,9 +162,9 @@ class PairCheck {
 };
 
 std::vector<std::string> pair_formats() {
-  std::vector<std::string> out = {"e4m3fn", "e5m2", "e3m4",        "e4m3fnuz", "binary8p4se", "binary8p1ue",
-                                  "ue5m3",  "e8m0", "posit8",      "posit8.0", "int8",        "fix8.4",
-                                  "e2m1",   "nf4",  "binary4p2sf", "e2m3",     "ternary",     "uint3"};
+  std::vector<std::string> out = {
+      "e4m3fn", "e5m2",   "e3m4", "e4m3fnuz", "binary8p4se", "binary8p1ue", "ue5m3",    "e8m0", "posit8",  "posit8.0",
+      "int8",   "fix8.4", "e2m1", "nf4",      "binary4p2sf", "iq4nl",       "bipolar3", "e2m3", "ternary", "uint3"};
   if (!exhaustive()) return out;
   for (const formats::ElementRow& row : formats::named_elements()) out.emplace_back(row.name);
   for (int p = 1; p <= 8; ++p) {
