@@ -59,7 +59,7 @@ fuzz: bootstrap  ## every libFuzzer target for FUZZ_SECONDS (60) each
 python: bootstrap  ## the Python package, in a virtual environment, and its tests (needs PyPI)
 	@test -x $(PYTHON_ENV)/bin/pip || python3 -m venv $(PYTHON_ENV)
 	@echo "== build (python)"
-	@$(PYTHON_ENV)/bin/pip install -q --upgrade "./python[test]" -Cbuild-dir=build/python
+	@$(PYTHON_ENV)/bin/pip install -q --upgrade "./python[test]" -Cbuild-dir=$(CURDIR)/build/python -Ccmake.define.CMAKE_CXX_COMPILER=clang++-19
 	@echo "== tests (python)"
 	@$(PYTHON_ENV)/bin/python -m pytest -q python/tests
 

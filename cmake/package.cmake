@@ -17,7 +17,7 @@ function(lowbit_add_package)
   add_library(lowbit::formats ALIAS lowbit_public)
   set_target_properties(lowbit_public PROPERTIES OUTPUT_NAME lowbit-formats EXPORT_NAME formats LINKER_LANGUAGE CXX)
   target_compile_features(lowbit_public PUBLIC cxx_std_20)
-  target_include_directories(lowbit_public PUBLIC $<BUILD_INTERFACE:${CMAKE_SOURCE_DIR}/include>
+  target_include_directories(lowbit_public PUBLIC $<BUILD_INTERFACE:${lowbit_SOURCE_DIR}/include>
                                                   $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
   target_link_libraries(lowbit_public PRIVATE fmt::fmt Threads::Threads)
 
@@ -35,13 +35,13 @@ include(\${CMAKE_CURRENT_LIST_DIR}/lowbit-targets.cmake)
           DESTINATION ${folder} COMPONENT formats)
   # A program outside, built by both compilers against an installed copy; instrumented libraries are no package.
   if(LOWBIT_TESTS AND NOT LOWBIT_SANITIZE)
-    add_test(NAME house.find_package COMMAND ${CMAKE_SOURCE_DIR}/tests/find_package/run ${CMAKE_BINARY_DIR})
+    add_test(NAME house.find_package COMMAND ${lowbit_SOURCE_DIR}/tests/find_package/run ${CMAKE_BINARY_DIR})
   endif()
 endfunction()
 
 # examples/<name>.cc: one program each, example_<name>; examples/*_test.cc run them and judge what they print.
 function(lowbit_add_examples)
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/examples/*.cc)
+  file(GLOB sources CONFIGURE_DEPENDS ${lowbit_SOURCE_DIR}/examples/*.cc)
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(FILTER sources EXCLUDE REGEX "_test\\.cc$")
@@ -58,6 +58,6 @@ function(lowbit_add_examples)
     add_dependencies(examples_test ${programs})
     target_compile_definitions(examples_test PRIVATE LOWBIT_EXAMPLES="${CMAKE_BINARY_DIR}/examples")
     target_link_libraries(examples_test PRIVATE GTest::gtest_main)
-    gtest_discover_tests(examples_test TEST_PREFIX examples. WORKING_DIRECTORY ${CMAKE_SOURCE_DIR} DISCOVERY_TIMEOUT 60)
+    gtest_discover_tests(examples_test TEST_PREFIX examples. WORKING_DIRECTORY ${lowbit_SOURCE_DIR} DISCOVERY_TIMEOUT 60)
   endif()
 endfunction()
