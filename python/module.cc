@@ -1,5 +1,5 @@
-// Bindings of the formats room: strings and flat arrays in, flat arrays out. Shapes, dtypes and defaults are the Python
-// side's work (lowbit/__init__.py).
+// Bindings of the formats room: strings and flat arrays in, flat arrays out. Shapes, dtypes and defaults are the
+// Python side's work (lowbit/__init__.py).
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
@@ -59,14 +59,15 @@ void cast(std::string_view format, const Flat<const float>& in, const Flat<float
 }
 
 // Doubles are rounded once, straight to the format.
-void cast_double(std::string_view format, const Flat<const double>& in, const Flat<double>& out, std::string_view round,
-                 std::string_view saturate, uint64_t seed) {
+void cast_double(std::string_view format, const Flat<const double>& in, const Flat<double>& out,
+                 std::string_view round, std::string_view saturate, uint64_t seed) {
   const formats::ElementFormat element = checked(formats::parse_element(format));
   const Call call(round, saturate, seed, 1);
   for (size_t i = 0; i < in.size(); ++i) {
     const uint32_t random = formats::random_word(seed, i);
     out.data()[i] =
-        formats::decode_exact(element, formats::encode(element, in.data()[i], call.options.policy, random)).to_double();
+        formats::decode_exact(element, formats::encode(element, in.data()[i], call.options.policy, random))
+            .to_double();
   }
 }
 
@@ -87,8 +88,8 @@ void encode_double(std::string_view format, const Flat<const double>& in, const 
   if (element.bits > 8 * sizeof(Code)) throw nb::value_error("codes of this format need a wider type");
   const Call call(round, saturate, seed, 1);
   for (size_t i = 0; i < in.size(); ++i) {
-    out.data()[i] = static_cast<Code>(
-        formats::encode(element, in.data()[i], call.options.policy, formats::random_word(seed, i)));
+    out.data()[i] =
+        static_cast<Code>(formats::encode(element, in.data()[i], call.options.policy, formats::random_word(seed, i)));
   }
 }
 

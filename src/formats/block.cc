@@ -37,7 +37,8 @@ ScaleRule rule_of(const Format& format, const BlockOptions& options) {
 // The step below the largest value.
 double last_step(const ElementFormat& element) {
   const double most = largest_value(element);
-  const double below = decode_exact(element, encode(element, std::nextafter(most, 0.0), {Rounding::down, {}})).to_double();
+  const double below =
+      decode_exact(element, encode(element, std::nextafter(most, 0.0), {Rounding::down, {}})).to_double();
   return most - below;
 }
 
@@ -59,8 +60,13 @@ struct Chooser {
   int mantissa;
 
   Chooser(const Format& f, const BlockOptions& options)
-      : format(f), element(f.element), scale(f.levels[0].scale), rule(rule_of(f, options)),
-        most(largest_value(element)), exponent(element.max_exponent()), mantissa(mantissa_of(element)) {
+      : format(f),
+        element(f.element),
+        scale(f.levels[0].scale),
+        rule(rule_of(f, options)),
+        most(largest_value(element)),
+        exponent(element.max_exponent()),
+        mantissa(mantissa_of(element)) {
     threshold = rule == ScaleRule::round_up ? most
                 : options.threshold > 0     ? options.threshold
                                             : most + 0.625 * last_step(element);
@@ -88,7 +94,8 @@ struct Chooser {
 
   // The scale before it is stored, of rules that need no trial.
   double wanted(double a, float outer) const {
-    if (rule == ScaleRule::amax) return a / static_cast<double>(static_cast<float>(most * static_cast<double>(outer)));
+    if (rule == ScaleRule::amax)
+      return a / static_cast<double>(static_cast<float>(most * static_cast<double>(outer)));
     const double power_of_two = std::ldexp(1.0, power(a));
     const double factor = rule == ScaleRule::four_thirds ? 4.0 / 3.0 : 1.0;
     return power_of_two * factor / static_cast<double>(outer);
@@ -102,7 +109,8 @@ struct Chooser {
     for (const float x : block) {
       if (!std::isfinite(x)) continue;
       const double q = total_scale != 0 ? static_cast<double>(x) / static_cast<double>(total_scale) : 0.0;
-      const double d = static_cast<double>(x) - static_cast<double>(element.decode(encode(element, q, policy)) * total_scale);
+      const double d =
+          static_cast<double>(x) - static_cast<double>(element.decode(encode(element, q, policy)) * total_scale);
       sum += d * d;
     }
     return sum;
@@ -128,7 +136,8 @@ struct Chooser {
     if (rule == ScaleRule::four_over_six) {
       codes = {stored(a / 6 / static_cast<double>(outer)), stored(a / 4 / static_cast<double>(outer))};
     } else if (rule == ScaleRule::mean_square && is_power_of_two(scale)) {
-      for (const int k : {1, 0, -1}) codes.push_back(stored(std::ldexp(1.0, power(a) + k) / static_cast<double>(outer)));
+      for (const int k : {1, 0, -1})
+        codes.push_back(stored(std::ldexp(1.0, power(a) + k) / static_cast<double>(outer)));
     } else if (rule == ScaleRule::mean_square) {
       for (int k = 60; k >= 25; --k) codes.push_back(stored(a / most * (k / 50.0) / static_cast<double>(outer)));
     } else {
@@ -156,7 +165,11 @@ bool holds_nan(std::span<const float> block) {
 class Converter {
  public:
   Converter(const Format& format, std::span<const float> values, int64_t cols, const BlockOptions& options)
-      : format_(format), options_(options), chooser_(format, options), values_(values), cols_(cols),
+      : format_(format),
+        options_(options),
+        chooser_(format, options),
+        values_(values),
+        cols_(cols),
         group_(format.levels[0].group < 0 ? cols : std::min(format.levels[0].group, cols)),
         per_row_(group_ == 0 ? 0 : ceil_div(cols, group_)) {
     const CastPolicy& policy = options.array.policy;
@@ -331,18 +344,22 @@ std::span<const std::string_view> scale_rule_names() { return kRuleNames; }
 Status check_block_format(const Format& format, const BlockOptions& options) {
   const std::string name = print(format);
   const size_t levels = format.levels.size();
-  const bool shape = levels == 1 ? format.levels[0].group != kGroupTensor
-                                 : levels == 2 && format.levels[0].group > 0 && format.levels[1].group == kGroupTensor;
+  const bool shape = levels == 1
+                         ? format.levels[0].group != kGroupTensor
+                         : levels == 2 && format.levels[0].group > 0 && format.levels[1].group == kGroupTensor;
   if (!shape || format.has_minimum() || format.has_zero_point()) {
-    return errorf("format {}: found scales that need a search, expected groups or rows with a symmetric scale, and "
-                  "perhaps one scale of the tensor", name);
+    return errorf(
+        "format {}: found scales that need a search, expected groups or rows with a symmetric scale, and "
+        "perhaps one scale of the tensor",
+        name);
   }
   for (const ScaleLevel& level : format.levels) {
     if (level.scale.kind != ElementKind::floating) {
       return errorf("format {}: found a scale {}, expected a float", name, print(level.scale));
     }
   }
-  if (format.element.bits > 8) return errorf("format {}: found an element of {} bits, expected at most 8", name, format.element.bits);
+  if (format.element.bits > 8)
+    return errorf("format {}: found an element of {} bits, expected at most 8", name, format.element.bits);
   const ElementFormat& element = format.element;
   if (!(element.max_value() > 0)) return errorf("format {}: found no positive value in the element", name);
   const bool power = is_power_of_two(format.levels[0].scale);

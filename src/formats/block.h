@@ -1,14 +1,14 @@
 // Arrays in blocks that share a scale: OCP MX, NVFP4 and their kin, as a plain conversion of an array.
 //
-// Blocks run along the last axis; the last block of a row may be short. The format has one level of scales in groups or
-// rows, and perhaps one over the tensor (NVFP4: the inner scales are multiples of it). No zero points, no minima: what
-// needs a search belongs to the quantization methods.
+// Blocks run along the last axis; the last block of a row may be short. The format has one level of scales in groups
+// or rows, and perhaps one over the tensor (NVFP4: the inner scales are multiples of it). No zero points, no minima:
+// what needs a search belongs to the quantization methods.
 //
-// Of a block, a = the largest finite magnitude. The scale s is chosen by the rule; each element is x / s, in double (which
-// changes no result of a deterministic rounding), under the policy of the elements. A block that holds a NaN: the scale is NaN where its format
-// has one (OCP MX 1.0, section 6.3), else the NaN alone goes by the policy. Infinities do not count in a (P3109, blocks)
-// and go by the policy. All zeros (or infinities): the least scale, e8m0's 2^-127 or 0. A scale beyond its format's
-// range stays at the end of it.
+// Of a block, a = the largest finite magnitude. The scale s is chosen by the rule; each element is x / s, in double
+// (which changes no result of a deterministic rounding), under the policy of the elements. A block that holds a NaN:
+// the scale is NaN where its format has one (OCP MX 1.0, section 6.3), else the NaN alone goes by the policy.
+// Infinities do not count in a (P3109, blocks) and go by the policy. All zeros (or infinities): the least scale,
+// e8m0's 2^-127 or 0. A scale beyond its format's range stays at the end of it.
 #pragma once
 
 #include <cstdint>
@@ -60,7 +60,8 @@ Status check_block_format(const Format& format, const BlockOptions& options);
 // Elements of at most 8 bits. CHECKs check_block_format and the size of the array.
 Blocks encode_blocks(const Format& format, std::span<const float> values, int64_t cols, const BlockOptions& options);
 // float(code) * scale, one rounding to float each; the scale is the product of both levels, rounded to float.
-void decode_blocks(const Format& format, const Blocks& blocks, std::span<float> out, const ArrayOptions& options = {});
+void decode_blocks(const Format& format, const Blocks& blocks, std::span<float> out,
+                   const ArrayOptions& options = {});
 // Both. in and out may be the same.
 void cast_blocks(const Format& format, std::span<const float> values, int64_t cols, std::span<float> out,
                  const BlockOptions& options);

@@ -60,8 +60,7 @@ void check(const Format& f, std::span<const float> in, int64_t cols, const Block
     bool nan = false;
     for (const float x : block) nan = nan || std::isnan(x);
     const bool lost = nan && std::isnan(scale.decode(encode(scale, std::nan(""))));
-    const uint32_t expected =
-        lost ? encode(scale, std::nan("")) : choose_scale(f, block, got.tensor_scale, options);
+    const uint32_t expected = lost ? encode(scale, std::nan("")) : choose_scale(f, block, got.tensor_scale, options);
     ASSERT_EQ(got.scales[static_cast<size_t>(b)], expected) << "block " << b;
     const float total = scale.decode(expected) * got.tensor_scale;
     for (int64_t i = begin; i < end; ++i) {
@@ -80,9 +79,9 @@ void check(const Format& f, std::span<const float> in, int64_t cols, const Block
 TEST(Block, EveryRuleAndInstructionSet) {
   Rng rng(3);
   ThreadPool pool(2);
-  for (const char* name :
-       {"mxfp4", "mxfp6", "mxfp8", "mxfp8_e5m2", "mxint8", "nvfp4", "e2m1/16:ue5m3", "e2m1/32:f32", "int4/32", "e4m3fn/128:f32",
-        "e4m3fn/row:f32", "nf4/64", "posit8/32:bf16", "int8sym/32:e8m0", "e2m1/8:ue4m3/tensor:bf16"}) {
+  for (const char* name : {"mxfp4", "mxfp6", "mxfp8", "mxfp8_e5m2", "mxint8", "nvfp4", "e2m1/16:ue5m3", "e2m1/32:f32",
+                           "int4/32", "e4m3fn/128:f32", "e4m3fn/row:f32", "nf4/64", "posit8/32:bf16",
+                           "int8sym/32:e8m0", "e2m1/8:ue4m3/tensor:bf16"}) {
     const Format f = format(name);
     for (size_t r = 0; r < scale_rule_names().size(); ++r) {
       for (const Isa isa : instruction_sets()) {
@@ -139,8 +138,9 @@ TEST(Block, SpecialBlocks) {
   x[40] = HUGE_VALF;
   std::vector<float> out(64);
   cast_blocks(mx, x, 64, out, options);
-  for (int i = 0; i < 32; ++i) EXPECT_TRUE(std::isnan(out[static_cast<size_t>(i)]));  // NaN in a block: its scale is NaN
-  EXPECT_EQ(out[41], 1.0f);   // an infinity does not count
+  for (int i = 0; i < 32; ++i)
+    EXPECT_TRUE(std::isnan(out[static_cast<size_t>(i)]));  // NaN in a block: its scale is NaN
+  EXPECT_EQ(out[41], 1.0f);                                // an infinity does not count
   EXPECT_EQ(out[40], 6 * 0.25f);
   const Blocks zeros = encode_blocks(mx, std::vector<float>(32, -0.0f), 32, options);
   EXPECT_EQ(zeros.scales[0], 0u);  // 2^-127
@@ -152,7 +152,8 @@ TEST(Block, SpecialBlocks) {
 
 TEST(Block, WhatIsNoBlockFormatSaysWhy) {
   BlockOptions options;
-  for (const char* name : {"int4/128:f16+zp", "q4_k", "q4_1", "e4m3fn", "fix16.8/32", "int4/32:uint6/256", "e4m3fn/tensor:f32"}) {
+  for (const char* name :
+       {"int4/128:f16+zp", "q4_k", "q4_1", "e4m3fn", "fix16.8/32", "int4/32:uint6/256", "e4m3fn/tensor:f32"}) {
     EXPECT_FALSE(check_block_format(format(name), options).ok()) << name;
   }
   options.rule = ScaleRule::four_over_six;

@@ -37,9 +37,8 @@ void add_values(const std::vector<double>& values, const std::vector<uint32_t>& 
     }
   }
   LOWBIT_CHECK(!order.empty());
-  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
-    return values[a] != values[b] ? values[a] < values[b] : a < b;
-  });
+  std::sort(order.begin(), order.end(),
+            [&](uint32_t a, uint32_t b) { return values[a] != values[b] ? values[a] < values[b] : a < b; });
   for (const uint32_t code : order) {
     if (!index.values.empty() && index.values.back() == values[code]) continue;
     index.values.push_back(values[code]);

@@ -42,8 +42,7 @@ Exact decode_float(const ElementFormat& f, uint32_t code) {
   if (f.has_zero && is_zero) return Exact::zero(negative);
   const bool subnormal = field == 0 && f.has_zero && f.subnormals == Subnormals::gradual;
   const uint64_t significand = fraction | (subnormal ? 0 : 1u << f.mantissa_bits);
-  return Exact::finite(negative, significand,
-                       static_cast<int64_t>(subnormal ? 1 : field) - f.bias - f.mantissa_bits);
+  return Exact::finite(negative, significand, static_cast<int64_t>(subnormal ? 1 : field) - f.bias - f.mantissa_bits);
 }
 
 }  // namespace

@@ -152,8 +152,8 @@ Magnitude below_first(const Exact& x, const Exact& first, uint32_t first_code) {
   Magnitude out;
   out.next = first_code;
   out.remainder.fraction = down < 64 ? static_cast<uint64_t>(quotient >> down) : 0;
-  out.remainder.more = x.sticky || wide % first.significand != 0 || down >= 64 ||
-                       (Wide{out.remainder.fraction} << down) != quotient;
+  out.remainder.more =
+      x.sticky || wide % first.significand != 0 || down >= 64 || (Wide{out.remainder.fraction} << down) != quotient;
   return out;
 }
 
@@ -226,7 +226,8 @@ uint32_t encode_float(const ElementFormat& f, const Exact& x, const CastPolicy& 
 // nearest_even, clamped: two's complement with f.fraction_bits below the point.
 uint32_t encode_fixed_fast(const ElementFormat& f, double x) {
   const double least = f.is_signed ? -static_cast<double>(int64_t{1} << (f.bits - 1)) : 0;
-  const double most = static_cast<double>(f.is_signed ? (int64_t{1} << (f.bits - 1)) - 1 : (int64_t{1} << f.bits) - 1);
+  const double most =
+      static_cast<double>(f.is_signed ? (int64_t{1} << (f.bits - 1)) - 1 : (int64_t{1} << f.bits) - 1);
   const double scale = power_of_two(f.kind == ElementKind::fixed ? f.fraction_bits : 0);
   // The ends are integers, so clamping may come first; the sum rounds to a multiple of 1.
   const double clamped = std::clamp(x * scale, least, most);
@@ -247,13 +248,14 @@ uint32_t encode_fixed(const ElementFormat& f, const Exact& x, const CastPolicy& 
     return static_cast<uint32_t>(x.negative ? uint64_t{0} - steps.count : steps.count) & mask;
   }
   const int64_t kBeyond = int64_t{1} << 20;  // of every element
-  int64_t q = steps.huge || steps.count > static_cast<uint64_t>(kBeyond) ? kBeyond : static_cast<int64_t>(steps.count);
+  int64_t q =
+      steps.huge || steps.count > static_cast<uint64_t>(kBeyond) ? kBeyond : static_cast<int64_t>(steps.count);
   q = std::clamp(x.negative ? -q : q, least, most);
   return static_cast<uint32_t>(q) & mask;
 }
 
-// Where x lies between two neighbouring values of a codebook, from that on the side of zero, so that x and -x take the
-// same random bits alike. Good to 50 bits.
+// Where x lies between two neighbouring values of a codebook, from that on the side of zero, so that x and -x take
+// the same random bits alike. Good to 50 bits.
 Remainder codebook_distance(double low, double high, double x, bool negative) {
   const double from = negative ? high - x : x - low;
   const double part = std::clamp(from / (high - low), 0x1p-60, 0x1.fffffffffffffp-1);
@@ -297,7 +299,8 @@ uint32_t encode_codebook(const ElementFormat& f, const Exact& x, const CastPolic
   const CodebookIndex& index = f.codebook->index;
   if (x.is_nan()) return index.nan.value_or(index.nearest_zero);
   if (x.is_infinite() && index.nan && policy.saturation == Saturation::none) return *index.nan;
-  // The first value that is not below x. Nearest to it is a double; what that leaves out decides where they are equal.
+  // The first value that is not below x. Nearest to it is a double; what that leaves out decides where they are
+  // equal.
   const double near = x.to_double();
   auto above = std::lower_bound(index.values.begin(), index.values.end(), near);
   const bool on_value = above != index.values.end() && *above == near;

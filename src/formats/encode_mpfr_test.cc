@@ -143,7 +143,8 @@ TEST(Encode, FloatsAgainstMpfr) {
   int formats = 0;
   for (int x = 1; x <= 10; ++x) {
     for (int m = 0; x + m <= 15; ++m) {
-      for (const char* suffix : {"ieee", "fn", "fnuz", "finite", "nuz", "n", "inf", "b3fn", "b11fnuz", "b0finite", "b-4"}) {
+      for (const char* suffix :
+           {"ieee", "fn", "fnuz", "finite", "nuz", "n", "inf", "b3fn", "b11fnuz", "b0finite", "b-4"}) {
         const auto parsed = parse_element(fmt::format("e{}m{}{}", x, m, suffix));
         if (!parsed.ok() || std::isinf(largest(*parsed))) continue;  // beyond double, this oracle's numbers
         check_against_mpfr(*parsed, 400);
@@ -154,7 +155,8 @@ TEST(Encode, FloatsAgainstMpfr) {
     }
   }
   EXPECT_GT(formats, 400);
-  for (const char* name : {"f16", "bf16", "tf32", "e4m3fn", "e5m2", "e2m1", "binary8p3se", "binary12p4uf"}) check_against_mpfr(element(name), 20000);
+  for (const char* name : {"f16", "bf16", "tf32", "e4m3fn", "e5m2", "e2m1", "binary8p3se", "binary12p4uf"})
+    check_against_mpfr(element(name), 20000);
 }
 
 TEST(Encode, F32AgainstMpfr) {

@@ -13,11 +13,10 @@
 
 namespace lowbit::formats {
 
-inline constexpr Rounding kRoundings[] = {Rounding::nearest_even, Rounding::nearest_away, Rounding::nearest_zero,
-                                          Rounding::nearest_odd,  Rounding::up,           Rounding::down,
-                                          Rounding::to_zero,      Rounding::away,         Rounding::to_odd,
-                                          Rounding::jam,          Rounding::stochastic,   Rounding::stochastic_b,
-                                          Rounding::stochastic_c, Rounding::stochastic_equal};
+inline constexpr Rounding kRoundings[] = {
+    Rounding::nearest_even, Rounding::nearest_away, Rounding::nearest_zero, Rounding::nearest_odd,     Rounding::up,
+    Rounding::down,         Rounding::to_zero,      Rounding::away,         Rounding::to_odd,          Rounding::jam,
+    Rounding::stochastic,   Rounding::stochastic_b, Rounding::stochastic_c, Rounding::stochastic_equal};
 inline constexpr Rounding kDeterministic[] = {Rounding::nearest_even, Rounding::nearest_away, Rounding::nearest_zero,
                                               Rounding::nearest_odd,  Rounding::up,           Rounding::down,
                                               Rounding::to_zero,      Rounding::away,         Rounding::to_odd};
@@ -49,7 +48,8 @@ inline double saturate(const ElementFormat& f, double rounded, bool infinite, co
   if (infinite && has_infinity) return negative ? -HUGE_VAL : HUGE_VAL;
   if (policy.saturation == Saturation::propagate) return limit;
   const bool inward = policy.rounding == Rounding::to_zero || policy.rounding == Rounding::to_odd ||
-                      policy.rounding == Rounding::jam || policy.rounding == (negative ? Rounding::up : Rounding::down);
+                      policy.rounding == Rounding::jam ||
+                      policy.rounding == (negative ? Rounding::up : Rounding::down);
   if (!infinite && inward) return limit;
   if (has_infinity) return negative ? -HUGE_VAL : HUGE_VAL;
   return has_nan ? std::numeric_limits<double>::quiet_NaN() : limit;

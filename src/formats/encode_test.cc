@@ -154,7 +154,8 @@ std::vector<ElementFormat> small_elements() {
   std::vector<ElementFormat> out;
   const auto add = [&](const std::string& text) {
     const auto parsed = parse_element(text);
-    if (parsed.ok() && parsed->bits <= 8 && exact_in_float(*parsed) && std::find(out.begin(), out.end(), *parsed) == out.end())
+    if (parsed.ok() && parsed->bits <= 8 && exact_in_float(*parsed) &&
+        std::find(out.begin(), out.end(), *parsed) == out.end())
       out.push_back(*parsed);
   };
   for (const ElementRow& row : named_elements()) add(std::string(row.name));
@@ -246,7 +247,9 @@ TEST(Encode, EveryCodeIsAFixedPoint) {
         if (kRoundings[r] == Rounding::jam) continue;  // moves even codes
         const uint32_t again = encode(f, x, {kRoundings[r], Saturation::none}, 0xFFFFFFFF);
         const Exact y = decode_exact(f, again);
-        wrong += unique ? again != code : x.is_nan() ? !y.is_nan() && f.kind != ElementKind::codebook : compare(x, y) != 0;
+        wrong += unique       ? again != code
+                 : x.is_nan() ? !y.is_nan() && f.kind != ElementKind::codebook
+                              : compare(x, y) != 0;
       }
     }
     EXPECT_EQ(wrong, 0u);

@@ -9,8 +9,8 @@
 namespace lowbit::formats {
 
 // A number of at most 64 significant bits, and whether a little more belongs to it. Finite: the magnitude is
-// significand * 2^(exponent - 63) with bit 63 of the significand set, so that exponent is floor(log2(magnitude)); with
-// `sticky` it is larger by less than one unit of the significand's last bit.
+// significand * 2^(exponent - 63) with bit 63 of the significand set, so that exponent is floor(log2(magnitude));
+// with `sticky` it is larger by less than one unit of the significand's last bit.
 struct Exact {
   enum class Kind : uint8_t { zero, finite, infinite, nan };
   Kind kind = Kind::zero;

@@ -1,7 +1,7 @@
 // Families of elements that are written by their parameters, such as posit8.2. Internal to the formats room.
 //
-// A family is a file with one function, declared and listed by its row of families.inc: it reads what stands behind the
-// prefix and makes the element.
+// A family is a file with one function, declared and listed by its row of families.inc: it reads what stands behind
+// the prefix and makes the element.
 #pragma once
 
 #include <optional>
@@ -43,8 +43,8 @@ class Scanner {
 };
 
 // The three answers of a family.
-ElementParse unknown_element();                                    // the text has not the shape of this family
-ElementParse wrong_element(size_t at, std::string problem);        // "found ..., expected <problem>"
+ElementParse unknown_element();                              // the text has not the shape of this family
+ElementParse wrong_element(size_t at, std::string problem);  // "found ..., expected <problem>"
 ElementParse found_element(const ElementFormat& element);
 
 // One row of families.inc.

@@ -13,9 +13,12 @@ struct Variant {
   NanKind nan;
   bool has_infinity;
 };
-constexpr Variant kVariants[] = {{"fnuz", NanKind::negative_zero, false}, {"fn", NanKind::all_ones, false},
-                                 {"finite", NanKind::none, false},        {"ieee", NanKind::ieee, true},
-                                 {"nuz", NanKind::negative_zero, true},   {"n", NanKind::all_ones, true},
+constexpr Variant kVariants[] = {{"fnuz", NanKind::negative_zero, false},
+                                 {"fn", NanKind::all_ones, false},
+                                 {"finite", NanKind::none, false},
+                                 {"ieee", NanKind::ieee, true},
+                                 {"nuz", NanKind::negative_zero, true},
+                                 {"n", NanKind::all_ones, true},
                                  {"inf", NanKind::none, true}};
 
 struct SubnormalSuffix {

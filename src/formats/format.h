@@ -113,8 +113,8 @@ constexpr bool is_stochastic(Rounding rounding) { return rounding >= Rounding::s
 // the lowest random_bits.
 uint32_t encode(const ElementFormat& format, double x, const CastPolicy& policy = {}, uint32_t random = 0);
 
-// All values of an element of at most 16 bits (or tf32), indexed by code, as decode() gives them. Cached; the span lives
-// as long as the program.
+// All values of an element of at most 16 bits (or tf32), indexed by code, as decode() gives them. Cached; the span
+// lives as long as the program.
 std::span<const float> decode_table(const ElementFormat& format);
 
 // An element whose every value is an int8 times one power of two ("a small integer" of the numeric contract):

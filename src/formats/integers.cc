@@ -1,5 +1,5 @@
-// Integers and fixed point: [u]intN, [u]fixN.F, with sign and magnitude (sm) or without the most negative value (sym);
-// bipolarN.
+// Integers and fixed point: [u]intN, [u]fixN.F, with sign and magnitude (sm) or without the most negative value
+// (sym); bipolarN.
 #include <fmt/format.h>
 
 #include <cmath>

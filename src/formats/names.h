@@ -25,8 +25,8 @@ std::string_view alias_of(const Format& format);
 // Up to three known names that a typing error may have meant, nearest first, joined by commas; else empty.
 std::string nearest_names(std::string_view name);
 
-// An element written by its parameters: e4m3fn, ue5m3, int4, fix8.4, posit8.2. Where the text has the shape of none of
-// them, `unknown` is set; else problem and at (an offset into text) say what is wrong with it.
+// An element written by its parameters: e4m3fn, ue5m3, int4, fix8.4, posit8.2. Where the text has the shape of none
+// of them, `unknown` is set; else problem and at (an offset into text) say what is wrong with it.
 struct ElementParse {
   bool ok = false, unknown = false;
   ElementFormat element;

@@ -48,7 +48,7 @@ class Parser {
   std::string_view original_;  // as written, for messages
   std::string text_;           // in lower case
   size_t at_ = 0;
-  bool stored_ = true;  // elements are those of a Format
+  bool stored_ = true;            // elements are those of a Format
   std::vector<size_t> scale_at_;  // offset of the scale of each level
 
   bool done() const { return at_ == text_.size(); }

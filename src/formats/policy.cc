@@ -10,11 +10,18 @@ struct RoundingName {
   std::string_view name;
   Rounding rounding;
 };
-constexpr RoundingName kRoundings[] = {
-    {"rne", Rounding::nearest_even}, {"rna", Rounding::nearest_away}, {"rnz", Rounding::nearest_zero},
-    {"rno", Rounding::nearest_odd},  {"ru", Rounding::up},            {"rd", Rounding::down},
-    {"rz", Rounding::to_zero},       {"raz", Rounding::away},         {"odd", Rounding::to_odd},
-    {"jam", Rounding::jam},          {"sr", Rounding::stochastic},    {"sr-equal", Rounding::stochastic_equal}};
+constexpr RoundingName kRoundings[] = {{"rne", Rounding::nearest_even},
+                                       {"rna", Rounding::nearest_away},
+                                       {"rnz", Rounding::nearest_zero},
+                                       {"rno", Rounding::nearest_odd},
+                                       {"ru", Rounding::up},
+                                       {"rd", Rounding::down},
+                                       {"rz", Rounding::to_zero},
+                                       {"raz", Rounding::away},
+                                       {"odd", Rounding::to_odd},
+                                       {"jam", Rounding::jam},
+                                       {"sr", Rounding::stochastic},
+                                       {"sr-equal", Rounding::stochastic_equal}};
 
 // The few-bit roundings sr-Na, sr-Nb, sr-Nc.
 struct Letter {

@@ -2,7 +2,8 @@
 //
 // Behind the sign: a run of equal bits (k zeros: regime -k, k ones: regime k - 1) and its end, ES exponent bits,
 // fraction; bits beyond the end are 0. Value 2^(regime * 2^ES + exponent) * (1 + fraction). Negative codes are the
-// two's complement. Rounding is that of the bit string: nearest changes at the posit with one bit more, never to zero.
+// two's complement. Rounding is that of the bit string: nearest changes at the posit with one bit more, never to
+// zero.
 #include <fmt/format.h>
 
 #include <bit>
@@ -72,7 +73,8 @@ ElementParse parse_posit(std::string_view text) {
   if (*bits < 2 || *bits > 16) return wrong_element(bits_at, "a posit of 2 to 16 bits");
   // Beyond, the largest values leave the range of double.
   if (es > 6) return wrong_element(es_at, "0 to 6 exponent bits");
-  if ((*bits - 1) << es > 1000) return wrong_element(es_at, "fewer exponent bits, as the range would leave that of double");
+  if ((*bits - 1) << es > 1000)
+    return wrong_element(es_at, "fewer exponent bits, as the range would leave that of double");
   return found_element(make_posit(*bits, es));
 }
 

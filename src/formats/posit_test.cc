@@ -46,8 +46,8 @@ std::string bits_of(uint32_t code, int n) {
   return out;
 }
 
-// Nearest posit by the standard: to the nearest bit string, where a posit of one bit more lies between two posits of n
-// bits; never to 0 or NaR. By search over all codes.
+// Nearest posit by the standard: to the nearest bit string, where a posit of one bit more lies between two posits of
+// n bits; never to 0 or NaR. By search over all codes.
 uint32_t nearest_code(double x, int n, int es) {
   if (x == 0) return 0;
   const uint32_t half = 1u << (n - 1);
@@ -84,7 +84,8 @@ TEST(Posit, NearestIsThatOfTheBitString) {
       std::vector<double> inputs = {0.0, -0.0, 1e-300, -1e-300, 1e300, -1e300};
       for (uint32_t code = 0; code < 2 * f.code_count(); ++code) {
         const double v = value_of(bits_of(code, n + 1), es);
-        inputs.insert(inputs.end(), {v, std::nextafter(v, 1e300), std::nextafter(v, -1e300), v * (1 + rng.uniform())});
+        inputs.insert(inputs.end(),
+                      {v, std::nextafter(v, 1e300), std::nextafter(v, -1e300), v * (1 + rng.uniform())});
       }
       for (const double x : inputs) {
         if (std::isnan(x)) continue;

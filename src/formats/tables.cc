@@ -34,9 +34,9 @@ std::vector<uint32_t> table_key(const ElementFormat& f) {
   } else if (f.kind == ElementKind::fixed) {
     key.push_back(f.fraction_bits);
   } else if (f.kind == ElementKind::floating) {
-    key.insert(key.end(), {f.exponent_bits, f.mantissa_bits, static_cast<uint32_t>(f.bias),
-                           static_cast<uint32_t>(f.nan), static_cast<uint32_t>(f.subnormals),
-                           (f.has_zero ? 1u : 0u) | (f.has_infinity ? 2u : 0u)});
+    key.insert(key.end(),
+               {f.exponent_bits, f.mantissa_bits, static_cast<uint32_t>(f.bias), static_cast<uint32_t>(f.nan),
+                static_cast<uint32_t>(f.subnormals), (f.has_zero ? 1u : 0u) | (f.has_infinity ? 2u : 0u)});
   }
   return key;
 }

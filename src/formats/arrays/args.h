@@ -14,26 +14,26 @@ struct Specials {
 // Any rounding, onto the numbers of a float with gradual subnormals whose values are floats (bias at most 127), or of
 // fixed point.
 struct StepCast {
-  int32_t mantissa_bits;   // fixed: 0
-  int32_t least_field;     // exponent field, in f32, of the least normal number; fixed: of the quantum
-  bool fixed;              // one step for all numbers, codes in two's complement
-  uint32_t most[2];        // largest finite magnitude as a code, of positive and of negative numbers
-  uint32_t sign_code;      // what a negative number adds to its magnitude code (a float)
+  int32_t mantissa_bits;  // fixed: 0
+  int32_t least_field;    // exponent field, in f32, of the least normal number; fixed: of the quantum
+  bool fixed;             // one step for all numbers, codes in two's complement
+  uint32_t most[2];       // largest finite magnitude as a code, of positive and of negative numbers
+  uint32_t sign_code;     // what a negative number adds to its magnitude code (a float)
   uint32_t code_mask;
-  float limit;             // magnitudes are cut to this first: beyond the range, and few enough bits for the steps
-  float quantum;           // value of magnitude code 1
-  bool has_sign;           // else a negative number that does not round to zero is beyond the range
-  // Deterministic: is a magnitude below (0), on (1), above (2) the middle of two neighbours rounded away from zero? Bit
-  // 6 (negative) + 3 (last bit of the lower neighbour's code) + that.
+  float limit;    // magnitudes are cut to this first: beyond the range, and few enough bits for the steps
+  float quantum;  // value of magnitude code 1
+  bool has_sign;  // else a negative number that does not round to zero is beyond the range
+  // Deterministic: is a magnitude below (0), on (1), above (2) the middle of two neighbours rounded away from zero?
+  // Bit 6 (negative) + 3 (last bit of the lower neighbour's code) + that.
   uint32_t rules;
   bool jam;
   // Stochastic: a, b, c or e (equal), 0 for none; bits used, and where they come from.
   char stochastic;
   int32_t random_bits;
   uint64_t seed;
-  bool same_exponents;      // a float with the exponents of f32: its codes are the upper bits of f32's
-  bool plain_zero;          // codes of 0 are zeros of the sign of the input
-  bool plain_infinity;      // infinities become what lies beyond the range
+  bool same_exponents;  // a float with the exponents of f32: its codes are the upper bits of f32's
+  bool plain_zero;      // codes of 0 are zeros of the sign of the input
+  bool plain_infinity;  // infinities become what lies beyond the range
   Specials specials;
 };
 
@@ -56,7 +56,7 @@ struct MagicCast {
   int32_t drop;             // 23 - mantissa bits
   uint32_t rebias;          // (127 - bias) << mantissa bits
   float least_normal, inverse_quantum;
-  int32_t sign_shift;       // 31 - (bits of the element - 1)
+  int32_t sign_shift;  // 31 - (bits of the element - 1)
   Specials specials;
 };
 

@@ -46,8 +46,8 @@ static inline typename Vectors<S::kLanes>::F odd_quotient(typename Vectors<S::kL
 // Blocks with a scale each; scales that are powers of two are multiplied by their inverse. Codes, or values times the
 // scale.
 template <class S, class Out>
-static inline void scaled_cast(const MagicCast& given, bool power_of_two, const float* in, int64_t group, int64_t blocks,
-                               const float* scales, Out* out) {
+static inline void scaled_cast(const MagicCast& given, bool power_of_two, const float* in, int64_t group,
+                               int64_t blocks, const float* scales, Out* out) {
   constexpr int N = S::kLanes;
   using U = typename Vectors<N>::U;
   using F = typename Vectors<N>::F;

@@ -282,7 +282,7 @@ static inline typename Vectors<N>::U magic_result(const MagicCast& p, typename V
   if constexpr (kCodes) {
     U out = ((U)r >> p.drop) - p.rebias;
     if constexpr (!kSameExponents) {
-      const U counted = (U)__builtin_convertvector(r * p.inverse_quantum, I);
+      const U counted = (U) __builtin_convertvector(r * p.inverse_quantum, I);
       out = r < (F)zero + p.least_normal ? counted : out;
     }
     U sign_code = sign >> p.sign_shift;
@@ -394,20 +394,32 @@ template <class S>
 static constexpr ArrayKernels make_kernels() {
   constexpr int N = S::kLanes;
   ArrayKernels k = {};
-  k.step_cast = [](const StepCast& p, const float* in, float* out, int64_t n, uint64_t f) { step_cast<S>(p, in, out, n, f); };
-  k.step_codes8 = [](const StepCast& p, const float* in, uint8_t* out, int64_t n, uint64_t f) { step_cast<S>(p, in, out, n, f); };
-  k.step_codes16 = [](const StepCast& p, const float* in, uint16_t* out, int64_t n, uint64_t f) { step_cast<S>(p, in, out, n, f); };
+  k.step_cast = [](const StepCast& p, const float* in, float* out, int64_t n, uint64_t f) {
+    step_cast<S>(p, in, out, n, f);
+  };
+  k.step_codes8 = [](const StepCast& p, const float* in, uint8_t* out, int64_t n, uint64_t f) {
+    step_cast<S>(p, in, out, n, f);
+  };
+  k.step_codes16 = [](const StepCast& p, const float* in, uint16_t* out, int64_t n, uint64_t f) {
+    step_cast<S>(p, in, out, n, f);
+  };
   k.magic_cast = [](const MagicCast& p, const float* in, float* out, int64_t n) { magic_cast<N>(p, in, out, n); };
   k.magic_codes8 = [](const MagicCast& p, const float* in, uint8_t* out, int64_t n) { magic_cast<N>(p, in, out, n); };
-  k.magic_codes16 = [](const MagicCast& p, const float* in, uint16_t* out, int64_t n) { magic_cast<N>(p, in, out, n); };
+  k.magic_codes16 = [](const MagicCast& p, const float* in, uint16_t* out, int64_t n) {
+    magic_cast<N>(p, in, out, n);
+  };
   k.fixed_cast = [](const FixedCast& p, const float* in, float* out, int64_t n) { fixed_cast<N>(p, in, out, n); };
   k.fixed_codes8 = [](const FixedCast& p, const float* in, uint8_t* out, int64_t n) { fixed_cast<N>(p, in, out, n); };
-  k.fixed_codes16 = [](const FixedCast& p, const float* in, uint16_t* out, int64_t n) { fixed_cast<N>(p, in, out, n); };
+  k.fixed_codes16 = [](const FixedCast& p, const float* in, uint16_t* out, int64_t n) {
+    fixed_cast<N>(p, in, out, n);
+  };
   k.table_cast = [](const TableCast& p, const float* in, float* out, int64_t n) { table_cast<S>(p, in, out, n); };
   k.table_codes8 = [](const TableCast& p, const float* in, uint8_t* out, int64_t n) { table_cast<S>(p, in, out, n); };
   k.decode8 = [](const float* table, const uint8_t* in, float* out, int64_t n) { decode<S>(table, in, out, n); };
   k.decode16 = [](const float* table, const uint16_t* in, float* out, int64_t n) { decode<S>(table, in, out, n); };
-  k.decode_bf16 = [](const uint16_t* table, const uint8_t* in, uint16_t* out, int64_t n) { S::decode_bf16(table, in, out, n); };
+  k.decode_bf16 = [](const uint16_t* table, const uint8_t* in, uint16_t* out, int64_t n) {
+    S::decode_bf16(table, in, out, n);
+  };
   return k;
 }
 

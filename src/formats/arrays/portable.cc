@@ -14,7 +14,8 @@ struct Lanes {
   // One rounding: of doubles the product is exact, and so is the difference to a float's 24 bits where it is small.
   static Vectors<kLanes>::F negated_fma(Vectors<kLanes>::F a, Vectors<kLanes>::F b, Vectors<kLanes>::F c) {
     Vectors<kLanes>::F out = {};
-    for (int i = 0; i < kLanes; ++i) out[i] = static_cast<float>(static_cast<double>(c[i]) - static_cast<double>(a[i]) * b[i]);
+    for (int i = 0; i < kLanes; ++i)
+      out[i] = static_cast<float>(static_cast<double>(c[i]) - static_cast<double>(a[i]) * b[i]);
     return out;
   }
   static U shift_left(U x, U count) {
