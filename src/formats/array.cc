@@ -124,8 +124,7 @@ StepCast step_plan(const ElementFormat& f, const CastPolicy& policy, uint64_t se
 bool has_magic(const ElementFormat& f, const CastPolicy& policy) {
   return policy.rounding == Rounding::nearest_even && f.kind == ElementKind::floating && f.is_signed &&
          f.mantissa_bits >= 1 &&
-         (f.bias == 127 ||
-          (f.bias + f.mantissa_bits <= 127 && f.max_exponent() + 1 + 23 - f.mantissa_bits <= 127));
+         (f.bias == 127 || (f.bias + f.mantissa_bits <= 127 && f.max_exponent() + 1 + 23 - f.mantissa_bits <= 127));
 }
 
 MagicCast magic_plan(const ElementFormat& f, const CastPolicy& policy) {
@@ -261,9 +260,8 @@ void in_parts(int64_t count, ThreadPool* pool, const Body& body) {
     body(int64_t{0}, count);
     return;
   }
-  pool->parallel_for(ceil_div(count, kGrain), 1, [&](int64_t begin, int64_t end, int) {
-    body(begin * kGrain, std::min(end * kGrain, count));
-  });
+  pool->parallel_for(ceil_div(count, kGrain), 1,
+                     [&](int64_t begin, int64_t end, int) { body(begin * kGrain, std::min(end * kGrain, count)); });
 }
 
 // What each kind of output calls.
@@ -294,10 +292,12 @@ void run(const ArrayKernels& k, const FixedCast& p, const float* in, uint8_t* ou
 void run(const ArrayKernels& k, const FixedCast& p, const float* in, uint16_t* out, int64_t n, uint64_t) {
   k.fixed_codes16(p, in, out, n);
 }
-void run(const ArrayKernels& k, const std::shared_ptr<const Table>& t, const float* in, float* out, int64_t n, uint64_t) {
+void run(const ArrayKernels& k, const std::shared_ptr<const Table>& t, const float* in, float* out, int64_t n,
+         uint64_t) {
   k.table_cast(t->plan, in, out, n);
 }
-void run(const ArrayKernels& k, const std::shared_ptr<const Table>& t, const float* in, uint8_t* out, int64_t n, uint64_t) {
+void run(const ArrayKernels& k, const std::shared_ptr<const Table>& t, const float* in, uint8_t* out, int64_t n,
+         uint64_t) {
   k.table_codes8(t->plan, in, out, n);
 }
 template <class Out>
@@ -323,19 +323,21 @@ Way way_of(const ElementFormat& f, const ArrayOptions& options, bool wide_codes)
   if (!has_steps(f) || policy.saturation == Saturation::wrap) return OneByOne{};
   if (has_fixed(f, policy)) return fixed_plan(f);
   if (has_magic(f, policy)) return magic_plan(f, policy);
-  const bool more_bits = policy.random_bits == 32 && (policy.rounding == Rounding::stochastic_b ||
-                                                      policy.rounding == Rounding::stochastic_c);
+  const bool more_bits = policy.random_bits == 32 &&
+                         (policy.rounding == Rounding::stochastic_b || policy.rounding == Rounding::stochastic_c);
   if (more_bits) return OneByOne{};
   return step_plan(f, policy, options.seed);
 }
 
 template <class Out>
 void convert(const ElementFormat& f, const float* in, Out* out, int64_t count, const ArrayOptions& options) {
+  LOWBIT_CHECK(options.first >= 0 && options.first % 64 == 0);
+  const auto first = static_cast<uint64_t>(options.first);
   if constexpr (std::is_same_v<Out, uint32_t>) {
     in_parts(count, options.pool, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const uint32_t random =
-            is_stochastic(options.policy.rounding) ? random_word(options.seed, static_cast<uint64_t>(i)) : 0;
+            is_stochastic(options.policy.rounding) ? random_word(options.seed, first + static_cast<uint64_t>(i)) : 0;
         out[i] = encode(f, static_cast<double>(in[i]), options.policy, random);
       }
     });
@@ -347,12 +349,13 @@ void convert(const ElementFormat& f, const float* in, Out* out, int64_t count, c
           [&](const auto& plan) {
             if constexpr (std::is_same_v<std::decay_t<decltype(plan)>, OneByOne>) {
               for (int64_t i = begin; i < end; ++i) {
-                const uint32_t random =
-                    is_stochastic(options.policy.rounding) ? random_word(options.seed, static_cast<uint64_t>(i)) : 0;
+                const uint32_t random = is_stochastic(options.policy.rounding)
+                                            ? random_word(options.seed, first + static_cast<uint64_t>(i))
+                                            : 0;
                 put(f, encode(f, static_cast<double>(in[i]), options.policy, random), out[i]);
               }
             } else {
-              run(kernels, plan, in + begin, out + begin, end - begin, static_cast<uint64_t>(begin));
+              run(kernels, plan, in + begin, out + begin, end - begin, first + static_cast<uint64_t>(begin));
             }
           },
           way);
@@ -449,8 +452,8 @@ void decode_to_bf16(const ElementFormat& format, std::span<const uint8_t> in, st
   std::array<uint16_t, 257> table;
   table.fill(0x7FC0);
   for (uint32_t code = 0; code < format.code_count(); ++code) {
-    table[code] = static_cast<uint16_t>(
-        encode(bf16, decode_exact(format, code), {Rounding::nearest_even, Saturation::none}));
+    table[code] =
+        static_cast<uint16_t>(encode(bf16, decode_exact(format, code), {Rounding::nearest_even, Saturation::none}));
   }
   const ArrayKernels& kernels = kernels_of(options.isa);
   in_parts(static_cast<int64_t>(in.size()), options.pool, [&](int64_t begin, int64_t end) {

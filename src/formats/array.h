@@ -1,7 +1,8 @@
-// Whole arrays into formats and back: what encode() and decode() do to each number, by vector instructions and threads.
+// Whole arrays into formats and back: what encode() and decode() do to each number, by vector instructions and
+// threads.
 //
 // Every result is that of the scalar functions, for any instruction set and any number of threads. Random bits of
-// element i of an array are random_word(seed, i).
+// element i of an array are random_word(seed, first + i).
 #pragma once
 
 #include <cstdint>
@@ -20,9 +21,10 @@ inline uint32_t random_word(uint64_t seed, uint64_t i) { return philox(seed, 0, 
 
 struct ArrayOptions {
   CastPolicy policy;
-  uint64_t seed = 0;           // of stochastic roundings
+  uint64_t seed = 0;  // of stochastic roundings
   Isa isa = active_isa();
   ThreadPool* pool = nullptr;  // null: this thread alone
+  int64_t first = 0;           // index of in[0], where it is part of a longer array; a multiple of 64
 };
 
 // How the numbers of an array lie in memory.

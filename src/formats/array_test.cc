@@ -25,7 +25,8 @@ std::vector<Isa> instruction_sets() {
 // Values, what lies between and beside them, and floats of any bits.
 std::vector<float> inputs_for(const ElementFormat& f, size_t count, uint64_t seed) {
   Rng rng(seed);
-  std::vector<float> out = {0.0f, -0.0f, HUGE_VALF, -HUGE_VALF, std::nanf(""), -std::nanf(""), 1e-45f, -1e-45f, 3e38f, -3e38f};
+  std::vector<float> out = {0.0f,           -0.0f,  HUGE_VALF, -HUGE_VALF, std::nanf(""),
+                            -std::nanf(""), 1e-45f, -1e-45f,   3e38f,      -3e38f};
   while (out.size() < count) {
     const auto code = static_cast<uint32_t>(rng.below(f.code_count()));
     const double a = value(f, code), b = value(f, code + 1 < f.code_count() ? code + 1 : 0);
@@ -60,10 +61,9 @@ void check_codes(const ElementFormat& f, const std::vector<float>& in, const Arr
   std::vector<Code> got(in.size());
   encode_array(f, in, std::span<Code>(got), options);
   for (size_t i = 0; i < in.size(); ++i) {
-    ASSERT_EQ(got[i], expected[i]) << fmt::format("{} {} {} {} element {} x {:a} ({:08x})", print(f),
-                                                  print_rounding(options.policy),
-                                                  print_saturation(options.policy.saturation), isa_name(options.isa), i,
-                                                  in[i], float_bits(in[i]));
+    ASSERT_EQ(got[i], expected[i]) << fmt::format(
+        "{} {} {} {} element {} x {:a} ({:08x})", print(f), print_rounding(options.policy),
+        print_saturation(options.policy.saturation), isa_name(options.isa), i, in[i], float_bits(in[i]));
   }
 }
 
@@ -92,7 +92,8 @@ void check(const ElementFormat& f, const CastPolicy& policy, const std::vector<f
 std::vector<CastPolicy> policies() {
   std::vector<CastPolicy> out;
   for (const Rounding rounding : kRoundings) {
-    for (const Saturation saturation : {Saturation::finite, Saturation::propagate, Saturation::none, Saturation::wrap}) {
+    for (const Saturation saturation :
+         {Saturation::finite, Saturation::propagate, Saturation::none, Saturation::wrap}) {
       out.push_back({rounding, saturation, 32});
       if (is_stochastic(rounding)) out.push_back({rounding, saturation, 7});
       if (is_stochastic(rounding)) out.push_back({rounding, saturation, 31});
@@ -103,9 +104,10 @@ std::vector<CastPolicy> policies() {
 
 TEST(Array, NamedElementsUnderEveryPolicy) {
   for (const char* name :
-       {"e4m3fn", "e5m2", "e4m3", "e4m3fnuz", "e2m1", "e3m2", "f16", "bf16", "tf32", "e8m0", "ue5m3", "binary8p4se",
-        "binary8p1sf", "binary12p5ue", "e3m4nosub", "e5m2ftz", "int8", "int4", "uint5", "fix16.8", "ufix12.12", "nf4",
-        "posit8", "posit16", "int8sym", "e3m0", "e8m3b120"}) {
+       {"e4m3fn",    "e5m2",    "e4m3",    "e4m3fnuz", "e2m1",        "e3m2",        "f16",
+        "bf16",      "tf32",    "e8m0",    "ue5m3",    "binary8p4se", "binary8p1sf", "binary12p5ue",
+        "e3m4nosub", "e5m2ftz", "int8",    "int4",     "uint5",       "fix16.8",     "ufix12.12",
+        "nf4",       "posit8",  "posit16", "int8sym",  "e3m0",        "e8m3b120"}) {
     const ElementFormat f = element(name);
     const std::vector<float> in = inputs_for(f, 331, 7);
     for (const CastPolicy& policy : policies()) check(f, policy, in);
@@ -144,6 +146,11 @@ TEST(Array, ThreadsAndStridesChangeNothing) {
       ASSERT_TRUE(same_float(one[i], spread[3 * i])) << i;
     }
     EXPECT_EQ(spread[1], -1.0f);
+    const std::span<const float> all(in);
+    options.first = 640;
+    cast_array(f, all.subspan(640), std::span(many).subspan(640), options);
+    options.first = 0;
+    for (size_t i = 0; i < in.size(); ++i) ASSERT_TRUE(same_float(one[i], many[i])) << i;
     std::vector<float> place = in;
     cast_array(f, place, place, options);
     for (size_t i = 0; i < in.size(); ++i) ASSERT_TRUE(same_float(one[i], place[i])) << i;
