@@ -12,7 +12,9 @@ build = cmake --preset $(1) >/dev/null && ninja -C build/$(1) -j $(JOBS) $(2)
 # $(call run_tests,preset): all tests; their count is the closing line. No test at all is a failure.
 run_tests = ctest --test-dir build/$(1) --output-on-failure --no-tests=error -j $(JOBS)
 
-.PHONY: help bootstrap build demo test test-exhaustive asan ubsan gcc fuzz check format install clean
+PYTHON_ENV := build/python-env
+
+.PHONY: python help bootstrap build demo test test-exhaustive asan ubsan gcc fuzz check format install clean
 
 help:  ## this list
 	@echo "make TARGET, on Debian 12; what is missing is installed first (tools/packages.txt)"
@@ -53,6 +55,13 @@ gcc: bootstrap  ## all tests, built by GCC
 fuzz: bootstrap  ## every libFuzzer target for FUZZ_SECONDS (60) each
 	@$(call build,fuzz,fuzzers)
 	@tools/fuzz build/fuzz/fuzz_programs $(FUZZ_SECONDS)
+
+python: bootstrap  ## the Python package, in a virtual environment, and its tests (needs PyPI)
+	@test -x $(PYTHON_ENV)/bin/pip || python3 -m venv $(PYTHON_ENV)
+	@echo "== build (python)"
+	@$(PYTHON_ENV)/bin/pip install -q --upgrade "./python[test]" -Cbuild-dir=build/python
+	@echo "== tests (python)"
+	@$(PYTHON_ENV)/bin/python -m pytest -q python/tests
 
 check: bootstrap  ## layout of the code, layers, sizes, type ladders, words (tools/check)
 	@tools/check

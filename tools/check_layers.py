@@ -13,6 +13,9 @@ ISA_HEADERS = ["simd/*.h", "{here}/generic.h", "*/args.h"]
 # ... and system headers without function templates that a debug build would emit. No standard containers.
 ISA_SYSTEM_HEADERS = {"immintrin.h", "arm_neon.h", "cstddef", "cstdint", "cstring", "type_traits", "limits"}
 
+# Folders that see nothing but the public headers.
+PUBLIC_ONLY = {"include", "examples"}
+
 # Folders outside src/ that may include every room.
 ABOVE_ALL_ROOMS = {"bench", "tests", "lab", "python"}
 
@@ -63,7 +66,7 @@ def check_room_file(name, text, ranks, existing):
 
 def check_public_header(name, text):
     return [
-        f'{name}:{line}: "{quoted}": a public header includes only public headers (src/ is private)'
+        f'{name}:{line}: "{quoted}": what users see and write includes only public headers (src/ is private)'
         for line, quoted, _ in includes(text)
         if quoted is not None and not quoted.startswith("lowbit/")
     ]
@@ -105,10 +108,10 @@ def check(root):
             stem = name.rsplit("/", 1)[1].removesuffix(".cc")
             if name.endswith(".cc") and stem in isas:
                 failures += check_isa_file(root, name, stem, existing)
-        elif top == "include":
+        elif top in PUBLIC_ONLY:
             failures += check_public_header(name, text)
         elif top not in ABOVE_ALL_ROOMS:
-            failures.append(f"{name}: C++ stands in src, include, bench, tests, lab or python")
+            failures.append(f"{name}: C++ stands in src, include, examples, bench, tests, lab or python")
     return sorted(set(failures)), []
 
 
@@ -132,7 +135,8 @@ def self_test():
         ({"src/base/b.h": '#include "base/../base/a.h"\n'}, ["full path of a room"]),
         ({"src/base/b.h": '#include "base/gone.h"\n'}, ["no such file"]),
         ({"src/new/b.h": "\n"}, ["no rank in LAYERS"]),
-        ({"include/lowbit/z.h": '#include "base/a.h"\n'}, ["a public header"]),
+        ({"include/lowbit/z.h": '#include "base/a.h"\n'}, ["only public headers"]),
+        ({"examples/z.cc": '#include "base/a.h"\n'}, ["only public headers"]),
         ({"other/z.cc": "\n"}, ["C++ stands in"]),
         ({"src/kernels/op/args.h": "#include <vector>\n"}, ["<vector>"]),
         ({"src/kernels/op/generic.h": '#include "base/a.h"\n'}, ['"base/a.h": ISA files see only']),

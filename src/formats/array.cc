@@ -11,7 +11,7 @@
 
 #include "base/bits.h"
 #include "base/check.h"
-#include "formats/arrays/args.h"
+#include "formats/array_plans.h"
 #include "formats/codebook.h"
 #include "formats/codes.h"
 #include "formats/exact.h"
@@ -21,14 +21,6 @@ namespace {
 
 // Numbers given to a thread at a time; a multiple of 64, so that random words begin at a block.
 constexpr int64_t kGrain = 1 << 14;
-
-const ArrayKernels& kernels_of(Isa isa) {
-#if defined(__x86_64__)
-  if (isa == Isa::avx512) return avx512_kernels();
-  if (isa == Isa::avx2) return avx2_kernels();
-#endif
-  return portable_kernels();
-}
 
 // ---- plans -------------------------------------------------------------------------------------------------------
 
@@ -120,6 +112,24 @@ StepCast step_plan(const ElementFormat& f, const CastPolicy& policy, uint64_t se
   return p;
 }
 
+}  // namespace
+
+const ArrayKernels& array_kernels(Isa isa) {
+#if defined(__x86_64__)
+  if (isa == Isa::avx512) return avx512_kernels();
+  if (isa == Isa::avx2) return avx2_kernels();
+#endif
+  return portable_kernels();
+}
+
+const BlockKernels& block_kernels(Isa isa) {
+#if defined(__x86_64__)
+  if (isa == Isa::avx512) return avx512_block_kernels();
+  if (isa == Isa::avx2) return avx2_block_kernels();
+#endif
+  return portable_block_kernels();
+}
+
 // The largest finite value, and the power of two above it, leave room for the magic number above them.
 bool has_magic(const ElementFormat& f, const CastPolicy& policy) {
   return policy.rounding == Rounding::nearest_even && f.kind == ElementKind::floating && f.is_signed &&
@@ -145,6 +155,8 @@ MagicCast magic_plan(const ElementFormat& f, const CastPolicy& policy) {
   p.sign_shift = 31 - (f.exponent_bits + f.mantissa_bits);
   return p;
 }
+
+namespace {
 
 bool has_fixed(const ElementFormat& f, const CastPolicy& policy) {
   return is_fixed(f) && policy.rounding == Rounding::nearest_even;
@@ -343,7 +355,7 @@ void convert(const ElementFormat& f, const float* in, Out* out, int64_t count, c
     });
   } else {
     const Way way = way_of(f, options, sizeof(Out) == 2);
-    const ArrayKernels& kernels = kernels_of(options.isa);
+    const ArrayKernels& kernels = array_kernels(options.isa);
     in_parts(count, options.pool, [&](int64_t begin, int64_t end) {
       std::visit(
           [&](const auto& plan) {
@@ -366,7 +378,7 @@ void convert(const ElementFormat& f, const float* in, Out* out, int64_t count, c
 template <class Code>
 void decode(const ElementFormat& f, std::span<const Code> in, std::span<float> out, const ArrayOptions& options) {
   LOWBIT_CHECK(in.size() == out.size());
-  const ArrayKernels& kernels = kernels_of(options.isa);
+  const ArrayKernels& kernels = array_kernels(options.isa);
   const bool whole = sizeof(Code) < 4 && f.bits == 8 * sizeof(Code);
   // A table that has an entry for every pattern of the code's type needs no check of the codes.
   std::vector<float> padded;
@@ -455,7 +467,7 @@ void decode_to_bf16(const ElementFormat& format, std::span<const uint8_t> in, st
     table[code] =
         static_cast<uint16_t>(encode(bf16, decode_exact(format, code), {Rounding::nearest_even, Saturation::none}));
   }
-  const ArrayKernels& kernels = kernels_of(options.isa);
+  const ArrayKernels& kernels = array_kernels(options.isa);
   in_parts(static_cast<int64_t>(in.size()), options.pool, [&](int64_t begin, int64_t end) {
     kernels.decode_bf16(table.data(), in.data() + begin, out.data() + begin, end - begin);
   });

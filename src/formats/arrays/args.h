@@ -88,6 +88,20 @@ struct ArrayKernels {
   void (*decode_bf16)(const uint16_t* table, const uint8_t* in, uint16_t* out, int64_t count);
 };
 
+// Blocks of `group` numbers, one behind the other.
+struct BlockKernels {
+  void (*amax)(const float* in, int64_t group, int64_t blocks, uint32_t* bits);
+  void (*codes8)(const MagicCast&, bool power_of_two, const float* in, int64_t group, int64_t blocks,
+                 const float* scales, uint8_t* out);
+  void (*cast)(const MagicCast&, bool power_of_two, const float* in, int64_t group, int64_t blocks,
+               const float* scales, float* out);
+  void (*quotients)(const float* in, float divisor, float* out, int64_t count);
+};
+
+const BlockKernels& portable_block_kernels();
+const BlockKernels& avx2_block_kernels();
+const BlockKernels& avx512_block_kernels();
+
 const ArrayKernels& portable_kernels();
 const ArrayKernels& avx2_kernels();
 const ArrayKernels& avx512_kernels();

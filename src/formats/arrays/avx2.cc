@@ -1,6 +1,6 @@
 #include <immintrin.h>
 
-#include "formats/arrays/generic.h"
+#include "formats/arrays/block_generic.h"
 
 namespace lowbit::formats {
 namespace avx2 {
@@ -10,6 +10,9 @@ struct Lanes {
   using U = Vectors<kLanes>::U;
   static U gather(const uint32_t* table, U index) {
     return (U)_mm256_i32gather_epi32(reinterpret_cast<const int*>(table), (__m256i)index, 4);
+  }
+  static Vectors<kLanes>::F negated_fma(Vectors<kLanes>::F a, Vectors<kLanes>::F b, Vectors<kLanes>::F c) {
+    return (Vectors<kLanes>::F)_mm256_fnmadd_ps((__m256)a, (__m256)b, (__m256)c);
   }
   static U shift_left(U x, U count) { return (U)_mm256_sllv_epi32((__m256i)x, (__m256i)count); }
   static U shift_right(U x, U count) { return (U)_mm256_srlv_epi32((__m256i)x, (__m256i)count); }
@@ -32,6 +35,11 @@ struct Lanes {
 
 const ArrayKernels& avx2_kernels() {
   static constinit const ArrayKernels kKernels = make_kernels<avx2::Lanes>();
+  return kKernels;
+}
+
+const BlockKernels& avx2_block_kernels() {
+  static constinit const BlockKernels kKernels = make_block_kernels<avx2::Lanes>();
   return kKernels;
 }
 

@@ -1,6 +1,6 @@
 #include <immintrin.h>
 
-#include "formats/arrays/generic.h"
+#include "formats/arrays/block_generic.h"
 
 namespace lowbit::formats {
 namespace avx512 {
@@ -23,6 +23,9 @@ struct Lanes {
   static constexpr int kLanes = 16;
   using U = Vectors<kLanes>::U;
   static U gather(const uint32_t* table, U index) { return (U)_mm512_i32gather_epi32((__m512i)index, table, 4); }
+  static Vectors<kLanes>::F negated_fma(Vectors<kLanes>::F a, Vectors<kLanes>::F b, Vectors<kLanes>::F c) {
+    return (Vectors<kLanes>::F)_mm512_fnmadd_ps((__m512)a, (__m512)b, (__m512)c);
+  }
   static U shift_left(U x, U count) { return (U)_mm512_sllv_epi32((__m512i)x, (__m512i)count); }
   static U shift_right(U x, U count) { return (U)_mm512_srlv_epi32((__m512i)x, (__m512i)count); }
   static void decode_bf16(const uint16_t* table, const uint8_t* in, uint16_t* out, int64_t count) {
@@ -43,6 +46,11 @@ struct Lanes {
 
 const ArrayKernels& avx512_kernels() {
   static constinit const ArrayKernels kKernels = make_kernels<avx512::Lanes>();
+  return kKernels;
+}
+
+const BlockKernels& avx512_block_kernels() {
+  static constinit const BlockKernels kKernels = make_block_kernels<avx512::Lanes>();
   return kKernels;
 }
 

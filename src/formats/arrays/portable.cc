@@ -1,4 +1,4 @@
-#include "formats/arrays/generic.h"
+#include "formats/arrays/block_generic.h"
 
 namespace lowbit::formats {
 namespace portable {
@@ -9,6 +9,12 @@ struct Lanes {
   static U gather(const uint32_t* table, U index) {
     U out = {};
     for (int i = 0; i < kLanes; ++i) out[i] = table[index[i]];
+    return out;
+  }
+  // One rounding: of doubles the product is exact, and so is the difference to a float's 24 bits where it is small.
+  static Vectors<kLanes>::F negated_fma(Vectors<kLanes>::F a, Vectors<kLanes>::F b, Vectors<kLanes>::F c) {
+    Vectors<kLanes>::F out = {};
+    for (int i = 0; i < kLanes; ++i) out[i] = static_cast<float>(static_cast<double>(c[i]) - static_cast<double>(a[i]) * b[i]);
     return out;
   }
   static U shift_left(U x, U count) {
@@ -30,6 +36,11 @@ struct Lanes {
 
 const ArrayKernels& portable_kernels() {
   static constinit const ArrayKernels kKernels = make_kernels<portable::Lanes>();
+  return kKernels;
+}
+
+const BlockKernels& portable_block_kernels() {
+  static constinit const BlockKernels kKernels = make_block_kernels<portable::Lanes>();
   return kKernels;
 }
 

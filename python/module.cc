@@ -1,0 +1,175 @@
+// Bindings of the formats room: strings and flat arrays in, flat arrays out. Shapes, dtypes and defaults are the Python
+// side's work (lowbit/__init__.py).
+#include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
+#include <nanobind/stl/vector.h>
+
+#include <stdexcept>
+
+#include "formats/array.h"
+#include "formats/block.h"
+#include "formats/exact.h"
+#include "formats/families.h"
+
+namespace nb = nanobind;
+
+namespace lowbit {
+namespace {
+
+template <class T>
+T checked(Result<T> result) {
+  if (!result.ok()) throw nb::value_error(result.message().c_str());
+  return std::move(result).value();
+}
+void checked(const Status& status) {
+  if (!status.ok()) throw nb::value_error(status.message().c_str());
+}
+
+template <class T>
+using Flat = nb::ndarray<T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
+
+template <class T>
+std::span<T> span_of(const Flat<T>& array) {
+  return {array.data(), array.size()};
+}
+
+// The options of one call, and the threads it runs on.
+struct Call {
+  formats::ArrayOptions options;
+  std::unique_ptr<ThreadPool> pool;
+
+  Call(std::string_view round, std::string_view saturate, uint64_t seed, int threads) {
+    options.policy = checked(formats::parse_policy(round, saturate));
+    options.seed = seed;
+    if (threads != 1) {
+      pool = std::make_unique<ThreadPool>(threads);
+      options.pool = pool.get();
+    }
+  }
+};
+
+void cast(std::string_view format, const Flat<const float>& in, const Flat<float>& out, std::string_view round,
+          std::string_view saturate, uint64_t seed, int threads) {
+  const formats::ElementFormat element = checked(formats::parse_element(format));
+  Call call(round, saturate, seed, threads);
+  nb::gil_scoped_release release;
+  formats::cast_array(element, span_of(in), span_of(out), call.options);
+}
+
+// Doubles are rounded once, straight to the format.
+void cast_double(std::string_view format, const Flat<const double>& in, const Flat<double>& out, std::string_view round,
+                 std::string_view saturate, uint64_t seed) {
+  const formats::ElementFormat element = checked(formats::parse_element(format));
+  const Call call(round, saturate, seed, 1);
+  for (size_t i = 0; i < in.size(); ++i) {
+    const uint32_t random = formats::random_word(seed, i);
+    out.data()[i] =
+        formats::decode_exact(element, formats::encode(element, in.data()[i], call.options.policy, random)).to_double();
+  }
+}
+
+template <class Code>
+void encode(std::string_view format, const Flat<const float>& in, const Flat<Code>& out, std::string_view round,
+            std::string_view saturate, uint64_t seed, int threads) {
+  const formats::ElementFormat element = checked(formats::parse_element(format));
+  if (element.bits > 8 * sizeof(Code)) throw nb::value_error("codes of this format need a wider type");
+  Call call(round, saturate, seed, threads);
+  nb::gil_scoped_release release;
+  formats::encode_array(element, span_of(in), span_of(out), call.options);
+}
+
+template <class Code>
+void encode_double(std::string_view format, const Flat<const double>& in, const Flat<Code>& out,
+                   std::string_view round, std::string_view saturate, uint64_t seed) {
+  const formats::ElementFormat element = checked(formats::parse_element(format));
+  if (element.bits > 8 * sizeof(Code)) throw nb::value_error("codes of this format need a wider type");
+  const Call call(round, saturate, seed, 1);
+  for (size_t i = 0; i < in.size(); ++i) {
+    out.data()[i] = static_cast<Code>(
+        formats::encode(element, in.data()[i], call.options.policy, formats::random_word(seed, i)));
+  }
+}
+
+template <class Code>
+void decode(std::string_view format, const Flat<const Code>& in, const Flat<float>& out, int threads) {
+  const formats::ElementFormat element = checked(formats::parse_element(format));
+  if (element.bits < 8 * sizeof(Code)) {
+    for (size_t i = 0; i < in.size(); ++i) {
+      if (in.data()[i] >= element.code_count()) throw nb::value_error("found a code with bits beyond the format's");
+    }
+  } else if (element.bits > 8 * sizeof(Code)) {
+    throw nb::value_error("codes of this format need a wider type");
+  }
+  Call call("rne", "finite", 0, threads);
+  nb::gil_scoped_release release;
+  formats::decode_array(element, span_of(in), span_of(out), call.options);
+}
+
+void cast_blocks(std::string_view format, const Flat<const float>& in, int64_t cols, const Flat<float>& out,
+                 std::string_view rule, double threshold, std::string_view round, std::string_view saturate,
+                 uint64_t seed, int threads) {
+  const formats::Format parsed = checked(formats::parse_format(format));
+  formats::BlockOptions options;
+  options.rule = checked(formats::parse_scale_rule(rule));
+  options.threshold = threshold;
+  checked(formats::check_block_format(parsed, options));
+  Call call(round, saturate, seed, threads);
+  options.array = call.options;
+  nb::gil_scoped_release release;
+  formats::cast_blocks(parsed, span_of(in), cols, span_of(out), options);
+}
+
+bool is_element(std::string_view format) { return formats::parse_element(format).ok(); }
+
+nb::dict info(std::string_view format) {
+  const formats::ElementFormat f = checked(formats::parse_element(format));
+  nb::dict out;
+  const auto value = [&](uint32_t code) { return formats::decode_exact(f, code).to_double(); };
+  const uint32_t nan = formats::encode(f, std::nan(""), {formats::Rounding::nearest_even, formats::Saturation::none});
+  out["name"] = formats::print(f);
+  out["bits"] = static_cast<int>(f.bits);
+  out["max"] = value(f.max_code());
+  out["min"] = value(f.min_code());
+  out["has_nan"] = formats::decode_exact(f, nan).is_nan();
+  out["has_infinity"] = f.kind == formats::ElementKind::floating && f.has_infinity;
+  out["exact_in_float32"] = formats::exact_in_float(f);
+  return out;
+}
+
+nb::list names() {
+  nb::list out;
+  for (const formats::ElementRow& row : formats::named_elements()) {
+    out.append(nb::make_tuple(std::string(row.name), "element", std::string(row.source)));
+  }
+  for (const formats::Family& row : formats::families()) {
+    out.append(nb::make_tuple(std::string(row.shape), "family", std::string(row.source)));
+  }
+  for (const formats::Alias& row : formats::aliases()) {
+    out.append(nb::make_tuple(std::string(row.name), std::string(row.meaning), std::string(row.source)));
+  }
+  return out;
+}
+
+}  // namespace
+}  // namespace lowbit
+
+NB_MODULE(_lowbit, m) {
+  using namespace lowbit;
+  m.def("cast", &cast);
+  m.def("cast_double", &cast_double);
+  m.def("encode", &encode<uint8_t>);
+  m.def("encode", &encode<uint16_t>);
+  m.def("encode", &encode<uint32_t>);
+  m.def("encode_double", &encode_double<uint8_t>);
+  m.def("encode_double", &encode_double<uint16_t>);
+  m.def("encode_double", &encode_double<uint32_t>);
+  m.def("decode", &decode<uint8_t>);
+  m.def("decode", &decode<uint16_t>);
+  m.def("decode", &decode<uint32_t>);
+  m.def("cast_blocks", &cast_blocks);
+  m.def("is_element", &is_element);
+  m.def("info", &info);
+  m.def("names", &names);
+}

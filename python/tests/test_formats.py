@@ -1,0 +1,150 @@
+"""lowbit against the libraries that share formats with it: ml_dtypes and gfloat, all codes and 10^7 numbers each."""
+
+import numpy as np
+import pytest
+
+import lowbit
+
+COUNT = 10_000_000
+
+
+def numbers(count, seed):
+    """Floats of any bits, of a common range, and every edge."""
+    rng = np.random.default_rng(seed)
+    any_bits = rng.integers(0, 1 << 32, count // 2, dtype=np.uint32).view(np.float32)
+    common = np.ldexp(rng.standard_normal(count // 2), rng.integers(-20, 12, count // 2)).astype(np.float32)
+    edges = np.array([0, np.inf, np.nan, 1e-45, 3.4e38, 448, 464, 464.00003, 465, 240, 248, 57344, 61440, 7, 6, 0.25, 30, 15.5, 65504, 65520], np.float32)
+    return np.concatenate([edges, -edges, any_bits, common])
+
+
+def same(a, b):
+    both_nan = np.isnan(a) & np.isnan(b)
+    return both_nan | ((a == b) & (np.signbit(a) == np.signbit(b)))
+
+
+ML_NAMES = ["bf16", "e4m3fn", "e4m3", "e4m3fnuz", "e4m3b11fnuz", "e5m2", "e5m2fnuz", "e3m4", "e2m3", "e3m2", "e2m1"]
+
+
+@pytest.mark.parametrize("name", ML_NAMES)
+def test_casts_are_those_of_ml_dtypes(name):
+    pytest.importorskip("ml_dtypes")
+    x = numbers(COUNT, 1)
+    with np.errstate(all="ignore"):
+        theirs = x.astype(lowbit.dtype(name)).astype(np.float32)
+    ours = lowbit.cast(x, name, saturate="none", threads=2)
+    if not lowbit.info(name)["has_nan"]:
+        keep = ~np.isnan(x)  # without a NaN each library picks a number
+        x, theirs, ours = x[keep], theirs[keep], ours[keep]
+    wrong = ~same(ours, theirs)
+    assert not wrong.any(), (name, x[wrong][:5], ours[wrong][:5], theirs[wrong][:5])
+
+
+@pytest.mark.parametrize("name", ML_NAMES + ["e8m0"])
+def test_codes_are_those_of_ml_dtypes(name):
+    pytest.importorskip("ml_dtypes")
+    bits = lowbit.info(name)["bits"]
+    codes = np.arange(1 << bits, dtype=np.uint8 if bits <= 8 else np.uint16)
+    theirs = codes.view(lowbit.dtype(name))
+    assert same(lowbit.decode(theirs), theirs.astype(np.float32)).all()
+    finite = ~np.isnan(lowbit.decode(codes, name))
+    assert (lowbit.encode(lowbit.decode(codes, name), name, saturate="none")[finite] == codes[finite]).all()
+
+
+# gfloat's formats by its names and ours.
+GFLOAT = {
+    "format_info_ocp_e4m3": "e4m3fn",
+    "format_info_ocp_e5m2": "e5m2",
+    "format_info_ocp_e2m1": "e2m1",
+    "format_info_ocp_e2m3": "e2m3",
+    "format_info_ocp_e3m2": "e3m2",
+    "format_info_binary16": "f16",
+    "format_info_bfloat16": "bf16",
+}
+
+
+def gfloat_modes():
+    from gfloat import RoundMode
+
+    return {
+        "rne": RoundMode.TiesToEven,
+        "rna": RoundMode.TiesToAway,
+        "rz": RoundMode.TowardZero,
+        "ru": RoundMode.TowardPositive,
+        "rd": RoundMode.TowardNegative,
+    }
+
+
+def compare_with_gfloat(info, name, count):
+    gfloat = pytest.importorskip("gfloat")
+    x = numbers(count, 2).astype(np.float64)
+    x = x[np.isfinite(x)]
+    for ours_name, mode in gfloat_modes().items():
+        for saturate in (True, False):
+            with np.errstate(all="ignore"):
+                theirs = gfloat.round_ndarray(info, x, mode, saturate)
+            ours = lowbit.cast(x.astype(np.float32), name, round=ours_name, saturate="finite" if saturate else "none", threads=2)
+            wrong = ~same(ours.astype(np.float64), theirs)
+            # gfloat refuses to overflow where there is neither infinity nor NaN; both libraries clamp.
+            assert not wrong.any(), (name, ours_name, saturate, x[wrong][:5], ours[wrong][:5], theirs[wrong][:5])
+
+
+@pytest.mark.parametrize("theirs,ours", GFLOAT.items())
+def test_roundings_are_those_of_gfloat(theirs, ours):
+    formats = pytest.importorskip("gfloat.formats")
+    compare_with_gfloat(getattr(formats, theirs), ours, 1_000_000)
+
+
+@pytest.mark.parametrize("k,p", [(8, 3), (8, 4), (8, 1), (6, 3), (4, 2), (3, 1)])
+def test_p3109_is_that_of_gfloat(k, p):
+    formats = pytest.importorskip("gfloat.formats")
+    gfloat = pytest.importorskip("gfloat")
+    if not hasattr(formats, "format_info_p3109"):
+        pytest.skip("this gfloat has no P3109 by parameters")
+    try:
+        info = formats.format_info_p3109(k, p)
+    except Exception as error:
+        pytest.skip(f"gfloat: {error}")
+    suffix = "e" if info.has_infs else "f"
+    name = f"binary{k}p{p}s{suffix}"
+    codes = np.arange(1 << k, dtype=np.uint8)
+    theirs = np.array([gfloat.decode_float(info, int(c)).fval for c in codes])
+    assert same(lowbit.decode(codes, name).astype(np.float64), theirs).all()
+
+
+def test_stochastic_rounding_does_not_depend_on_threads():
+    x = np.random.default_rng(3).standard_normal(100_003).astype(np.float32)
+    one = lowbit.cast(x, "e4m3fn", round="sr", seed=11)
+    assert (one == lowbit.cast(x, "e4m3fn", round="sr", seed=11, threads=2)).all()
+    assert (one != lowbit.cast(x, "e4m3fn", round="sr", seed=12)).any()
+    low, high = lowbit.cast(x, "e4m3fn", round="rd"), lowbit.cast(x, "e4m3fn", round="ru")
+    assert ((one == low) | (one == high)).all()
+
+
+def test_arrays_of_any_kind():
+    x = np.random.default_rng(4).standard_normal((6, 8, 32)).astype(np.float32)
+    whole = lowbit.cast(x, "mxfp4")
+    assert (lowbit.cast(x[:, ::2], "mxfp4") == whole[:, ::2]).all()
+    assert lowbit.cast(x.T, "e5m2").shape == x.T.shape
+    assert lowbit.cast(np.float32(3.3), "e2m1").shape == ()
+    assert lowbit.cast(np.zeros((0, 4), np.float32), "mxfp4").shape == (0, 4)
+    out = np.empty_like(x)
+    assert lowbit.cast(x, "e4m3fn", out=out) is out
+    # Doubles are rounded once: through float32 this would be the tie, and 0.
+    assert lowbit.cast(np.array([0.25 + 2**-40]), "e2m1")[0] == 0.5
+    assert lowbit.cast(np.array([2**-900]), "e11m4")[0] == 2**-900
+
+
+def test_errors_say_what_is_wrong():
+    x = np.zeros(4, np.float32)
+    with pytest.raises(ValueError, match="column 1.*nearest names"):
+        lowbit.cast(x, "e4m3fm")
+    with pytest.raises(ValueError, match="rounding"):
+        lowbit.cast(x, "e4m3fn", round="nearest")
+    with pytest.raises(ValueError, match="scale rule"):
+        lowbit.cast(x, "mxfp4", scale_rule="best")
+    with pytest.raises(ValueError, match="search"):
+        lowbit.cast(x, "q4_k")
+    with pytest.raises(ValueError, match="beyond"):
+        lowbit.decode(np.array([16], np.uint8), "e2m1")
+    with pytest.raises(ValueError, match="dtype"):
+        lowbit.decode(np.array([1.5]), "e2m1")

@@ -1,0 +1,95 @@
+// Block kernels over vectors of S::kLanes numbers; rules as for generic.h.
+#pragma once
+
+#include "formats/arrays/generic.h"
+
+namespace lowbit::formats {
+
+// The greatest magnitude of each block, as bits: from 0x7F800000 on there is an infinity or a NaN in it.
+template <class S>
+static inline void block_amax(const float* in, int64_t group, int64_t blocks, uint32_t* out) {
+  constexpr int N = S::kLanes;
+  using U = typename Vectors<N>::U;
+  for (int64_t b = 0; b < blocks; ++b) {
+    const float* x = in + b * group;
+    U most = {};
+    int64_t i = 0;
+    for (; i + N <= group; i += N) {
+      const U a = load_vector<U>(x + i) & 0x7FFFFFFFu;
+      most = a > most ? a : most;
+    }
+    uint32_t best = 0;
+    for (int k = 0; k < N; ++k) best = most[k] > best ? most[k] : best;
+    for (; i < group; ++i) {
+      const uint32_t a = bits_of(x[i]) & 0x7FFFFFFFu;
+      best = a > best ? a : best;
+    }
+    out[b] = best;
+  }
+}
+
+// x / s, rounded to odd: what is rounded to fewer bits next comes out as from the exact quotient.
+template <class S>
+static inline typename Vectors<S::kLanes>::F odd_quotient(typename Vectors<S::kLanes>::F x,
+                                                          typename Vectors<S::kLanes>::F s) {
+  using U = typename Vectors<S::kLanes>::U;
+  using I = typename Vectors<S::kLanes>::I;
+  using F = typename Vectors<S::kLanes>::F;
+  const F q = x / s;
+  const F rest = S::negated_fma(q, s, x);  // x - q s, exact
+  const I inexact = (I)(rest != 0.0f);
+  // The quotient lies beyond the exact one where the rest points back (s is positive).
+  const I beyond = inexact & (I)(((U)rest ^ (U)q) > 0x7FFFFFFFu);
+  return (F)(((U)q - ((U)beyond & 1u)) | ((U)inexact & 1u));
+}
+
+// Blocks with a scale each; scales that are powers of two are multiplied by their inverse. Codes, or values times the
+// scale.
+template <class S, class Out>
+static inline void scaled_cast(const MagicCast& given, bool power_of_two, const float* in, int64_t group, int64_t blocks,
+                               const float* scales, Out* out) {
+  constexpr int N = S::kLanes;
+  using U = typename Vectors<N>::U;
+  using F = typename Vectors<N>::F;
+  const MagicCast p = given;
+  for (int64_t b = 0; b < blocks; ++b) {
+    const F zero = {};
+    const F scale = zero + scales[b];
+    const F inverse = zero + 1.0f / scales[b];
+    for_vectors<N>(in + b * group, out + b * group, group, [&](const float* from, Out* to, int64_t) {
+      const F x = load_vector<F>(from);
+      const F q = power_of_two ? x * inverse : odd_quotient<S>(x, scale);
+      const U got = magic_result<N, sizeof(Out) < 4, false>(p, (U)q);
+      if constexpr (sizeof(Out) < 4) {
+        store_result<N>(to, got);
+      } else {
+        store_vector(to, (F)got * scale);
+      }
+    });
+  }
+}
+
+// out = in / divisor, rounded to odd.
+template <class S>
+static inline void odd_quotients(const float* in, float divisor, float* out, int64_t count) {
+  constexpr int N = S::kLanes;
+  using F = typename Vectors<N>::F;
+  for_vectors<N>(in, out, count, [&](const float* from, float* to, int64_t) {
+    const F zero = {};
+    store_vector(to, odd_quotient<S>(load_vector<F>(from), zero + divisor));
+  });
+}
+
+template <class S>
+static constexpr BlockKernels make_block_kernels() {
+  BlockKernels k = {};
+  k.amax = [](const float* in, int64_t group, int64_t n, uint32_t* out) { block_amax<S>(in, group, n, out); };
+  k.codes8 = [](const MagicCast& p, bool power, const float* in, int64_t group, int64_t n, const float* scales,
+                uint8_t* out) { scaled_cast<S>(p, power, in, group, n, scales, out); };
+  k.cast = [](const MagicCast& p, bool power, const float* in, int64_t group, int64_t n, const float* scales,
+              float* out) { scaled_cast<S>(p, power, in, group, n, scales, out); };
+  k.quotients = [](const float* in, float d, float* out, int64_t n) { odd_quotients<S>(in, d, out, n); };
+  return k;
+}
+
+}  // namespace lowbit::formats

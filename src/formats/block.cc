@@ -1,0 +1,402 @@
+#include "formats/block.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+
+#include "base/bits.h"
+#include "base/check.h"
+#include "base/named_list.h"
+#include "formats/array_plans.h"
+#include "formats/codes.h"
+#include "formats/exact.h"
+
+namespace lowbit::formats {
+namespace {
+
+constexpr std::string_view kRuleNames[] = {"automatic", "floor",       "ceil", "even",          "round-up",
+                                           "threshold", "four-thirds", "amax", "four-over-six", "mean-square"};
+
+// Blocks given to a kernel at a time.
+constexpr int64_t kBlocksAtOnce = 128;
+
+bool is_power_of_two(const ElementFormat& scale) {
+  return scale.kind == ElementKind::floating && scale.mantissa_bits == 0 && !scale.is_signed;
+}
+
+double largest_value(const ElementFormat& element) {
+  return std::fabs(decode_exact(element, element.max_code()).to_double());
+}
+
+ScaleRule rule_of(const Format& format, const BlockOptions& options) {
+  if (options.rule != ScaleRule::automatic) return options.rule;
+  return is_power_of_two(format.levels[0].scale) ? ScaleRule::threshold : ScaleRule::amax;
+}
+
+// The step below the largest value.
+double last_step(const ElementFormat& element) {
+  const double most = largest_value(element);
+  const double below = decode_exact(element, encode(element, std::nextafter(most, 0.0), {Rounding::down, {}})).to_double();
+  return most - below;
+}
+
+// Bits behind the point of the element's significand, as the rule `even` counts them.
+int mantissa_of(const ElementFormat& element) {
+  return element.kind == ElementKind::floating ? element.mantissa_bits : std::max(element.bits - 2, 0);
+}
+
+// Everything about a format that the choice of a scale needs.
+struct Chooser {
+  const Format& format;
+  const ElementFormat& element;
+  const ElementFormat& scale;
+  ScaleRule rule;
+  double most;       // m
+  int exponent;      // e
+  double threshold;  // t
+  bool below;        // a == t s is allowed: below the first power of two beyond m
+  int mantissa;
+
+  Chooser(const Format& f, const BlockOptions& options)
+      : format(f), element(f.element), scale(f.levels[0].scale), rule(rule_of(f, options)),
+        most(largest_value(element)), exponent(element.max_exponent()), mantissa(mantissa_of(element)) {
+    threshold = rule == ScaleRule::round_up ? most
+                : options.threshold > 0     ? options.threshold
+                                            : most + 0.625 * last_step(element);
+    below = threshold < std::ldexp(1.0, exponent + 1);
+  }
+
+  // The exponent of a power-of-two scale; a > 0.
+  int power(double a) const {
+    const int floor = std::ilogb(a);
+    switch (rule) {
+      case ScaleRule::ceil:
+        return floor + (std::ldexp(1.0, floor) == a ? 0 : 1) - exponent;
+      case ScaleRule::even:
+        return std::ilogb(a + std::ldexp(1.0, floor - mantissa - 1)) - exponent;
+      case ScaleRule::round_up:
+      case ScaleRule::threshold: {
+        int up = 0;
+        const double part = std::frexp(a / threshold, &up);  // in [1/2, 1)
+        return part == 0.5 && below ? up - 1 : up;
+      }
+      default:
+        return floor - exponent;
+    }
+  }
+
+  // The scale before it is stored, of rules that need no trial.
+  double wanted(double a, float outer) const {
+    if (rule == ScaleRule::amax) return a / static_cast<double>(static_cast<float>(most * static_cast<double>(outer)));
+    const double power_of_two = std::ldexp(1.0, power(a));
+    const double factor = rule == ScaleRule::four_thirds ? 4.0 / 3.0 : 1.0;
+    return power_of_two * factor / static_cast<double>(outer);
+  }
+
+  uint32_t stored(double s) const { return encode(scale, s, {Rounding::nearest_even, Saturation::finite}); }
+  float total(uint32_t code, float outer) const { return scale.decode(code) * outer; }
+
+  double squared_error(std::span<const float> block, float total_scale, const CastPolicy& policy) const {
+    double sum = 0;
+    for (const float x : block) {
+      if (!std::isfinite(x)) continue;
+      const double q = total_scale != 0 ? static_cast<double>(x) / static_cast<double>(total_scale) : 0.0;
+      const double d = static_cast<double>(x) - static_cast<double>(element.decode(encode(element, q, policy)) * total_scale);
+      sum += d * d;
+    }
+    return sum;
+  }
+
+  // The code with the least squared error; the first of equals.
+  uint32_t best_of(std::span<const uint32_t> codes, std::span<const float> block, float outer) const {
+    uint32_t best = codes[0];
+    double least = std::numeric_limits<double>::infinity();
+    for (const uint32_t code : codes) {
+      const double error = squared_error(block, total(code, outer), {});
+      if (error < least) {
+        least = error;
+        best = code;
+      }
+    }
+    return best;
+  }
+
+  uint32_t choose(std::span<const float> block, double a, float outer) const {
+    if (a == 0) return stored(0.0);
+    std::vector<uint32_t> codes;
+    if (rule == ScaleRule::four_over_six) {
+      codes = {stored(a / 6 / static_cast<double>(outer)), stored(a / 4 / static_cast<double>(outer))};
+    } else if (rule == ScaleRule::mean_square && is_power_of_two(scale)) {
+      for (const int k : {1, 0, -1}) codes.push_back(stored(std::ldexp(1.0, power(a) + k) / static_cast<double>(outer)));
+    } else if (rule == ScaleRule::mean_square) {
+      for (int k = 60; k >= 25; --k) codes.push_back(stored(a / most * (k / 50.0) / static_cast<double>(outer)));
+    } else {
+      return stored(wanted(a, outer));
+    }
+    return best_of(codes, block, outer);
+  }
+};
+
+double greatest_finite(std::span<const float> block) {
+  double a = 0;
+  for (const float x : block) {
+    if (std::isfinite(x)) a = std::max(a, static_cast<double>(std::fabs(x)));
+  }
+  return a;
+}
+
+bool holds_nan(std::span<const float> block) {
+  return std::any_of(block.begin(), block.end(), [](float x) { return std::isnan(x); });
+}
+
+// ---- one array ---------------------------------------------------------------------------------------------------
+
+// What is the same for all blocks of an array.
+class Converter {
+ public:
+  Converter(const Format& format, std::span<const float> values, int64_t cols, const BlockOptions& options)
+      : format_(format), options_(options), chooser_(format, options), values_(values), cols_(cols),
+        group_(format.levels[0].group < 0 ? cols : std::min(format.levels[0].group, cols)),
+        per_row_(group_ == 0 ? 0 : ceil_div(cols, group_)) {
+    const CastPolicy& policy = options.array.policy;
+    // Blocks one behind the other; the kernels know nearest_even with clamping alone.
+    fast_ = per_row_ > 0 && cols % group_ == 0 && has_magic(format.element, policy) &&
+            policy.saturation == Saturation::finite && format.element.bias < 127 &&
+            chooser_.rule != ScaleRule::four_over_six && chooser_.rule != ScaleRule::mean_square;
+    if (fast_) plan_ = magic_plan(format.element, policy);
+    nan_scale_ = nan_code(chooser_.scale);
+    outer_ = format.levels.size() == 2 ? tensor_scale() : 1.0f;
+  }
+
+  int64_t group() const { return group_; }
+  int64_t blocks() const { return cols_ == 0 ? 0 : static_cast<int64_t>(values_.size()) / cols_ * per_row_; }
+  float outer() const { return outer_; }
+
+  // Codes (8 bits) or values of all blocks, and the codes of their scales where wanted.
+  template <class Out>
+  void run(Out* out, uint32_t* scales) const {
+    const auto part = [&](int64_t begin, int64_t end) {
+      for (int64_t b = begin; b < end; b += kBlocksAtOnce) several(b, std::min(b + kBlocksAtOnce, end), out, scales);
+    };
+    if (options_.array.pool == nullptr || blocks() <= kBlocksAtOnce) return part(0, blocks());
+    options_.array.pool->parallel_for(ceil_div(blocks(), kBlocksAtOnce), 1, [&](int64_t begin, int64_t end, int) {
+      part(begin * kBlocksAtOnce, std::min(end * kBlocksAtOnce, blocks()));
+    });
+  }
+
+ private:
+  const Format& format_;
+  const BlockOptions& options_;
+  Chooser chooser_;
+  std::span<const float> values_;
+  int64_t cols_, group_, per_row_;
+  bool fast_ = false;
+  MagicCast plan_ = {};
+  std::optional<uint32_t> nan_scale_;
+  float outer_ = 1;
+
+  // a_T / (m S), S the largest inner scale (256 for four over six, so that 3/2 of it is there too).
+  float tensor_scale() const {
+    const double a = greatest_finite(values_);
+    double inner = decode_exact(chooser_.scale, chooser_.scale.max_code()).to_double();
+    if (chooser_.rule == ScaleRule::four_over_six) inner = std::min(inner, 256.0);
+    const ElementFormat& stored = format_.levels[1].scale;
+    const float s = stored.decode(encode(stored, a / (chooser_.most * inner)));
+    return s > 0 ? s : 1.0f;
+  }
+
+  std::pair<int64_t, int64_t> place(int64_t block) const {
+    const int64_t begin = block / per_row_ * cols_ + block % per_row_ * group_;
+    return {begin, std::min(begin + group_, (block / per_row_ + 1) * cols_)};
+  }
+
+  template <class Out>
+  void several(int64_t begin, int64_t end, Out* out, uint32_t* scales) const {
+    std::array<uint32_t, kBlocksAtOnce> codes = {};
+    std::array<float, kBlocksAtOnce> totals = {};
+    std::array<bool, kBlocksAtOnce> slow = {};
+    const int64_t count = end - begin;
+    if (fast_) {
+      choose_scales(begin, count, codes.data(), totals.data(), slow.data());
+    } else {
+      slow.fill(true);
+    }
+    for (int64_t i = 0; i < count;) {
+      int64_t next = i + 1;
+      if (slow[static_cast<size_t>(i)]) {
+        codes[static_cast<size_t>(i)] = one(begin + i, out);
+      } else {
+        while (next < count && !slow[static_cast<size_t>(next)]) ++next;
+        convert(begin + i, next - i, totals.data() + i, out);
+      }
+      i = next;
+    }
+    if (scales != nullptr) std::copy_n(codes.data(), count, scales + begin);
+  }
+
+  void convert(int64_t block, int64_t count, const float* totals, uint8_t* out) const {
+    block_kernels(options_.array.isa)
+        .codes8(plan_, multiplies(), values_.data() + block * group_, group_, count, totals, out + block * group_);
+  }
+  void convert(int64_t block, int64_t count, const float* totals, float* out) const {
+    block_kernels(options_.array.isa)
+        .cast(plan_, multiplies(), values_.data() + block * group_, group_, count, totals, out + block * group_);
+  }
+  bool multiplies() const { return is_power_of_two(chooser_.scale) && format_.levels.size() == 1; }
+
+  // Scales of many blocks by the rules that look at the greatest magnitude alone.
+  void choose_scales(int64_t begin, int64_t count, uint32_t* codes, float* totals, bool* slow) const {
+    const BlockKernels& kernels = block_kernels(options_.array.isa);
+    std::array<uint32_t, kBlocksAtOnce> bits;
+    kernels.amax(values_.data() + begin * group_, group_, count, bits.data());
+    if (chooser_.rule == ScaleRule::amax) {
+      std::array<float, kBlocksAtOnce> wanted;
+      for (int64_t i = 0; i < count; ++i) wanted[static_cast<size_t>(i)] = bits_float(bits[static_cast<size_t>(i)]);
+      const auto divisor = static_cast<float>(chooser_.most * static_cast<double>(outer_));
+      if (chooser_.scale.bits == 32) {
+        // Nothing narrower follows: the nearest float is the scale.
+        for (int64_t i = 0; i < count; ++i) codes[i] = float_bits(wanted[static_cast<size_t>(i)] / divisor);
+      } else {
+        kernels.quotients(wanted.data(), divisor, wanted.data(), count);
+        store_scales(std::span(wanted).first(static_cast<size_t>(count)), codes);
+      }
+    } else {
+      for (int64_t i = 0; i < count; ++i) {
+        const float a = bits_float(bits[static_cast<size_t>(i)]);
+        codes[i] = std::isfinite(a) && a > 0 ? chooser_.stored(chooser_.wanted(a, outer_)) : 0;
+      }
+    }
+    for (int64_t i = 0; i < count; ++i) {
+      const float a = bits_float(bits[static_cast<size_t>(i)]);
+      totals[i] = chooser_.total(codes[i], outer_);
+      // Nothing below rounds to a subnormal float or beyond the largest one.
+      slow[i] = !(a >= 0x1p-90f && a <= 0x1p120f && totals[i] >= 0x1p-110f && totals[i] <= 0x1p110f);
+    }
+  }
+
+  void store_scales(std::span<float> wanted, uint32_t* codes) const {
+    ArrayOptions options;
+    options.isa = options_.array.isa;
+    if (chooser_.scale.bits > 8) {
+      encode_array(chooser_.scale, wanted, std::span(codes, wanted.size()), options);
+      return;
+    }
+    std::array<uint8_t, kBlocksAtOnce> bytes;
+    const std::span<uint8_t> part = std::span(bytes).first(wanted.size());
+    encode_array(chooser_.scale, wanted, part, options);
+    std::copy(part.begin(), part.end(), codes);
+  }
+
+  void put(float value, uint32_t, float& out) const { out = value; }
+  void put(float, uint32_t code, uint8_t& out) const { out = static_cast<uint8_t>(code); }
+
+  // One block by the definition.
+  template <class Out>
+  uint32_t one(int64_t block, Out* out) const {
+    const auto [begin, end] = place(block);
+    const std::span<const float> x = values_.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin));
+    const bool lost = holds_nan(x) && nan_scale_.has_value();
+    const uint32_t code = lost ? *nan_scale_ : chooser_.choose(x, greatest_finite(x), outer_);
+    const float total = chooser_.total(code, outer_);
+    const CastPolicy& policy = options_.array.policy;
+    const ElementFormat& element = format_.element;
+    for (int64_t i = begin; i < end; ++i) {
+      const double v = values_[static_cast<size_t>(i)];
+      double q = v / static_cast<double>(total);
+      if (lost || (std::isfinite(v) && total == 0)) q = 0;
+      const uint32_t random =
+          is_stochastic(policy.rounding) ? random_word(options_.array.seed, static_cast<uint64_t>(i)) : 0;
+      const uint32_t got = encode(element, q, policy, random);
+      put(element.decode(got) * total, got, out[i]);
+    }
+    return code;
+  }
+};
+
+}  // namespace
+
+Result<ScaleRule> parse_scale_rule(std::string_view name) {
+  std::string names;
+  for (size_t i = 0; i < std::size(kRuleNames); ++i) {
+    if (kRuleNames[i] == name) return static_cast<ScaleRule>(i);
+    names += fmt::format("{}{}", i == 0 ? "" : ", ", kRuleNames[i]);
+  }
+  return errorf("scale rule: found \"{}\", expected one of {}", name, names);
+}
+
+std::string_view print_scale_rule(ScaleRule rule) { return kRuleNames[static_cast<size_t>(rule)]; }
+std::span<const std::string_view> scale_rule_names() { return kRuleNames; }
+
+Status check_block_format(const Format& format, const BlockOptions& options) {
+  const std::string name = print(format);
+  const size_t levels = format.levels.size();
+  const bool shape = levels == 1 ? format.levels[0].group != kGroupTensor
+                                 : levels == 2 && format.levels[0].group > 0 && format.levels[1].group == kGroupTensor;
+  if (!shape || format.has_minimum() || format.has_zero_point()) {
+    return errorf("format {}: found scales that need a search, expected groups or rows with a symmetric scale, and "
+                  "perhaps one scale of the tensor", name);
+  }
+  for (const ScaleLevel& level : format.levels) {
+    if (level.scale.kind != ElementKind::floating) {
+      return errorf("format {}: found a scale {}, expected a float", name, print(level.scale));
+    }
+  }
+  if (format.element.bits > 8) return errorf("format {}: found an element of {} bits, expected at most 8", name, format.element.bits);
+  const ElementFormat& element = format.element;
+  if (!(element.max_value() > 0)) return errorf("format {}: found no positive value in the element", name);
+  const bool power = is_power_of_two(format.levels[0].scale);
+  const ScaleRule rule = rule_of(format, options);
+  if (rule == ScaleRule::four_thirds && power) {
+    return errorf("format {}: found the rule four-thirds, whose scales are no powers of two, and the scale {}", name,
+                  print(format.levels[0].scale));
+  }
+  if (rule == ScaleRule::four_over_six && element.max_value() != 6.0f) {
+    return errorf("format {}: found the rule four-over-six, expected it with e2m1 alone", name);
+  }
+  if (options.threshold < 0 || !std::isfinite(options.threshold)) {
+    return errorf("threshold of scales: found {}, expected a positive number", options.threshold);
+  }
+  return {};
+}
+
+uint32_t choose_scale(const Format& format, std::span<const float> block, float outer, const BlockOptions& options) {
+  return Chooser(format, options).choose(block, greatest_finite(block), outer);
+}
+
+Blocks encode_blocks(const Format& format, std::span<const float> values, int64_t cols, const BlockOptions& options) {
+  LOWBIT_CHECK(check_block_format(format, options).ok());
+  LOWBIT_CHECK(cols > 0 && static_cast<int64_t>(values.size()) % cols == 0);
+  const Converter converter(format, values, cols, options);
+  Blocks out;
+  out.cols = cols;
+  out.rows = static_cast<int64_t>(values.size()) / cols;
+  out.group = converter.group();
+  out.tensor_scale = converter.outer();
+  out.codes.resize(values.size());
+  out.scales.resize(static_cast<size_t>(converter.blocks()));
+  converter.run(out.codes.data(), out.scales.data());
+  return out;
+}
+
+void decode_blocks(const Format& format, const Blocks& blocks, std::span<float> out, const ArrayOptions& options) {
+  LOWBIT_CHECK(out.size() == blocks.codes.size() && static_cast<int64_t>(out.size()) == blocks.rows * blocks.cols);
+  decode_array(format.element, std::span(blocks.codes), out, options);
+  const ElementFormat& scale = format.levels[0].scale;
+  const int64_t per_row = ceil_div(blocks.cols, blocks.group);
+  for (int64_t b = 0; b < static_cast<int64_t>(blocks.scales.size()); ++b) {
+    const float total = scale.decode(blocks.scales[static_cast<size_t>(b)]) * blocks.tensor_scale;
+    const int64_t row = b / per_row, begin = row * blocks.cols + b % per_row * blocks.group;
+    const int64_t end = std::min(begin + blocks.group, (row + 1) * blocks.cols);
+    for (int64_t i = begin; i < end; ++i) out[static_cast<size_t>(i)] *= total;
+  }
+}
+
+void cast_blocks(const Format& format, std::span<const float> values, int64_t cols, std::span<float> out,
+                 const BlockOptions& options) {
+  LOWBIT_CHECK(check_block_format(format, options).ok() && out.size() == values.size());
+  LOWBIT_CHECK(cols > 0 && static_cast<int64_t>(values.size()) % cols == 0);
+  Converter(format, values, cols, options).run(out.data(), nullptr);
+}
+
+}  // namespace lowbit::formats
