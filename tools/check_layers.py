@@ -7,9 +7,9 @@ import sys
 
 import sources
 
-# Besides simd/ and the generic.h beside it, an ISA file may reach only these (directly or through those):
+# Besides simd/ and generic.h or its parts (generic_x.h) beside it, an ISA file may reach only these (directly or through those):
 # plain argument structs, where an inline function compiled twice with different flags cannot hide ...
-ISA_HEADERS = ["simd/*.h", "{here}/generic.h", "*/args.h"]
+ISA_HEADERS = ["simd/*.h", "{here}/generic*.h", "*/args.h"]
 # ... and system headers without function templates that a debug build would emit. No standard containers.
 ISA_SYSTEM_HEADERS = {"immintrin.h", "arm_neon.h", "cstddef", "cstdint", "cstring", "type_traits", "limits"}
 

@@ -14,7 +14,7 @@ namespace {
 
 // The whole text as a number, else nothing.
 template <class T>
-std::optional<T> number(const std::string& text) {
+std::optional<T> parsed(const std::string& text) {
   T value{};
   const char* end = text.data() + text.size();
   const auto [stop, problem] = std::from_chars(text.data(), end, value);
@@ -30,7 +30,9 @@ CLI::Option* declare(CLI::App& app, const OptionRow& row) {
   if (row.value.empty() && !row.positional) return app.add_flag(cli11_names(row))->disable_flag_override();
   CLI::Option* option = app.add_option(cli11_names(row), [](const CLI::results_t&) { return true; });
   option->type_size(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  if (row.positional && row.repeated) option->expected(1, CLI::detail::expected_max_vector_size);
+  if (row.positional && row.repeated) {
+    option->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
+  }
   return option;
 }
 
@@ -53,7 +55,7 @@ Setter append(std::vector<std::string>& target) {
 
 Setter integer(int64_t& target, int64_t least, int64_t most) {
   return [&target, least, most](const std::string& value) -> Status {
-    const auto found = number<int64_t>(value);
+    const auto found = parsed<int64_t>(value);
     if (!found || *found < least || *found > most) {
       const std::string bound =
           most == std::numeric_limits<int64_t>::max() ? "" : fmt::format(" and at most {}", most);
@@ -66,7 +68,7 @@ Setter integer(int64_t& target, int64_t least, int64_t most) {
 
 Setter seed(uint64_t& target) {
   return [&target](const std::string& value) -> Status {
-    const auto found = number<uint64_t>(value);
+    const auto found = parsed<uint64_t>(value);
     if (!found) return errorf("\"{}\" is no integer from 0 to 2^64 - 1", value);
     target = *found;
     return {};
@@ -75,10 +77,19 @@ Setter seed(uint64_t& target) {
 
 Setter real(double& target, double least, double most) {
   return [&target, least, most](const std::string& value) -> Status {
-    const auto found = number<double>(value);
+    const auto found = parsed<double>(value);
     if (!found || !(*found >= least && *found <= most)) {
       return errorf("\"{}\" is no number from {} to {}", value, least, most);
     }
+    target = *found;
+    return {};
+  };
+}
+
+Setter number(double& target) {
+  return [&target](const std::string& value) -> Status {
+    const auto found = parsed<double>(value);
+    if (!found) return errorf("\"{}\" is no number", value);
     target = *found;
     return {};
   };

@@ -22,6 +22,7 @@ Setter append(std::vector<std::string>& target);  // a repeated option; empty va
 Setter integer(int64_t& target, int64_t least, int64_t most);
 Setter seed(uint64_t& target);
 Setter real(double& target, double least, double most);
+Setter number(double& target);  // any, "inf" and "nan" too
 
 // What a shell may offer where a value is expected.
 enum class Offer : uint8_t { nothing, files, models, formats };

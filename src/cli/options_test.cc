@@ -56,6 +56,20 @@ TEST(OptionsTest, TakesValuesInEveryUsualWay) {
   EXPECT_FALSE(f.json);
 }
 
+TEST(OptionsTest, RepeatsPositionalArguments) {
+  std::string action;
+  std::vector<std::string> words;
+  int64_t n = 0;
+  Options options;
+  options.positional("ACTION", text(action), "", false);
+  options.positional("F", append(words), "", false).repeated = true;
+  options.option("-n", "N", integer(n, 0, 9), "");
+  ASSERT_TRUE(options.parse({"show", "a", "-n", "7", "b", "c"}).ok());
+  EXPECT_EQ(action, "show");
+  EXPECT_EQ(words, (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(n, 7);
+}
+
 TEST(OptionsTest, KeepsTextAsItIs) {
   for (const std::string& prompt : {std::string(), std::string("[a,b]"), std::string("\"q\" 'r' \\n"),
                                     std::string("a\nb"), std::string("\xff\xfe"), std::string("--")}) {

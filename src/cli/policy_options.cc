@@ -1,5 +1,6 @@
 #include "cli/policy_options.h"
 
+#include "formats/policy.h"
 #include "tensor/cast.h"
 
 namespace lowbit::cli {
@@ -18,6 +19,47 @@ Setter castable_format(std::optional<formats::Format>& target) {
     target = found;
     return {};
   };
+}
+
+Result<formats::Format> parse_any_format(const std::string& text) {
+  if (auto element = formats::parse_element(text); element.ok()) return formats::Format{std::move(*element), {}};
+  return formats::parse_format(text);
+}
+
+Setter any_format(std::optional<formats::Format>& target) {
+  return [&target](const std::string& value) -> Status {
+    LOWBIT_ASSIGN(target, parse_any_format(value));
+    return {};
+  };
+}
+
+void RoundingOptions::add_to(Options& options) {
+  const auto names = [](const std::vector<std::string_view>& list) {
+    return std::vector<std::string>(list.begin(), list.end());
+  };
+  const auto round = [this](const std::string& value) -> Status {
+    LOWBIT_ASSIGN(const formats::CastPolicy found, formats::parse_policy(value, "finite"));
+    policy.rounding = found.rounding;
+    policy.random_bits = found.random_bits;
+    return {};
+  };
+  const auto saturate = [this](const std::string& value) -> Status {
+    LOWBIT_ASSIGN(const formats::CastPolicy found, formats::parse_policy("rne", value));
+    policy.saturation = found.saturation;
+    return {};
+  };
+  options
+      .option("--round", "R", round,
+              "rounding (rne): nearest with ties to even, away, to zero, to odd (rne, rna, rnz, rno), up, down, to "
+              "zero, away (ru, rd, rz, raz), to odd, jamming, stochastic (sr, sr-equal; sr-8a: 8 random bits, "
+              "variant a, b or c)")
+      .choices = names(formats::rounding_names());
+  options
+      .option("--saturate", "S", saturate,
+              "beyond the range (finite): the largest value; propagate: infinities stay; none: infinity, else NaN, "
+              "else the largest value; wrap: integers modulo 2^bits")
+      .choices = names(formats::saturation_names());
+  options.option("--seed", "S", cli::seed(seed), "of the random bits of stochastic roundings (0)");
 }
 
 void add_threads_option(Options& options, int64_t& target) {

@@ -30,6 +30,19 @@ Setter format(std::optional<formats::Format>& target);
 // One whose values can be computed on the fly, as activations and caches need it.
 Setter castable_format(std::optional<formats::Format>& target);
 
+// A string of the format language, or a single element whose values a float need not hold.
+Result<formats::Format> parse_any_format(const std::string& text);
+Setter any_format(std::optional<formats::Format>& target);
+
+// How numbers are rounded to a format: the same for every command that casts.
+struct RoundingOptions {
+  formats::CastPolicy policy;
+  uint64_t seed = 0;
+
+  // Declares --round, --saturate and --seed; names this object, which must outlive the parsing.
+  void add_to(Options& options);
+};
+
 // Declares --threads; 0 stands for all processors.
 void add_threads_option(Options& options, int64_t& target);
 

@@ -97,7 +97,7 @@ TEST(ProgramTest, ThreadsAreTheSameEverywhere) {
       EXPECT_FALSE(row.set("-1").ok()) << command.name;
     }
   }
-  EXPECT_EQ(commands_with_threads, 5);
+  EXPECT_EQ(commands_with_threads, 7);
 }
 
 TEST(ProgramTest, AReportThatCannotBeWrittenIsFoundBefore) {

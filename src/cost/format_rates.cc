@@ -29,18 +29,7 @@ constexpr int64_t kInMemory = int64_t{1} << 28;
 constexpr int64_t kCols = 1 << 12;
 
 std::string kind_of(const Format& format) {
-  if (!format.is_plain()) return "block";
-  switch (format.element.kind) {
-    case ElementKind::floating:
-      return "float";
-    case ElementKind::integer:
-      return "int";
-    case ElementKind::fixed:
-      return "fixed";
-    case ElementKind::codebook:
-      break;
-  }
-  return "codebook";
+  return format.is_plain() ? std::string(formats::kind_name(format.element.kind)) : "block";
 }
 
 bool same(float a, float b) { return (std::isnan(a) && std::isnan(b)) || float_bits(a) == float_bits(b); }

@@ -14,7 +14,7 @@ namespace lowbit::cost {
 struct FormatRate {
   std::string work;   // copy, cast, encode, decode, decode-bf16, arithmetic
   std::string name;   // the format; of arithmetic the operation behind it
-  std::string kind;   // float, int, fixed, codebook, block
+  std::string kind;   // float, integer, fixed, codebook, block
   std::string round;  // of cast and encode
   Isa isa = Isa::portable;
   std::string resident;  // cache or memory

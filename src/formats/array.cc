@@ -343,11 +343,13 @@ Way way_of(const ElementFormat& f, const ArrayOptions& options, bool wide_codes)
 
 template <class Out>
 void convert(const ElementFormat& f, const float* in, Out* out, int64_t count, const ArrayOptions& options) {
+  LOWBIT_CHECK(options.first >= 0 && options.first % 64 == 0);
+  const auto first = static_cast<uint64_t>(options.first);
   if constexpr (std::is_same_v<Out, uint32_t>) {
     in_parts(count, options.pool, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const uint32_t random =
-            is_stochastic(options.policy.rounding) ? random_word(options.seed, static_cast<uint64_t>(i)) : 0;
+            is_stochastic(options.policy.rounding) ? random_word(options.seed, first + static_cast<uint64_t>(i)) : 0;
         out[i] = encode(f, static_cast<double>(in[i]), options.policy, random);
       }
     });
@@ -359,12 +361,13 @@ void convert(const ElementFormat& f, const float* in, Out* out, int64_t count, c
           [&](const auto& plan) {
             if constexpr (std::is_same_v<std::decay_t<decltype(plan)>, OneByOne>) {
               for (int64_t i = begin; i < end; ++i) {
-                const uint32_t random =
-                    is_stochastic(options.policy.rounding) ? random_word(options.seed, static_cast<uint64_t>(i)) : 0;
+                const uint32_t random = is_stochastic(options.policy.rounding)
+                                            ? random_word(options.seed, first + static_cast<uint64_t>(i))
+                                            : 0;
                 put(f, encode(f, static_cast<double>(in[i]), options.policy, random), out[i]);
               }
             } else {
-              run(kernels, plan, in + begin, out + begin, end - begin, static_cast<uint64_t>(begin));
+              run(kernels, plan, in + begin, out + begin, end - begin, first + static_cast<uint64_t>(begin));
             }
           },
           way);

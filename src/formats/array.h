@@ -2,7 +2,7 @@
 // threads.
 //
 // Every result is that of the scalar functions, for any instruction set and any number of threads. Random bits of
-// element i of an array are random_word(seed, i).
+// element i of an array are random_word(seed, first + i).
 #pragma once
 
 #include <cstdint>
@@ -24,6 +24,7 @@ struct ArrayOptions {
   uint64_t seed = 0;  // of stochastic roundings
   Isa isa = active_isa();
   ThreadPool* pool = nullptr;  // null: this thread alone
+  int64_t first = 0;           // index of in[0], where it is part of a longer array; a multiple of 64
 };
 
 // How the numbers of an array lie in memory.

@@ -146,6 +146,11 @@ TEST(Array, ThreadsAndStridesChangeNothing) {
       ASSERT_TRUE(same_float(one[i], spread[3 * i])) << i;
     }
     EXPECT_EQ(spread[1], -1.0f);
+    const std::span<const float> all(in);
+    options.first = 640;
+    cast_array(f, all.subspan(640), std::span(many).subspan(640), options);
+    options.first = 0;
+    for (size_t i = 0; i < in.size(); ++i) ASSERT_TRUE(same_float(one[i], many[i])) << i;
     std::vector<float> place = in;
     cast_array(f, place, place, options);
     for (size_t i = 0; i < in.size(); ++i) ASSERT_TRUE(same_float(one[i], place[i])) << i;

@@ -44,6 +44,11 @@ ElementParse parse_parametric(std::string_view text) {
 
 std::span<const Family> families() { return kFamilies; }
 
+std::string_view kind_name(ElementKind kind) {
+  constexpr std::string_view kNames[] = {"float", "integer", "fixed", "codebook"};  // in the order of the enum
+  return kNames[static_cast<size_t>(kind)];
+}
+
 std::string print(const ElementFormat& element) {
   if (const std::string_view name = name_of(element); !name.empty()) return std::string(name);
   switch (element.kind) {

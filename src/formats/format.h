@@ -33,6 +33,9 @@ enum class NanKind : uint8_t { ieee, all_ones, negative_zero, none };
 // zeros (flush to zero). binade: numbers with a hidden bit, as those of every other field; all bits zero is zero.
 enum class Subnormals : uint8_t { gradual, zero, binade };
 
+// "float", "integer", "fixed", "codebook".
+std::string_view kind_name(ElementKind kind);
+
 struct Codebook;  // codebook.h
 
 struct ElementFormat {

@@ -1,4 +1,6 @@
 // The names of roundings and saturations, as --round and --saturate take them.
+#include "formats/policy.h"
+
 #include <fmt/format.h>
 
 #include "formats/families.h"
@@ -77,6 +79,19 @@ Result<CastPolicy> parse_policy(std::string_view rounding, std::string_view satu
     return policy;
   }
   return errorf("saturation: found \"{}\", expected one of {}", saturation, names);
+}
+
+std::vector<std::string_view> rounding_names() {
+  std::vector<std::string_view> names;
+  for (const RoundingName& row : kRoundings) names.push_back(row.name);
+  names.push_back("sr-8a");
+  return names;
+}
+
+std::vector<std::string_view> saturation_names() {
+  std::vector<std::string_view> names;
+  for (const SaturationName& row : kSaturations) names.push_back(row.name);
+  return names;
 }
 
 std::string print_rounding(const CastPolicy& policy) {

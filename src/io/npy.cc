@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include "base/bits.h"
-#include "base/file.h"
 #include "io/byte_reader.h"
 #include "io/limits.h"
 #include "io/utf8.h"
@@ -18,23 +17,38 @@ constexpr uint64_t kMostHeader = 64 << 10;
 constexpr size_t kMostDimensions = 32;
 constexpr uint64_t kAlignment = 64;
 
-// One element type: how NumPy describes it, and how its values are made from bytes.
+// One element type: how NumPy describes it.
 struct Dtype {
-  std::string_view descr;
+  NpyType type;
+  std::string_view name, descr;
   uint64_t bytes;
-  decltype(NpyArray::values) (*make)(std::span<const std::byte> data);
 };
 
-template <class T>
-decltype(NpyArray::values) make(std::span<const std::byte> data) {
-  std::vector<T> values(data.size() / sizeof(T));
-  if (!values.empty()) std::memcpy(values.data(), data.data(), data.size());
-  return values;
+// In the order of the enum; what one of them is called otherwise stands behind them.
+constexpr Dtype kDtypes[] = {{NpyType::float32, "float32", "<f4", 4}, {NpyType::uint8, "uint8", "|u1", 1},
+                             {NpyType::uint16, "uint16", "<u2", 2},   {NpyType::uint32, "uint32", "<u4", 4},
+                             {NpyType::float16, "float16", "<f2", 2}, {NpyType::float64, "float64", "<f8", 8},
+                             {NpyType::uint8, "uint8", "<u1", 1}};
+
+const Dtype& dtype_of(NpyType type) { return kDtypes[static_cast<size_t>(type)]; }
+
+// "float32 or uint8 (<f4, |u1)".
+std::string listed(std::span<const NpyType> types) {
+  std::string names, descrs;
+  for (size_t i = 0; i < types.size(); ++i) {
+    const Dtype& dtype = dtype_of(types[i]);
+    names += fmt::format("{}{}", i == 0 ? "" : i + 1 == types.size() ? " or " : ", ", dtype.name);
+    descrs += fmt::format("{}{}", i == 0 ? "" : ", ", dtype.descr);
+  }
+  return fmt::format("{} ({})", names, descrs);
 }
 
-// In the order of the variant, the one that is written first.
-constexpr Dtype kDtypes[] = {
-    {"<f4", 4, make<float>}, {"|u1", 1, make<uint8_t>}, {"<u2", 2, make<uint16_t>}, {"<u1", 1, make<uint8_t>}};
+// Why a type is none of ours, where its letters tell.
+std::string_view kind_of(std::string_view descr) {
+  if (descr.starts_with('>')) return " (big-endian)";
+  if (descr.starts_with("|O")) return " (Python objects)";
+  return "";
+}
 
 // The header is a Python dictionary of three known keys; this reads only that shape of it.
 class Dictionary {
@@ -136,31 +150,71 @@ Result<std::string_view> read_header(ByteReader& reader, std::span<const std::by
   return std::string_view(reinterpret_cast<const char*>(bytes.data()) + reader.offset(), length);
 }
 
+template <class T>
+decltype(NpyArray::values) copied(std::span<const std::byte> data) {
+  std::vector<T> values(data.size() / sizeof(T));
+  if (!values.empty()) std::memcpy(values.data(), data.data(), data.size());
+  return values;
+}
+
+// The types of the variant of NpyArray, in its order.
+constexpr NpyType kCopied[] = {NpyType::float32, NpyType::uint8, NpyType::uint16};
+constexpr decltype(NpyArray::values) (*kCopy[])(std::span<const std::byte>) = {copied<float>, copied<uint8_t>,
+                                                                               copied<uint16_t>};
+
 }  // namespace
 
-Result<NpyArray> parse_npy(const std::string& name, std::span<const std::byte> bytes) {
+std::string_view npy_type_name(NpyType type) { return dtype_of(type).name; }
+uint64_t npy_type_bytes(NpyType type) { return dtype_of(type).bytes; }
+
+int64_t NpyView::elements() const { return static_cast<int64_t>(data.size() / npy_type_bytes(type)); }
+
+Result<NpyView> view_npy(const std::string& name, std::span<const std::byte> bytes, const NpyWanted& wanted) {
   ByteReader reader(name, bytes);
   LOWBIT_ASSIGN(const std::string_view header, read_header(reader, bytes));
   Dictionary dictionary(header);
   if (!dictionary.read()) return reader.error("the header {} is not understood", shown(header));
-  if (dictionary.fortran_order) return reader.error("an array in Fortran order, expected C order");
-  const Dtype* dtype = nullptr;
-  for (const Dtype& one : kDtypes) dtype = one.descr == dictionary.descr ? &one : dtype;
-  if (dtype == nullptr) {
-    return reader.error("an array of type {}, expected float32, uint8 or uint16 (<f4, |u1, <u2)",
-                        shown(dictionary.descr));
+  if (dictionary.fortran_order && !wanted.fortran_order) {
+    return reader.error("an array in Fortran order, expected C order");
   }
-  NpyArray array;
+  const Dtype* dtype = nullptr;
+  for (const Dtype& one : kDtypes) {
+    if (one.descr != dictionary.descr) continue;
+    for (const NpyType type : wanted.types) dtype = type == one.type ? &one : dtype;
+  }
+  if (dtype == nullptr) {
+    return reader.error("an array of type {}{}, expected {}", shown(dictionary.descr), kind_of(dictionary.descr),
+                        listed(wanted.types));
+  }
+  NpyView view;
+  view.type = dtype->type;
+  view.fortran_order = dictionary.fortran_order;
   uint64_t size = dtype->bytes;
   for (const uint64_t n : dictionary.shape) {
     const auto product = checked_mul(size, n);
     if (!product.has_value()) return reader.error("an array of too many elements");
     size = *product;
-    array.shape.push_back(static_cast<int64_t>(n));
+    view.shape.push_back(static_cast<int64_t>(n));
   }
-  const auto data = bytes.subspan(reader.offset() + header.size());
-  if (data.size() != size) return reader.error("{} bytes of data, expected {} from the shape", data.size(), size);
-  array.values = dtype->make(data);
+  view.data = bytes.subspan(reader.offset() + header.size());
+  if (view.data.size() != size) {
+    return reader.error("{} bytes of data, expected {} from the shape", view.data.size(), size);
+  }
+  return view;
+}
+
+Result<NpyView> map_npy(const std::string& path, const NpyWanted& wanted) {
+  LOWBIT_ASSIGN(const MappedFile file, MappedFile::open(path));
+  LOWBIT_ASSIGN(NpyView view, view_npy(path, file.bytes(), wanted));
+  view.owner = file.owner();
+  return view;
+}
+
+Result<NpyArray> parse_npy(const std::string& name, std::span<const std::byte> bytes) {
+  LOWBIT_ASSIGN(NpyView view, view_npy(name, bytes, {kCopied}));
+  NpyArray array;
+  array.shape = std::move(view.shape);
+  array.values = kCopy[static_cast<size_t>(view.type)](view.data);
   return array;
 }
 
@@ -169,27 +223,46 @@ Result<NpyArray> read_npy(const std::string& path) {
   return parse_npy(path, file.bytes());
 }
 
-Status write_npy(const std::string& path, const NpyArray& array) {
-  const Dtype& dtype = kDtypes[array.values.index()];
-  std::string header = fmt::format("{{'descr': '{}', 'fortran_order': False, 'shape': (", dtype.descr);
+Result<NpyWriter> NpyWriter::create(const std::string& path, NpyType type, std::span<const int64_t> shape,
+                                    bool fortran_order) {
+  const Dtype& dtype = dtype_of(type);
+  std::string header =
+      fmt::format("{{'descr': '{}', 'fortran_order': {}, 'shape': (", dtype.descr, fortran_order ? "True" : "False");
   uint64_t elements = 1;
-  for (size_t i = 0; i < array.shape.size(); ++i) {
-    header += fmt::format("{}{}", i == 0 ? "" : ", ", array.shape[i]);
-    elements *= static_cast<uint64_t>(array.shape[i]);
+  for (size_t i = 0; i < shape.size(); ++i) {
+    header += fmt::format("{}{}", i == 0 ? "" : ", ", shape[i]);
+    elements *= static_cast<uint64_t>(shape[i]);
   }
-  header += array.shape.size() == 1 ? ",), }" : "), }";
+  header += shape.size() == 1 ? ",), }" : "), }";
   const size_t prefix = kMagic.size() + 2 + sizeof(uint16_t);
   header.append((kAlignment - (prefix + header.size() + 1) % kAlignment) % kAlignment, ' ');
   header += '\n';
-  LOWBIT_ASSIGN(FileWriter writer, FileWriter::create(path));
+  LOWBIT_ASSIGN(FileWriter file, FileWriter::create(path));
   const auto length = static_cast<uint16_t>(header.size());
-  LOWBIT_TRY(writer.write(kMagic));
-  LOWBIT_TRY(writer.write(std::string_view("\1\0", 2)));
-  LOWBIT_TRY(writer.write(std::as_bytes(std::span(&length, 1))));
-  LOWBIT_TRY(writer.write(header));
-  const auto data = std::visit([](const auto& values) { return std::as_bytes(std::span(values)); }, array.values);
-  LOWBIT_CHECK(data.size() == elements * dtype.bytes);
-  LOWBIT_TRY(writer.write(data));
+  LOWBIT_TRY(file.write(kMagic));
+  LOWBIT_TRY(file.write(std::string_view("\1\0", 2)));
+  LOWBIT_TRY(file.write(std::as_bytes(std::span(&length, 1))));
+  LOWBIT_TRY(file.write(header));
+  NpyWriter writer(std::move(file));
+  writer.left_ = elements * dtype.bytes;
+  return writer;
+}
+
+Status NpyWriter::write(std::span<const std::byte> data) {
+  LOWBIT_CHECK(data.size() <= left_);
+  left_ -= data.size();
+  return file_.write(data);
+}
+
+Status NpyWriter::commit() {
+  LOWBIT_CHECK(left_ == 0);
+  return file_.commit();
+}
+
+Status write_npy(const std::string& path, const NpyArray& array) {
+  LOWBIT_ASSIGN(NpyWriter writer, NpyWriter::create(path, kCopied[array.values.index()], array.shape));
+  LOWBIT_TRY(
+      writer.write(std::visit([](const auto& values) { return std::as_bytes(std::span(values)); }, array.values)));
   return writer.commit();
 }
 

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
 #include "base/rng.h"
 #include "io/test_files.h"
 
@@ -70,6 +72,70 @@ TEST(Npy, errors) {
     ASSERT_FALSE(array.ok()) << text;
     EXPECT_NE(array.message().find(word), std::string::npos) << array.message();
     EXPECT_NE(array.message().find("bad.npy"), std::string::npos) << array.message();
+  }
+}
+
+constexpr NpyType kFloats[] = {NpyType::float16, NpyType::float32, NpyType::float64};
+
+TEST(Npy, views_of_every_type_and_order) {
+  const std::string text = npy("{'descr': '<f8', 'fortran_order': True, 'shape': (2, 3), }", std::string(48, 'x'));
+  const auto view = view_npy("a.npy", test::bytes_of(text), {kFloats, true});
+  ASSERT_TRUE(view.ok()) << view.message();
+  EXPECT_EQ(view->type, NpyType::float64);
+  EXPECT_TRUE(view->fortran_order);
+  EXPECT_EQ(view->shape, (std::vector<int64_t>{2, 3}));
+  EXPECT_EQ(view->elements(), 6);
+  EXPECT_EQ(npy_type_name(view->type), "float64");
+  EXPECT_FALSE(view_npy("a.npy", test::bytes_of(text), {kFloats, false}).ok());
+  const auto half =
+      view_npy("a.npy", test::bytes_of(npy("{'descr':'<f2','fortran_order':False,'shape':()}", "ab")), {kFloats});
+  ASSERT_TRUE(half.ok()) << half.message();
+  EXPECT_EQ(half->elements(), 1);
+}
+
+TEST(Npy, written_piece_by_piece) {
+  const test::TemporaryFolder folder;
+  const std::string path = folder / "a.npy";
+  const NpyType types[] = {NpyType::float32, NpyType::uint8,   NpyType::uint16,
+                           NpyType::uint32,  NpyType::float16, NpyType::float64};
+  for (const NpyType type : types) {
+    const int64_t shape[] = {3, 2};
+    auto writer = NpyWriter::create(path, type, shape, true);
+    ASSERT_TRUE(writer.ok()) << writer.message();
+    const std::vector<std::byte> half(3 * npy_type_bytes(type), std::byte{7});
+    ASSERT_TRUE(writer->write(half).ok());
+    EXPECT_FALSE(std::filesystem::exists(path) && type == NpyType::float32);
+    ASSERT_TRUE(writer->write(half).ok());
+    ASSERT_TRUE(writer->commit().ok());
+    const auto again = map_npy(path, {types, true});
+    ASSERT_TRUE(again.ok()) << again.message();
+    EXPECT_EQ(again->type, type);
+    EXPECT_TRUE(again->fortran_order);
+    EXPECT_EQ(again->shape, (std::vector<int64_t>{3, 2}));
+    EXPECT_EQ(again->data.size(), 2 * half.size());
+    EXPECT_EQ(again->data.back(), std::byte{7});
+  }
+}
+
+TEST(Npy, views_refuse_what_is_not_wanted) {
+  const std::pair<std::string, std::string_view> kCases[] = {
+      {"", "offset 0: the file ends inside the magic number"},
+      {"\x93NUMP!\1\0", "not an .npy file"},
+      {npy("{'descr': '>f4', 'fortran_order': False, 'shape': (2,), }", "12345678"),
+       "\">f4\" (big-endian), expected float16, float32 or float64 (<f2, <f4, <f8)"},
+      {npy("{'descr': '|O', 'fortran_order': False, 'shape': (1,), }", "12345678"), "\"|O\" (Python objects)"},
+      {npy("{'descr': '<i4', 'fortran_order': False, 'shape': (1,), }", "1234"), "\"<i4\", expected float16"},
+      {npy("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (1,), }", "1234"), "not understood"},
+      {npy("{'descr': '<f8', 'fortran_order': False, 'shape': (2,), }", "12345678"), "8 bytes of data, expected 16"},
+      {npy("{'descr': '<f2', 'fortran_order': False, 'shape': (9999999999999, 9999999999), }", ""), "not understood"},
+      {npy("{'descr': '<f2', 'fortran_order': False, 'shape': (1099511627776, 1099511627776), }", ""), "too many"},
+      {npy("{'descr': '<f2', 'fortran_order': False, 'shape': (1099511627776,), }", ""), "0 bytes of data, expected"},
+  };
+  for (const auto& [text, word] : kCases) {
+    const auto view = view_npy("bad.npy", test::bytes_of(text), {kFloats, true});
+    ASSERT_FALSE(view.ok()) << text;
+    EXPECT_NE(view.message().find(word), std::string::npos) << view.message();
+    EXPECT_EQ(view.message().find("bad.npy: offset "), 0u) << view.message();
   }
 }
 

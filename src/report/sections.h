@@ -21,6 +21,8 @@ std::string tensors_section(const Json& results);
 std::string origin_section(const Json& results);
 std::string raw_section(const Json& results);
 
+// The frame of every page: title (plain text), style, script around a body.
+std::string whole_page(std::string_view title, std::string_view body);
 std::string style_sheet();
 std::string script();
 

@@ -8,6 +8,7 @@ constexpr char kStyleSheet[] = R"css(:root {
   color-scheme: light dark;
   --page: #faf9f6; --card: #ffffff; --ink: #1b1f27; --soft: #5d6572; --line: #e4e1d9; --track: #eeece6;
   --base: #6a7b94; --low: #c4561b; --quiet: #b9bdc5; --mark: #fbe3c4;
+  --s0: #c4561b; --s1: #2f6fae; --s2: #2f8f5b; --s3: #8a4fa8; --s4: #a37d00; --s5: #c23a6b; --s6: #1f8a99; --s7: #6b6f76;
   --sans: ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
   --mono: ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace;
 }
@@ -15,6 +16,8 @@ constexpr char kStyleSheet[] = R"css(:root {
   :root {
     --page: #13161b; --card: #1a1e25; --ink: #e7e5e0; --soft: #9ba4b0; --line: #2c323b; --track: #262b33;
     --base: #8ba0bd; --low: #ee9350; --quiet: #59616d; --mark: #5a3c1d;
+    --s0: #ee9350; --s1: #6cabea; --s2: #66c592; --s3: #c292dc; --s4: #d8b43f; --s5: #f07ba3; --s6: #5cc3d2;
+    --s7: #a5aab2;
   }
 }
 * { box-sizing: border-box; }
@@ -101,6 +104,13 @@ i.quiet { background: var(--quiet); }
 .plot .grid { stroke: var(--line); }
 .plot polyline.base { stroke: var(--base); }
 .plot polyline.low { stroke: var(--low); }
+.s0 { --own: var(--s0); } .s1 { --own: var(--s1); }
+.s2 { --own: var(--s2); } .s3 { --own: var(--s3); }
+.s4 { --own: var(--s4); } .s5 { --own: var(--s5); }
+.s6 { --own: var(--s6); } .s7 { --own: var(--s7); }
+.plot polyline[class^=s], .plot path[class^=s] { stroke: var(--own); }
+.keys i[class^=s], .track i[class^=s] { background: var(--own); }
+.row.wide { grid-template-columns: 7em 1fr 5.2em; }
 .plot path.low { stroke: var(--low); stroke-width: 1.5; }
 .plot rect.base { fill: var(--base); }
 .plot rect.low { fill: var(--low); }

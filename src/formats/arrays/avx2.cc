@@ -1,6 +1,6 @@
 #include <immintrin.h>
 
-#include "formats/arrays/block_generic.h"
+#include "formats/arrays/generic.h"
 
 namespace lowbit::formats {
 namespace avx2 {

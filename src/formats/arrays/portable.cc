@@ -1,4 +1,4 @@
-#include "formats/arrays/block_generic.h"
+#include "formats/arrays/generic.h"
 
 namespace lowbit::formats {
 namespace portable {

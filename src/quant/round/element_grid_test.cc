@@ -16,9 +16,10 @@ namespace {
 std::vector<formats::ElementFormat> elements() {
   std::vector<formats::ElementFormat> out;
   for (const char* name :
-       {"f16",   "bf16", "e4m3fn", "e5m2", "e8m0",    "ue5m3",  "ue4m3", "e2m1",     "e2m3",   "e3m2", "int4",
-        "uint4", "int8", "uint6",  "nf4",  "ternary", "binary", "iq4nl", "e4m3fnuz", "fix8.6", "e1m2", "e3m0",
-        "posit8", "posit6.1", "posit16", "int4sm", "int8sym", "bipolar3", "binary8p4se", "e4m3ftz", "e3m2nosub"}) {
+       {"f16",     "bf16",   "e4m3fn",   "e5m2",     "e8m0",        "ue5m3",   "ue4m3",    "e2m1",
+        "e2m3",    "e3m2",   "int4",     "uint4",    "int8",        "uint6",   "nf4",      "ternary",
+        "binary",  "iq4nl",  "e4m3fnuz", "fix8.6",   "e1m2",        "e3m0",    "posit8",   "posit6.1",
+        "posit16", "int4sm", "int8sym",  "bipolar3", "binary8p4se", "e4m3ftz", "e3m2nosub"}) {
     auto parsed = formats::parse_element(name);
     EXPECT_TRUE(parsed.ok()) << name;
     if (parsed.ok()) out.push_back(*parsed);

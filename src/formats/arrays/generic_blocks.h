@@ -1,7 +1,7 @@
-// Block kernels over vectors of S::kLanes numbers; rules as for generic.h.
+// Block kernels over vectors of S::kLanes numbers; rules as for generic_numbers.h.
 #pragma once
 
-#include "formats/arrays/generic.h"
+#include "formats/arrays/generic_numbers.h"
 
 namespace lowbit::formats {
 
