@@ -149,9 +149,12 @@ Result<double> relative_error(const formats::Format& format, const Samples& samp
   const double signal = sum_of_squares(values);
   if (signal == 0.0) return 0.0;
   if (!format.is_plain()) {
+    const Samples finite{values, samples.rows, samples.cols};
+    const bool by_rule = options.scaling != Scaling::mse && check_rule(format, {}).ok();
     const auto search = options.scaling == Scaling::mse ? quant::ScaleSearch::error : quant::ScaleSearch::amax;
-    LOWBIT_ASSIGN(const BlockCast cast, BlockCast::make(format, values, options.pool, search));
-    LOWBIT_ASSIGN(const std::vector<float> got, cast.values(values, samples.rows, samples.cols));
+    LOWBIT_ASSIGN(const std::vector<float> got, by_rule
+                                                    ? cast_rows(format, finite, ByRule{}, options.pool)
+                                                    : cast_rows(format, finite, ByQuantizer{search}, options.pool));
     return squared_error(values, got) / signal;
   }
   if (options.scaling != Scaling::none) return scaled_error(format.element, samples, values, options) / signal;

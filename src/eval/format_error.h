@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/threads.h"
+#include "eval/array_values.h"
 #include "formats/format.h"
 
 namespace lowbit::eval {
@@ -34,12 +35,6 @@ struct ErrorOptions {
   Scaling scaling = Scaling::amax;
   int64_t block = 32;  // numbers of a row that share a scale of a plain element; the last block of a row may be short
   ThreadPool* pool = nullptr;
-};
-
-// Some numbers as rows, along which groups run.
-struct Samples {
-  std::span<const float> values;  // [rows][cols]
-  int64_t rows = 1, cols = 0;
 };
 
 // |x - q|^2 / |x|^2 of nearest even, saturating; NaN and infinities of the samples count as 0. 0 for samples of
