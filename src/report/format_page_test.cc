@@ -53,6 +53,15 @@ TEST(FormatPage, ShowsFormats) {
   EXPECT_EQ(page, render_format_page(results));
 }
 
+TEST(FormatPage, WideRangesHaveALogarithmicLine) {
+  Json wide = format("wide");
+  wide["values"].push_back({{"code", 9}, {"value", 1e6}});
+  const std::string page = render_format_page({{"formats", {wide}}});
+  EXPECT_EQ(wrong_with(page), "");
+  // 8 values, and 1 2 3 1e6 again.
+  EXPECT_EQ(count(page, "<path class=\"s0\""), 12u);
+}
+
 TEST(FormatPage, ShowsAdvice) {
   const std::string page = render_format_page(advice());
   EXPECT_EQ(wrong_with(page), "");
