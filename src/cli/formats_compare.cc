@@ -63,6 +63,7 @@ Json error_json(std::string_view on, double error) {
 }
 
 std::string sqnr_text(const Json& error) {
+  if (!std::isfinite(error.at("relative_mse").get<double>())) return "-";
   return error.at("sqnr_db").is_null() ? "exact" : fmt::format("{:.2f}", error.at("sqnr_db").get<double>());
 }
 
@@ -71,6 +72,7 @@ void print_data(const Json& data) {
     const auto number = [&](const char* key) { return number_text(item.at(key)); };
     fmt::print("{}: {} numbers, largest magnitude {}, rms {}, crest factor {}, of blocks {}\n", number("name"),
                number("elements"), number("amax"), number("rms"), number("crest"), number("block_crest"));
+    if (item.at("not_finite") != 0) fmt::print("  {} of them no finite numbers, taken as 0\n", number("not_finite"));
   }
 }
 

@@ -37,8 +37,8 @@ struct ErrorOptions {
   ThreadPool* pool = nullptr;
 };
 
-// |x - q|^2 / |x|^2 of nearest even, saturating; NaN and infinities of the samples count as 0. 0 for samples of
-// nothing but zeros.
+// |x - q|^2 / |x|^2 of nearest even, saturating; NaN and infinities of the samples count as 0. Of nothing but
+// zeros: 0 where they stay so, else infinite.
 Result<double> relative_error(const formats::Format& format, const Samples& samples, const ErrorOptions& options);
 
 // The same in decibels, -10 log10(relative error): the signal to quantization noise ratio. Infinite for 0.

@@ -107,7 +107,12 @@ TEST(FormatError, BlockFormatsHaveScalesOfTheirOwn) {
   EXPECT_EQ(sqnr_db(0.0), HUGE_VAL);
   EXPECT_NEAR(sqnr_db(0.001), 30.0, 1e-12);
   const std::vector<float> zeros(32);
-  EXPECT_EQ(relative_error(format("e2m1"), {zeros, 1, 32}, {Scaling::amax, 32, &pool}).value(), 0.0);
+  for (const Scaling scaling : {Scaling::amax, Scaling::mse, Scaling::none}) {
+    EXPECT_EQ(relative_error(format("e2m1"), {zeros, 1, 32}, {scaling, 32, &pool}).value(), 0.0);
+    EXPECT_EQ(relative_error(format("mxfp4"), {zeros, 1, 32}, {scaling, 32, &pool}).value(), 0.0);
+  }
+  EXPECT_EQ(relative_error(format("binary"), {zeros, 1, 32}, {Scaling::none, 32, &pool}).value(), HUGE_VAL);
+  EXPECT_EQ(sqnr_db(HUGE_VAL), -HUGE_VAL);
 }
 
 TEST(FormatError, CrestFactors) {
