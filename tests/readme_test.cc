@@ -6,6 +6,8 @@
 #include <set>
 #include <sstream>
 
+#include "base/rng.h"
+#include "io/npy.h"
 #include "program.h"
 
 namespace lowbit::tests {
@@ -82,6 +84,10 @@ TEST(Readme, ItsCommandsRun) {
   const std::string finetune = folder.file("my-finetune/");
   const Finished made = run({"quantize", "goldens/tiny-llama.gguf", "--format", "f32", "-o", finetune});
   ASSERT_EQ(made.exit, 0) << made.err;
+  std::vector<float> numbers(4 * 256);
+  Rng rng(1);
+  for (float& x : numbers) x = static_cast<float>(rng.normal());
+  ASSERT_TRUE(io::write_npy(folder.file("my.npy"), {{4, 256}, numbers}).ok());
   std::ofstream(folder.file("my.txt")) << read_file("share/text/evaluation.txt").substr(0, 20000);
   int count = 0;
   for (const std::string& line : shown_commands("README.md")) {
@@ -90,10 +96,11 @@ TEST(Readme, ItsCommandsRun) {
     if (words[0] == "pull") words.resize(1);  // nothing from the network
     for (std::string& word : words) {
       if (word == "smollm2-135m") word = "goldens/tiny-llama.gguf";
+      if (word.starts_with("smollm2-135m:")) word = "goldens/tiny-llama.gguf" + word.substr(word.find(':'));
       if (word == "my-finetune") word = finetune;
       if (word == "all-minilm") word = "goldens/sentences/tiny-bert.gguf";
-      for (const char* file :
-           {"small.safetensors", "q.safetensors", "small.gguf", "small-w4a16/", "report.html", "my.txt"}) {
+      for (const char* file : {"small.safetensors", "q.safetensors", "small.gguf", "small-w4a16/", "report.html",
+                               "my.txt", "my.npy", "cast.npy", "codes.npy", "formats.html"}) {
         if (word == file) word = folder.file(file);
       }
     }

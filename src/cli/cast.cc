@@ -1,4 +1,6 @@
 // lowbit cast --format F IN.npy OUT.npy
+#include <fmt/ranges.h>
+
 #include <cstdio>
 #include <filesystem>
 
@@ -17,12 +19,17 @@ struct CastArguments {
   std::string in, out, codes;
   std::optional<formats::Format> format;
   RoundingOptions rounding;
+  formats::ScaleRule rule = formats::ScaleRule::automatic;
   int64_t threads = 0;
   bool json = false;
 };
 
+eval::CastOptions options_of(const CastArguments& arguments, ThreadPool* pool) {
+  return {*arguments.format, arguments.rounding.policy, arguments.rounding.seed, arguments.rule, pool};
+}
+
 Status check(const CastArguments& arguments) {
-  LOWBIT_TRY(eval::check_cast(*arguments.format, arguments.rounding.policy));
+  LOWBIT_TRY(eval::check_cast(options_of(arguments, nullptr)));
   if (arguments.codes.empty()) return {};
   if (!arguments.format->is_plain()) {
     return errorf("--codes: format {} has scales, and codes mean nothing without them; lowbit quantize writes both",
@@ -56,12 +63,15 @@ void print_result(const CastArguments& arguments, const eval::CastStatistics& s)
                                                 {"mean squared error", fmt::format("{:.6g}", s.mse)},
                                                 {"greatest error", fmt::format("{:.6g}", s.max_error)}};
   if (s.overflow > 0) rows.push_back({"overflow", fmt::format("{} beyond the range", s.overflow)});
-  if (s.nan > 0) {
-    const std::string became =
-        s.nan_replaced > 0 ? fmt::format("; {} became numbers, as the format has no NaN", s.nan_replaced) : "";
-    rows.push_back({"NaN", fmt::format("{}{}", s.nan, became)});
+  if (s.nan > 0) rows.push_back({"NaN", fmt::format("{}", s.nan)});
+  if (s.nan_replaced > 0) {
+    rows.push_back({"NaN replaced", fmt::format("{}: the format has none", s.nan_replaced)});
   }
-  if (s.nan_made > 0) rows.push_back({"NaN made", fmt::format("{} by --saturate none", s.nan_made)});
+  if (s.nan_made > 0) {
+    const bool plain = arguments.format->is_plain();
+    rows.push_back(
+        {"NaN made", fmt::format("{} {}", s.nan_made, plain ? "beyond the range" : "in blocks that hold one")});
+  }
   const report::Column columns[] = {{""}, {""}};
   fmt::print("{}", report::table(columns, rows));
 }
@@ -69,7 +79,7 @@ void print_result(const CastArguments& arguments, const eval::CastStatistics& s)
 Status cast(const CastArguments& arguments) {
   LOWBIT_ASSIGN(const io::NpyView array, io::map_npy(arguments.in, {eval::kFloatTypes, true}));
   ThreadPool pool(static_cast<int>(arguments.threads));
-  const eval::CastOptions options{*arguments.format, arguments.rounding.policy, arguments.rounding.seed, &pool};
+  const eval::CastOptions options = options_of(arguments, &pool);
   const io::NpyType type = eval::casts_to_float(options.format) ? io::NpyType::float32 : io::NpyType::float64;
   LOWBIT_ASSIGN(auto out, io::NpyWriter::create(arguments.out, type, array.shape, array.fortran_order));
   std::optional<io::NpyWriter> codes;
@@ -106,6 +116,15 @@ Action cast_command(Options& options) {
   format.required = true;
   format.offer = Offer::formats;
   arguments->rounding.add_to(options);
+  const auto rule = [arguments](const std::string& value) -> Status {
+    LOWBIT_ASSIGN(arguments->rule, formats::parse_scale_rule(value));
+    return {};
+  };
+  const auto rules = formats::scale_rule_names();
+  options
+      .option("--scale-rule", "RULE", rule,
+              fmt::format("scales of a block format (automatic): {}", fmt::join(rules.subspan(1), ", ")))
+      .choices = {rules.begin(), rules.end()};
   options
       .option("--codes", "CODES.npy", text(arguments->codes),
               "the codes too, one per element: uint8, uint16 or uint32")

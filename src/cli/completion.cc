@@ -38,14 +38,16 @@ std::vector<std::string> words_of(const OptionRow& row) {
   if (row.offer == Offer::models) {
     for (const io::KnownModel& model : io::known_models()) words.emplace_back(model.name);
   }
-  if (row.offer == Offer::formats) {
+  if (row.offer == Offer::formats || row.offer == Offer::formats_and_files) {
     for (const formats::ElementRow& element : formats::named_elements()) words.emplace_back(element.name);
     for (const formats::Alias& alias : formats::aliases()) words.emplace_back(alias.name);
   }
   return words;
 }
 
-bool offers_files(const OptionRow& row) { return row.offer == Offer::files || row.offer == Offer::models; }
+bool offers_files(const OptionRow& row) {
+  return row.offer == Offer::files || row.offer == Offer::models || row.offer == Offer::formats_and_files;
+}
 
 std::vector<std::string> names_of(const OptionRow& row) {
   std::vector<std::string> names;
@@ -72,33 +74,37 @@ std::string zsh_escape(std::string_view text) {
   return out;
 }
 
-// What bash offers for a value: "compgen" arguments.
-std::string bash_values(const OptionRow& row) {
-  const auto words = words_of(row);
-  std::string out;
-  if (offers_files(row)) out += " -f";
+// What bash offers: "compgen" arguments.
+std::string bash_offer(bool files, const std::vector<std::string>& words) {
+  std::string out = files ? " -f" : "";
   if (!words.empty()) out += fmt::format(" -W {}", quote(fmt::format("{}", fmt::join(words, " "))));
-  return out;
+  return out.empty() ? " -W ''" : out;
 }
 
 std::string bash_command(const Declared& declared) {
   std::vector<std::string> names;
-  std::string values, positional;
+  std::string values;
+  // Bash does not say which positional argument a word will be: those of all are offered.
+  std::vector<std::string> positional;
+  bool positional_files = false;
   for (const OptionRow& row : declared.options->rows()) {
     const auto own = names_of(row);
     names.insert(names.end(), own.begin(), own.end());
-    const std::string offer = bash_values(row);
-    if (row.positional && !offer.empty() && positional.empty()) positional = offer;
+    const auto words = words_of(row);
+    if (row.positional) {
+      positional.insert(positional.end(), words.begin(), words.end());
+      positional_files = positional_files || offers_files(row);
+    }
     if (row.positional || row.value.empty()) continue;
     values += fmt::format("        {}) COMPREPLY=($(compgen{} -- \"$word\")); return ;;\n", fmt::join(own, "|"),
-                          offer.empty() ? " -W ''" : offer);
+                          bash_offer(offers_files(row), words));
   }
   return fmt::format(
       "    {})\n      case $before in\n{}      esac\n"
       "      if [[ $word == -* ]]; then COMPREPLY=($(compgen -W {} -- \"$word\"))\n"
       "      else COMPREPLY=($(compgen{} -- \"$word\")); fi ;;\n",
       declared.command->name, values, quote(fmt::format("{}", fmt::join(names, " "))),
-      positional.empty() ? " -W ''" : positional);
+      bash_offer(positional_files, positional));
 }
 
 std::string bash_script() {

@@ -55,7 +55,7 @@ std::vector<Use> uses_of(const FormatsArguments& a) {
   return {{"--values", a.list_values, {"show"}},
           {"--value", a.value.has_value(), {"show"}},
           {"--round, --saturate and --seed", rounds && !a.value, {}},
-          {"--scale", a.scaling != unused.scaling, {"compare"}},
+          {"--scale", a.scaling != unused.scaling, {"compare", "advise"}},
           {"--block", a.block != unused.block, {"compare", "advise"}},
           {"--tensor", !a.tensor.empty(), {"compare"}},
           {"--array", !a.array.empty(), {"compare"}},
@@ -81,6 +81,10 @@ Status check(FormatsArguments& a) {
     LOWBIT_ASSIGN(formats::Format format, parse_any_format(word));
     a.formats.push_back(std::move(format));
   }
+  if (a.list_values && a.formats[0].element.bits > kMostListed) {
+    return errorf("--values: found {} of {} bits, expected at most {}", a.words[0], a.formats[0].element.bits,
+                  kMostListed);
+  }
   return {};
 }
 
@@ -95,11 +99,22 @@ void add_analysis_options(Options& options, FormatsArguments& a) {
   };
   options
       .option("--scale", "RULE", scale,
-              "compare: the scale of each block of a plain element: its largest magnitude becomes the largest value "
-              "(amax), the least squared error (mse), or no scale (none)")
+              "compare: one scale for each block of a plain element: its largest magnitude becomes the largest value "
+              "(amax), the least squared error (mse), or none; block formats: their rule, or the search of "
+              "quantize (mse); advise: block formats so")
       .choices = names_of<ScalingName>(kScalings);
   options.option("--block", "N", integer(a.block, 1, 1 << 20), "compare, advise: numbers that share a scale (32)");
-  options.option("--tensor", "MODEL:NAME", text(a.tensor), "compare: the error on a tensor of a model, too").offer =
+  // A name of a tensor holds no colon; that of a model may.
+  const auto tensor = [&a](const std::string& value) -> Status {
+    const size_t colon = value.rfind(':');
+    if (colon == std::string::npos || colon == 0 || colon + 1 == value.size()) {
+      return errorf("found \"{}\", expected MODEL:NAME (lowbit inspect MODEL lists the names)", value);
+    }
+    a.model = value.substr(0, colon);
+    a.tensor = value.substr(colon + 1);
+    return {};
+  };
+  options.option("--tensor", "MODEL:NAME", tensor, "compare: the error on a tensor of a model, too").offer =
       Offer::models;
   options.option("--array", "FILE.npy", text(a.array), "compare: the error on an array, too").offer = Offer::files;
   const auto bits = [&a](const std::string& value) -> Status {
@@ -131,7 +146,7 @@ Action formats_command(Options& options) {
       .choices = names_of<FormatsAction>(kActions);
   OptionRow& words = options.positional("F", append(a.words), "formats, or the file of advise", false);
   words.repeated = true;
-  words.offer = Offer::formats;
+  words.offer = Offer::formats_and_files;
   options.flag("--values", a.list_values, "show: every value, also of formats of 9 to 16 bits");
   const auto value = [&a](const std::string& text) -> Status {
     double found = 0.0;

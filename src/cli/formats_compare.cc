@@ -36,22 +36,14 @@ Result<Measured> read_array(const std::string& path, ThreadPool& pool) {
   LOWBIT_ASSIGN(const io::NpyView array, io::map_npy(path, {eval::kFloatTypes, true}));
   if (array.elements() == 0) return errorf("{}: an array of no elements, expected one at least", path);
   const eval::ArrayRows rows(array);
-  return Measured{path, rows.read(0, rows.rows(), &pool), rows.rows(), rows.cols()};
+  return Measured{path, rows.read(&pool), rows.rows(), rows.cols()};
 }
 
-// MODEL:NAME; a name of a tensor holds no colon.
-Result<Measured> read_tensor(const std::string& text, ProgressBar& bar) {
-  const size_t colon = text.rfind(':');
-  if (colon == std::string::npos || colon == 0 || colon + 1 == text.size()) {
-    return errorf("--tensor: found {}, expected MODEL:NAME (lowbit inspect MODEL lists the names)", text);
-  }
-  const std::string model = text.substr(0, colon), name = text.substr(colon + 1);
+Result<Measured> read_tensor(const std::string& model, const std::string& name, ProgressBar& bar) {
   LOWBIT_ASSIGN(const std::string path, find_model(model, bar));
   LOWBIT_ASSIGN(const auto file, models::open_file(path));
   const int64_t index = file->find(name);
-  if (index < 0) {
-    return errorf("{}: there is no tensor {} (lowbit inspect {} lists them)", path, name, model);
-  }
+  if (index < 0) return errorf("{}: there is no tensor {} (lowbit inspect {} lists them)", path, name, model);
   LOWBIT_ASSIGN(const tensor::Weight weight, file->load(static_cast<size_t>(index)));
   return Measured{name, tensor::dequantize(weight), weight.rows(), weight.cols()};
 }
@@ -71,6 +63,7 @@ Json error_json(std::string_view on, double error) {
 }
 
 std::string sqnr_text(const Json& error) {
+  if (!std::isfinite(error.at("relative_mse").get<double>())) return "-";
   return error.at("sqnr_db").is_null() ? "exact" : fmt::format("{:.2f}", error.at("sqnr_db").get<double>());
 }
 
@@ -79,6 +72,7 @@ void print_data(const Json& data) {
     const auto number = [&](const char* key) { return number_text(item.at(key)); };
     fmt::print("{}: {} numbers, largest magnitude {}, rms {}, crest factor {}, of blocks {}\n", number("name"),
                number("elements"), number("amax"), number("rms"), number("crest"), number("block_crest"));
+    if (item.at("not_finite") != 0) fmt::print("  {} of them no finite numbers, taken as 0\n", number("not_finite"));
   }
 }
 
@@ -148,7 +142,7 @@ Status compare_formats(const FormatsArguments& arguments) {
   std::vector<Measured> measured;
   for (const eval::Distribution& distribution : eval::distributions()) measured.push_back(drawn(distribution));
   if (!arguments.tensor.empty()) {
-    LOWBIT_ASSIGN(Measured tensor, read_tensor(arguments.tensor, bar));
+    LOWBIT_ASSIGN(Measured tensor, read_tensor(arguments.model, arguments.tensor, bar));
     measured.push_back(std::move(tensor));
   }
   if (!arguments.array.empty()) {
@@ -181,7 +175,8 @@ Status advise_formats(const FormatsArguments& arguments) {
   ThreadPool pool(static_cast<int>(arguments.threads));
   LOWBIT_ASSIGN(const Measured array, read_array(arguments.words.front(), pool));
   ProgressBar bar;
-  auto advised = eval::advise(array.samples(), {arguments.most_bits, &pool, bar.callback()});
+  auto advised = eval::advise(array.samples(),
+                              {arguments.most_bits, arguments.scaling == eval::Scaling::mse, &pool, bar.callback()});
   bar.clear();
   LOWBIT_ASSIGN(const eval::AdviceResult advice, std::move(advised));
   Json result = {{"data", Json::array({data_json(array, arguments.block)})},

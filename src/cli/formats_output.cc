@@ -76,6 +76,35 @@ Json facts_json(const formats::Format& format) {
           {"precision", precision}};
 }
 
+// f32, whose values are not listed, has the neighbours of the float.
+Neighbours neighbours_of(const formats::ElementFormat& element, const eval::ValueLine* line,
+                         const formats::Exact& value) {
+  if (!value.is_finite()) return {};
+  if (line == nullptr) {
+    const float x = value.to_float();
+    const auto next = [&](float to) -> Json {
+      const float y = std::nextafter(x, to);
+      return std::isfinite(y) ? Json(static_cast<double>(y)) : Json();
+    };
+    return {next(-element.max_value()), next(element.max_value())};
+  }
+  const auto json = [](const eval::CodeValue* v) { return v != nullptr ? exact_json(v->value) : Json(); };
+  return {json(line->below(value)), json(line->above(value))};
+}
+
+Json values_json(const formats::ElementFormat& element, const eval::ValueLine& line) {
+  Json values = Json::array();
+  for (const eval::CodeValue& row : eval::list_codes(element)) {
+    const Neighbours near = neighbours_of(element, &line, row.value);
+    values.push_back({{"code", row.code},
+                      {"value", exact_json(row.value)},
+                      {"below", near.below},
+                      {"above", near.above},
+                      {"made", row.made}});
+  }
+  return values;
+}
+
 std::string number_text(const Json& value, int digits) {
   if (value.is_null()) return "-";
   if (value.is_string()) return value.get<std::string>();
@@ -83,8 +112,15 @@ std::string number_text(const Json& value, int digits) {
   return value.dump();
 }
 
-Status write_plot(const FormatsArguments& arguments, const Json& result) {
+Status write_plot(const FormatsArguments& arguments, Json result) {
   if (arguments.plot.empty()) return {};
+  for (size_t i = 0; i < arguments.formats.size(); ++i) {
+    Json& facts = result["formats"][i];
+    const formats::ElementFormat& element = arguments.formats[i].element;
+    if (!facts.contains("values") && element.bits <= kListedBits) {
+      facts["values"] = values_json(element, eval::ValueLine(element));
+    }
+  }
   LOWBIT_TRY(write_text_file(arguments.plot, report::render_format_page(result)));
   if (!arguments.json) fmt::print("\nplot: {}\n", arguments.plot);
   return {};

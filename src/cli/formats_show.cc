@@ -17,9 +17,6 @@ using eval::Field;
 using formats::ElementFormat;
 using formats::Exact;
 
-constexpr int kListedBits = 8;   // values are listed without being asked for
-constexpr int kMostListed = 16;  // ... or when asked for
-
 std::string hex(const ElementFormat& element, uint32_t code) {
   return fmt::format("0x{:0{}X}", code, (element.bits + 3) / 4);
 }
@@ -61,28 +58,7 @@ std::string drawing(const std::vector<Field>& fields) {
   return fmt::format("{}\n{}┐\n{}│\n{}┘\n{}\n", numbers, top, middle, bottom, names);
 }
 
-struct Neighbours {
-  Json below, above;
-};
-
-// f32, whose values are not listed, has the neighbours of the float.
-Neighbours neighbours_of(const ElementFormat& element, const std::optional<eval::ValueLine>& line,
-                         const Exact& value) {
-  if (!value.is_finite()) return {};
-  if (!line) {
-    const float x = value.to_float();
-    const auto next = [&](float to) -> Json {
-      const float y = std::nextafter(x, to);
-      return std::isfinite(y) ? Json(static_cast<double>(y)) : Json();
-    };
-    return {next(-element.max_value()), next(element.max_value())};
-  }
-  const auto json = [](const eval::CodeValue* v) { return v != nullptr ? exact_json(v->value) : Json(); };
-  return {json(line->below(value)), json(line->above(value))};
-}
-
-Json value_json(const FormatsArguments& arguments, const ElementFormat& element,
-                const std::optional<eval::ValueLine>& line) {
+Json value_json(const FormatsArguments& arguments, const ElementFormat& element, const eval::ValueLine* line) {
   const double x = *arguments.value;
   const formats::CastPolicy& policy = arguments.rounding.policy;
   const uint32_t code = formats::encode(element, x, policy, formats::random_word(arguments.rounding.seed, 0));
@@ -101,19 +77,6 @@ Json value_json(const FormatsArguments& arguments, const ElementFormat& element,
           {"above", near.above}};
 }
 
-Json values_json(const ElementFormat& element, const eval::ValueLine& line) {
-  Json values = Json::array();
-  for (const eval::CodeValue& row : eval::list_codes(element)) {
-    const Neighbours near = neighbours_of(element, line, row.value);
-    values.push_back({{"code", row.code},
-                      {"value", exact_json(row.value)},
-                      {"below", near.below},
-                      {"above", near.above},
-                      {"made", row.made}});
-  }
-  return values;
-}
-
 std::string codes_text(const ElementFormat& element, const Json& codes) {
   if (codes.empty()) return "none";
   std::vector<std::string> texts;
@@ -129,7 +92,8 @@ std::string nan_text(const ElementFormat& element, const Json& facts) {
   if (count == 0) return "none";
   const std::string first = hex(element, facts.at("first_nan").get<uint32_t>());
   if (count == 1) return first;
-  return fmt::format("{} codes, {} to {}", count, first, hex(element, facts.at("last_nan").get<uint32_t>()));
+  return fmt::format("{} codes, {} {} {}", count, first, count == 2 ? "and" : "to",
+                     hex(element, facts.at("last_nan").get<uint32_t>()));
 }
 
 std::string level_text(const Json& level) {
@@ -200,14 +164,10 @@ void print_values(const ElementFormat& element, const Json& values) {
 Status show_format(const FormatsArguments& arguments) {
   const formats::Format& format = arguments.formats.front();
   const ElementFormat& element = format.element;
-  if (arguments.list_values && element.bits > kMostListed) {
-    return errorf("format {} has {} bits; --values lists those of at most {}", formats::print(format), element.bits,
-                  kMostListed);
-  }
   Json facts = facts_json(format);
   std::optional<eval::ValueLine> line;
   if (eval::ValueLine::can_list(element)) line.emplace(element);
-  if (arguments.value) facts["rounded"] = value_json(arguments, element, line);
+  if (arguments.value) facts["rounded"] = value_json(arguments, element, line ? &*line : nullptr);
   if (arguments.list_values || element.bits <= kListedBits) facts["values"] = values_json(element, *line);
   if (arguments.json) {
     print_json(facts);

@@ -25,7 +25,7 @@ Setter real(double& target, double least, double most);
 Setter number(double& target);  // any, "inf" and "nan" too
 
 // What a shell may offer where a value is expected.
-enum class Offer : uint8_t { nothing, files, models, formats };
+enum class Offer : uint8_t { nothing, files, models, formats, formats_and_files };
 
 struct OptionRow {
   std::string name;        // "--temp", "-p"; of a positional argument its placeholder, "MODEL"

@@ -69,6 +69,8 @@ TEST(ProgramTest, AnyOtherErrorIsOne) {
   expect_one_sentence(program({"eval", "CMakeLists.txt", "--text", "/nonexistent.txt"}), 1);
   expect_one_sentence(program({"inspect", "CMakeLists.txt", "--json"}), 1);
   expect_one_sentence(program({"pull", "no such model"}), 1);
+  expect_one_sentence(program({"cast", "--format", "e2m1", "/nonexistent.npy", "/nonexistent/out.npy"}), 1);
+  expect_one_sentence(program({"formats", "advise", "CMakeLists.txt", "--json"}), 1);
 }
 
 constexpr const char* kTiny = "goldens/tiny-llama.gguf";
@@ -205,6 +207,11 @@ TEST(CompletionTest, WorksInBash) {
   EXPECT_EQ(bash_completes("lowbit pull gemma3"), "gemma3-270m\n");
   EXPECT_EQ(bash_completes("lowbit completion z"), "zsh\n");
   EXPECT_EQ(bash_completes("lowbit run m --temp "), "\n");
+  EXPECT_EQ(bash_completes("lowbit formats adv"), "advise\n");
+  EXPECT_EQ(bash_completes("lowbit formats compare e2m1 nvf"), "nvfp4\n");
+  EXPECT_EQ(bash_completes("lowbit cast --round sr-e"), "sr-equal\n");
+  EXPECT_EQ(bash_completes("lowbit cast --scale-rule four-o"), "four-over-six\n");
+  EXPECT_EQ(bash_completes("lowbit cast READ"), "README.md\n");
 }
 
 }  // namespace

@@ -2,9 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
+#include <limits>
 #include <type_traits>
-#include <variant>
 #include <vector>
 
 #include "base/bits.h"
@@ -48,7 +47,10 @@ struct Range {
 };
 
 Range range_of(const formats::Format& format) {
-  if (!format.is_plain()) return {-0x1p100, 0x1p100};
+  if (!format.is_plain()) {
+    const auto most = static_cast<double>(std::numeric_limits<float>::max());
+    return {-most, most};
+  }
   const formats::ElementFormat& f = format.element;
   return {formats::decode_exact(f, f.min_code()).to_double(), formats::decode_exact(f, f.max_code()).to_double()};
 }
@@ -200,40 +202,33 @@ Status cast_plain(const io::NpyView& array, const CastOptions& options, Sums& su
   return {};
 }
 
-// Rows of the last axis, some at a time.
+ByRule way_of(const CastOptions& options) { return {options.rule, options.policy, options.seed}; }
+
 Status cast_blocks(const io::NpyView& array, const CastOptions& options, Sums& sums, io::NpyWriter& values,
                    const ProgressFn& progress) {
   const ArrayRows rows(array);
-  const Range range = range_of(options.format);
-  LOWBIT_ASSIGN(const BlockCast cast, BlockCast::make(options.format, rows, options.pool));
-  std::vector<float> whole(rows.contiguous() ? 0 : static_cast<size_t>(rows.rows() * rows.cols()));
-  const int64_t slab = std::max<int64_t>(1, kPiece / std::max<int64_t>(1, rows.cols()));
-  for (int64_t first = 0; first < rows.rows(); first += slab) {
-    const int64_t count = std::min(slab, rows.rows() - first);
-    const std::vector<float> in = rows.read(first, count, options.pool);
-    LOWBIT_ASSIGN(const std::vector<float> out, cast.values(in, count, rows.cols()));
-    compare_all(range, std::span<const float>(in), std::span<const float>(out), *options.pool, sums);
-    if (rows.contiguous()) {
-      LOWBIT_TRY(values.write(std::as_bytes(std::span(out))));
-    } else {
-      rows.place(first, count, out, whole);
-    }
-    report_progress(progress, "casting", static_cast<double>(first + count), static_cast<double>(rows.rows()));
-  }
-  return values.write(std::as_bytes(std::span(whole)));
+  report_progress(progress, "casting", 0.0, 0.0);
+  const std::vector<float> in = rows.read(options.pool);
+  const Samples all{in, rows.rows(), rows.cols()};
+  const ByRule way = way_of(options);
+  LOWBIT_ASSIGN(std::vector<float> out, check_rule(options.format, way).ok()
+                                            ? cast_rows(options.format, all, way, options.pool)
+                                            : cast_rows(options.format, all, ByQuantizer{}, options.pool));
+  compare_all(range_of(options.format), std::span<const float>(in), std::span<const float>(out), *options.pool, sums);
+  return values.write(std::as_bytes(std::span<const float>(rows.in_file_order(std::move(out)))));
 }
 
 }  // namespace
 
-Status check_cast(const formats::Format& format, const formats::CastPolicy& policy) {
-  if (format.is_plain()) return {};
-  if (policy != formats::CastPolicy{}) {
-    return errorf(
-        "format {} has scales: its groups are rounded to nearest even within their own range (rounding rne, "
-        "saturation "
-        "finite)",
-        formats::print(format));
+Status check_cast(const CastOptions& options) {
+  const formats::Format& format = options.format;
+  if (format.is_plain()) {
+    if (options.rule == formats::ScaleRule::automatic) return {};
+    return errorf("format {} has no scales that a rule could choose", formats::print(format));
   }
+  // Formats that need a search are rounded in one way.
+  const bool one_way = options.rule == formats::ScaleRule::automatic && options.policy == formats::CastPolicy{};
+  if (!one_way) return check_rule(format, way_of(options));
   return {};
 }
 
@@ -245,7 +240,7 @@ io::NpyType code_type(const formats::ElementFormat& element) { return writing_of
 
 Result<CastStatistics> cast_array(const io::NpyView& array, const CastOptions& options, io::NpyWriter& values,
                                   io::NpyWriter* codes, const ProgressFn& progress) {
-  LOWBIT_TRY(check_cast(options.format, options.policy));
+  LOWBIT_TRY(check_cast(options));
   LOWBIT_CHECK(options.pool != nullptr && (codes == nullptr || options.format.is_plain()));
   Sums sums;
   if (!options.format.is_plain()) {

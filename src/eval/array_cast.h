@@ -6,6 +6,7 @@
 #include "base/progress.h"
 #include "base/result.h"
 #include "base/threads.h"
+#include "formats/block.h"
 #include "formats/format.h"
 #include "io/npy.h"
 
@@ -14,7 +15,8 @@ namespace lowbit::eval {
 struct CastOptions {
   formats::Format format;
   formats::CastPolicy policy;
-  uint64_t seed = 0;  // of stochastic roundings; the random bits go by the place of a number in the file
+  uint64_t seed = 0;                                        // of stochastic roundings
+  formats::ScaleRule rule = formats::ScaleRule::automatic;  // of block formats
   ThreadPool* pool = nullptr;
 };
 
@@ -31,19 +33,20 @@ struct CastStatistics {
   double mse = 0.0, max_error = 0.0;
 };
 
-// Can arrays be cast so? The error says what the format or the policy lacks.
-Status check_cast(const formats::Format& format, const formats::CastPolicy& policy);
+// Can arrays be cast so? The error says what the format, the policy or the rule lacks.
+Status check_cast(const CastOptions& options);
 
 // Whether the values are written as float32; else as float64, as some of them are no floats.
 bool casts_to_float(const formats::Format& format);
 // The type of codes that has room for those of an element.
 io::NpyType code_type(const formats::ElementFormat& element);
 
-// Casts an array of floating point, piece by piece in the order of its file. A plain element: each number is rounded
-// once, from the type that it has. A block format: along the last axis, the last group of a row may be short; each
-// number first becomes a float32, scales come from the largest magnitude of each group (method rtn), values round to
-// nearest. values: of the type that casts_to_float() tells; codes: of code_type(), or null (block formats have none);
-// both with the shape and order of the array.
+// Casts an array of floating point. A plain element: piece by piece in the order of the file, each number rounded
+// once, from the type that it has; random bits go by the place in the file. A block format: along the last axis, the
+// last block of a row may be short; each number becomes a float32 first and the whole array is held in memory twice.
+// Scales go by the rule (formats/block.h); a format that has no such rules (minima, zero points, scales of scales) is
+// rounded as method rtn does it, to nearest even. values: of the type that casts_to_float() tells; codes: of
+// code_type(), or null (block formats have none); both with the shape and order of the array.
 Result<CastStatistics> cast_array(const io::NpyView& array, const CastOptions& options, io::NpyWriter& values,
                                   io::NpyWriter* codes, const ProgressFn& progress = {});
 

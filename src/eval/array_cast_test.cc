@@ -51,7 +51,7 @@ class ArrayCast : public testing::Test {
  protected:
   Cast cast(const io::NpyView& in, const std::string& to, const formats::CastPolicy& policy = {}, uint64_t seed = 0,
             int threads = 2) {
-    const CastOptions options{format(to), policy, seed, &pools_[threads - 1]};
+    const CastOptions options{format(to), policy, seed, formats::ScaleRule::automatic, &pools_[threads - 1]};
     const NpyType type = casts_to_float(options.format) ? NpyType::float32 : NpyType::float64;
     auto values = io::NpyWriter::create(folder_ / "v.npy", type, in.shape, in.fortran_order).value();
     const bool plain = options.format.is_plain();
@@ -147,6 +147,8 @@ TEST_F(ArrayCast, PiecesAndThreadsChangeNothing) {
   for (size_t i = x.size() - 900; i < x.size(); ++i) {
     ASSERT_EQ(codes[i], formats::encode(format("e4m3fn").element, x[i], sr, formats::random_word(3, i)));
   }
+  const std::vector<double> wide(x.begin(), x.end());
+  EXPECT_EQ(codes, any_codes(cast(view(NpyType::float64, {std::ssize(x)}, wide), "e4m3fn", sr, 3, 3).codes));
   const Cast many = cast(in, "e4m3fn", sr, 3, 3);
   EXPECT_EQ(values, read<float>(many.values));
   EXPECT_EQ(one.statistics.mse, many.statistics.mse);
@@ -205,11 +207,35 @@ TEST_F(ArrayCast, BlocksRunAlongTheLastAxis) {
   for (size_t i = 0; i < kCols; ++i) EXPECT_NEAR(got[i], expected[i], 1e-6);
 }
 
-TEST(CheckCast, BlocksHaveOneRounding) {
+TEST_F(ArrayCast, BlocksByRuleAndPolicy) {
+  // A NaN takes its block along where the scale has a code for it, and is reported.
+  std::vector<float> x(64, 1.0f);
+  x[3] = NAN;
+  x[40] = HUGE_VALF;
+  const CastStatistics s = cast(view(NpyType::float32, {64}, x), "mxfp4").statistics;
+  EXPECT_EQ(s.nan, 1);
+  EXPECT_EQ(s.nan_made, 31);
+  EXPECT_EQ(s.overflow, 1);
+  // Stochastic bits do not depend on threads.
+  Rng rng(4);
+  std::vector<float> y(1 << 17);
+  for (float& v : y) v = static_cast<float>(rng.normal());
   const formats::CastPolicy sr{formats::Rounding::stochastic, {}, 32};
-  EXPECT_TRUE(check_cast(format("e4m3fn"), sr).ok());
-  EXPECT_TRUE(check_cast(format("mxfp4"), {}).ok());
-  EXPECT_NE(check_cast(format("mxfp4"), sr).message().find("mxfp4"), std::string::npos);
+  const io::NpyView in = view(NpyType::float32, {1 << 10, 1 << 7}, y);
+  const auto one = read<float>(cast(in, "mxfp8", sr, 3, 1).values);
+  EXPECT_EQ(one, read<float>(cast(in, "mxfp8", sr, 3, 3).values));
+  EXPECT_NE(one, read<float>(cast(in, "mxfp8", sr, 4, 3).values));
+}
+
+TEST(CheckCast, SaysWhatDoesNotFit) {
+  const formats::CastPolicy sr{formats::Rounding::stochastic, {}, 32};
+  using formats::ScaleRule;
+  EXPECT_TRUE(check_cast({format("e4m3fn"), sr}).ok());
+  EXPECT_TRUE(check_cast({format("mxfp4"), sr, 1, ScaleRule::ceil}).ok());
+  EXPECT_TRUE(check_cast({format("q4_k"), {}}).ok());
+  EXPECT_NE(check_cast({format("q4_k"), sr}).message().find("q4_k"), std::string::npos);
+  EXPECT_NE(check_cast({format("q4_k"), {}, 0, ScaleRule::ceil}).message().find("q4_k"), std::string::npos);
+  EXPECT_NE(check_cast({format("e4m3fn"), {}, 0, ScaleRule::ceil}).message().find("e4m3fn"), std::string::npos);
 }
 
 }  // namespace

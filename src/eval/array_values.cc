@@ -55,23 +55,26 @@ ArrayRows::ArrayRows(const io::NpyView& array) : array_(&array) {
   rows_ = cols_ == 0 ? 0 : array.elements() / cols_;
 }
 
-std::vector<float> ArrayRows::read(int64_t first, int64_t count, ThreadPool* pool) const {
-  if (contiguous_) return values_of<float>(*array_, first * cols_, count * cols_, pool);
-  std::vector<float> out(static_cast<size_t>(count * cols_));
+std::vector<float> ArrayRows::read(ThreadPool* pool) const {
+  std::vector<float> stored = values_of<float>(*array_, 0, rows_ * cols_, pool);
+  if (contiguous_) return stored;
+  std::vector<float> out(stored.size());
   for (int64_t c = 0; c < cols_; ++c) {
-    const std::vector<float> column = values_of<float>(*array_, c * rows_ + first, count, pool);
-    for (int64_t r = 0; r < count; ++r) out[static_cast<size_t>(r * cols_ + c)] = column[static_cast<size_t>(r)];
+    for (int64_t r = 0; r < rows_; ++r)
+      out[static_cast<size_t>(r * cols_ + c)] = stored[static_cast<size_t>(c * rows_ + r)];
   }
   return out;
 }
 
-void ArrayRows::place(int64_t first, int64_t count, std::span<const float> rows, std::span<float> whole) const {
-  LOWBIT_CHECK(std::ssize(rows) == count * cols_ && std::ssize(whole) == rows_ * cols_);
+std::vector<float> ArrayRows::in_file_order(std::vector<float> rows) const {
+  LOWBIT_CHECK(std::ssize(rows) == rows_ * cols_);
+  if (contiguous_) return rows;
+  std::vector<float> out(rows.size());
   for (int64_t c = 0; c < cols_; ++c) {
-    for (int64_t r = 0; r < count; ++r) {
-      whole[static_cast<size_t>(c * rows_ + first + r)] = rows[static_cast<size_t>(r * cols_ + c)];
-    }
+    for (int64_t r = 0; r < rows_; ++r)
+      out[static_cast<size_t>(c * rows_ + r)] = rows[static_cast<size_t>(r * cols_ + c)];
   }
+  return out;
 }
 
 }  // namespace lowbit::eval

@@ -10,6 +10,12 @@
 
 namespace lowbit::eval {
 
+// Some numbers as rows, along which groups run.
+struct Samples {
+  std::span<const float> values;  // [rows][cols]
+  int64_t rows = 1, cols = 0;
+};
+
 // The types that hold floating point.
 inline constexpr io::NpyType kFloatTypes[] = {io::NpyType::float16, io::NpyType::float32, io::NpyType::float64};
 
@@ -33,10 +39,10 @@ class ArrayRows {
   // from number r on; rows then come in an order of their own.
   bool contiguous() const { return contiguous_; }
 
-  // [count][cols]
-  std::vector<float> read(int64_t first, int64_t count, ThreadPool* pool) const;
-  // The inverse, into the whole array in the order of the file.
-  void place(int64_t first, int64_t count, std::span<const float> rows, std::span<float> whole) const;
+  // All of them, [rows][cols].
+  std::vector<float> read(ThreadPool* pool) const;
+  // Rows in the order of the file.
+  std::vector<float> in_file_order(std::vector<float> rows) const;
 
  private:
   const io::NpyView* array_;

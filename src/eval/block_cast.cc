@@ -1,62 +1,52 @@
 #include "eval/block_cast.h"
 
-#include <algorithm>
-
-#include "base/check.h"
 #include "quant/round/nearest.h"
 #include "tensor/packed.h"
 
 namespace lowbit::eval {
 namespace {
 
-constexpr int64_t kPiece = 1 << 20;  // numbers read at a time for the range
+formats::BlockOptions options_of(const ByRule& way, ThreadPool* pool) {
+  formats::BlockOptions options;
+  options.rule = way.rule;
+  options.array.policy = way.policy;
+  options.array.seed = way.seed;
+  options.array.pool = pool;
+  return options;
+}
 
 }  // namespace
 
-BlockCast::BlockCast(const formats::Format& format, ThreadPool* pool, quant::ScaleSearch search)
-    : format_(format), pool_(pool) {
-  LOWBIT_CHECK(!format.is_plain() && pool != nullptr);
-  options_.scales.search = search;
+Status check_rule(const formats::Format& format, const ByRule& way) {
+  return formats::check_block_format(format, options_of(way, nullptr));
 }
 
-Result<BlockCast> BlockCast::make(const formats::Format& format, const ArrayRows& rows, ThreadPool* pool,
-                                  quant::ScaleSearch search) {
-  BlockCast out(format, pool, search);
-  if (!out.has_tensor_level()) return out;
-  quant::TensorRange range;
-  const int64_t slab = std::max<int64_t>(1, kPiece / std::max<int64_t>(1, rows.cols()));
-  for (int64_t first = 0; first < rows.rows(); first += slab) {
-    range.add(rows.read(first, std::min(slab, rows.rows() - first), pool));
-  }
-  out.tensor_ = quant::prepare(format, range, out.options_.scales);
+Result<std::vector<float>> cast_rows(const formats::Format& format, const Samples& all, const ByRule& way,
+                                     ThreadPool* pool) {
+  LOWBIT_TRY(check_rule(format, way));
+  std::vector<float> out(all.values.size());
+  if (!out.empty()) formats::cast_blocks(format, all.values, all.cols, out, options_of(way, pool));
   return out;
 }
 
-Result<BlockCast> BlockCast::make(const formats::Format& format, std::span<const float> all, ThreadPool* pool,
-                                  quant::ScaleSearch search) {
-  BlockCast out(format, pool, search);
-  if (!out.has_tensor_level()) return out;
-  quant::TensorRange range;
-  range.add(all);
-  out.tensor_ = quant::prepare(format, range, out.options_.scales);
-  return out;
-}
-
-Result<std::vector<float>> BlockCast::values(std::span<const float> in, int64_t rows, int64_t cols) const {
-  std::vector<float> out(in.size());
-  if (in.empty()) return out;
+Result<std::vector<float>> cast_rows(const formats::Format& format, const Samples& all, const ByQuantizer& way,
+                                     ThreadPool* pool) {
+  std::vector<float> out(all.values.size());
+  if (out.empty()) return out;
   quant::MethodInput input;
-  input.weights = in;
-  input.rows = rows;
-  input.cols = cols;
-  input.format = &format_;
-  input.tensor = tensor_;
-  input.options = options_;
-  input.threads = pool_;
+  input.weights = all.values;
+  input.rows = all.rows;
+  input.cols = all.cols;
+  input.format = &format;
+  input.options.scales.search = way.search;
+  input.threads = pool;
+  quant::TensorRange range;
+  range.add(all.values);
+  input.tensor = quant::prepare(format, range, input.options.scales);
   LOWBIT_ASSIGN(const quant::MethodOutput solved, quant::solve_nearest(input));
-  LOWBIT_ASSIGN(tensor::PackedMatrix packed, tensor::PackedMatrix::allocate(format_, rows, cols));
-  tensor::pack_rows(solved.codes, 0, rows, packed);
-  tensor::dequantize_rows(packed, 0, rows, out.data());
+  LOWBIT_ASSIGN(tensor::PackedMatrix packed, tensor::PackedMatrix::allocate(format, all.rows, all.cols));
+  tensor::pack_rows(solved.codes, 0, all.rows, packed);
+  tensor::dequantize_rows(packed, 0, all.rows, out.data());
   return out;
 }
 

@@ -1,4 +1,4 @@
-// Rows of numbers into a block format and back, by the quantizer that rounds weights.
+// Rows of numbers into a block format and back.
 #pragma once
 
 #include <cstdint>
@@ -8,32 +8,32 @@
 #include "base/result.h"
 #include "base/threads.h"
 #include "eval/array_values.h"
+#include "formats/block.h"
 #include "formats/format.h"
 #include "quant/method.h"
 
 namespace lowbit::eval {
 
-// A format with scales, ready for one array. Scales come from the largest magnitudes, or from a search for the least
-// squared error.
-class BlockCast {
- public:
-  // Looks at all rows where the format has a scale of the whole tensor.
-  static Result<BlockCast> make(const formats::Format& format, const ArrayRows& rows, ThreadPool* pool,
-                                quant::ScaleSearch search = quant::ScaleSearch::amax);
-  static Result<BlockCast> make(const formats::Format& format, std::span<const float> all, ThreadPool* pool,
-                                quant::ScaleSearch search = quant::ScaleSearch::amax);
-
-  // The values of [rows][cols] numbers. NaN counts as 0; magnitudes beyond 2^100 as that.
-  Result<std::vector<float>> values(std::span<const float> in, int64_t rows, int64_t cols) const;
-
- private:
-  BlockCast(const formats::Format& format, ThreadPool* pool, quant::ScaleSearch search);
-  bool has_tensor_level() const { return format_.levels.back().group == formats::kGroupTensor; }
-
-  formats::Format format_;
-  quant::TensorScales tensor_;
-  quant::MethodOptions options_;
-  ThreadPool* pool_;
+// Scales of each block by a rule, as hardware converts an array: of formats with one level of symmetric scales, and
+// perhaps one for the whole tensor (formats/block.h).
+struct ByRule {
+  formats::ScaleRule rule = formats::ScaleRule::automatic;
+  formats::CastPolicy policy;
+  uint64_t seed = 0;
 };
+// As weights are quantized, to nearest even: any block format. amax: scales from the extreme values of each group
+// (method rtn); error: the search for the least squared error.
+struct ByQuantizer {
+  quant::ScaleSearch search = quant::ScaleSearch::amax;
+};
+
+// Whether ByRule is for the format; the error says why not.
+Status check_rule(const formats::Format& format, const ByRule& way);
+
+// The values of [rows][cols] numbers, the whole of an array. The errors are those of check_rule and of the quantizer.
+Result<std::vector<float>> cast_rows(const formats::Format& format, const Samples& all, const ByRule& way,
+                                     ThreadPool* pool);
+Result<std::vector<float>> cast_rows(const formats::Format& format, const Samples& all, const ByQuantizer& way,
+                                     ThreadPool* pool);
 
 }  // namespace lowbit::eval

@@ -86,9 +86,6 @@ Result<AdviceResult> advise(const Samples& samples, const AdviceOptions& options
   AdviceResult result;
   result.measured = std::ssize(values);
   const std::vector<formats::Format> candidates = advice_candidates();
-  ErrorOptions error_options;
-  error_options.scaling = Scaling::none;
-  error_options.pool = options.pool;
   for (size_t i = 0; i < candidates.size(); ++i) {
     report_progress(options.progress, "measuring formats", static_cast<double>(i),
                     static_cast<double>(candidates.size()));
@@ -96,6 +93,9 @@ Result<AdviceResult> advise(const Samples& samples, const AdviceOptions& options
     advice.format = candidates[i];
     advice.bits = true_bits(candidates[i], samples.rows, samples.cols);
     if (options.most_bits && advice.bits > *options.most_bits) continue;
+    // Plain elements take the numbers as they are.
+    const bool search = options.search && !candidates[i].is_plain();
+    const ErrorOptions error_options{search ? Scaling::mse : Scaling::none, 1, options.pool};
     LOWBIT_ASSIGN(advice.relative_error, relative_error(candidates[i], part, error_options));
     advice.sqnr_db = sqnr_db(advice.relative_error);
     result.ranked.push_back(std::move(advice));

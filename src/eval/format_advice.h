@@ -24,6 +24,7 @@ struct Advice {
 
 struct AdviceOptions {
   std::optional<double> most_bits;  // leave out what needs more
+  bool search = false;              // scales by the quantizer's search for the least squared error
   ThreadPool* pool = nullptr;
   ProgressFn progress;
 };

@@ -100,8 +100,8 @@ void try_top(const ElementFormat& element, std::span<const float> values, const 
   for (size_t b = 0; b < errors.size(); ++b) least[b] = std::min(least[b], errors[b]);
 }
 
-double scaled_error(const ElementFormat& element, const Samples& samples, std::span<const float> values,
-                    const ErrorOptions& options) {
+double scaled_error(const ElementFormat& element, const Samples& samples, const ErrorOptions& options) {
+  const std::span<const float> values = samples.values;
   const Blocks blocks = blocks_of(samples, values, options.block);
   std::vector<double> least(blocks.amax.size(), std::numeric_limits<double>::infinity());
   const auto largest = static_cast<double>(element.max_value());
@@ -128,6 +128,22 @@ double squared_error(std::span<const float> a, std::span<const float> b) {
   return sum;
 }
 
+// The values of the numbers as they are, or under the scales of a block format.
+Result<std::vector<float>> unscaled(const formats::Format& format, const Samples& samples,
+                                    const ErrorOptions& options) {
+  if (format.is_plain()) {
+    std::vector<float> got(samples.values.size());
+    formats::ArrayOptions array;
+    array.pool = options.pool;
+    formats::cast_array(format.element, samples.values, got, array);
+    return got;
+  }
+  const bool search = options.scaling == Scaling::mse;
+  if (!search && check_rule(format, {}).ok()) return cast_rows(format, samples, ByRule{}, options.pool);
+  const ByQuantizer way{search ? quant::ScaleSearch::error : quant::ScaleSearch::amax};
+  return cast_rows(format, samples, way, options.pool);
+}
+
 }  // namespace
 
 std::span<const Distribution> distributions() { return kDistributions; }
@@ -146,24 +162,22 @@ Result<double> relative_error(const formats::Format& format, const Samples& samp
   LOWBIT_CHECK(options.pool != nullptr && options.block > 0 &&
                std::ssize(samples.values) == samples.rows * samples.cols);
   const std::vector<float> values = finite_values(samples.values);
+  const Samples finite{values, samples.rows, samples.cols};
   const double signal = sum_of_squares(values);
-  if (signal == 0.0) return 0.0;
-  if (!format.is_plain()) {
-    const auto search = options.scaling == Scaling::mse ? quant::ScaleSearch::error : quant::ScaleSearch::amax;
-    LOWBIT_ASSIGN(const BlockCast cast, BlockCast::make(format, values, options.pool, search));
-    LOWBIT_ASSIGN(const std::vector<float> got, cast.values(values, samples.rows, samples.cols));
-    return squared_error(values, got) / signal;
+  double error = 0.0;
+  if (format.is_plain() && options.scaling != Scaling::none) {
+    error = scaled_error(format.element, finite, options);
+  } else {
+    LOWBIT_ASSIGN(const std::vector<float> got, unscaled(format, finite, options));
+    error = squared_error(values, got);
   }
-  if (options.scaling != Scaling::none) return scaled_error(format.element, samples, values, options) / signal;
-  std::vector<float> got(values.size());
-  formats::ArrayOptions array;
-  array.pool = options.pool;
-  formats::cast_array(format.element, values, got, array);
-  return squared_error(values, got) / signal;
+  if (signal == 0.0) return error == 0.0 ? 0.0 : std::numeric_limits<double>::infinity();
+  return error / signal;
 }
 
 double sqnr_db(double relative_error) {
   if (!(relative_error > 0.0)) return std::numeric_limits<double>::infinity();
+  if (std::isinf(relative_error)) return -relative_error;
   return -3.0102999566398120 * arith::log2(relative_error);
 }
 

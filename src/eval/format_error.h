@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "base/threads.h"
+#include "eval/array_values.h"
 #include "formats/format.h"
 
 namespace lowbit::eval {
@@ -36,14 +37,8 @@ struct ErrorOptions {
   ThreadPool* pool = nullptr;
 };
 
-// Some numbers as rows, along which groups run.
-struct Samples {
-  std::span<const float> values;  // [rows][cols]
-  int64_t rows = 1, cols = 0;
-};
-
-// |x - q|^2 / |x|^2 of nearest even, saturating; NaN and infinities of the samples count as 0. 0 for samples of
-// nothing but zeros.
+// |x - q|^2 / |x|^2 of nearest even, saturating; NaN and infinities of the samples count as 0. Of nothing but
+// zeros: 0 where they stay so, else infinite.
 Result<double> relative_error(const formats::Format& format, const Samples& samples, const ErrorOptions& options);
 
 // The same in decibels, -10 log10(relative error): the signal to quantization noise ratio. Infinite for 0.

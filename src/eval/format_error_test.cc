@@ -107,7 +107,12 @@ TEST(FormatError, BlockFormatsHaveScalesOfTheirOwn) {
   EXPECT_EQ(sqnr_db(0.0), HUGE_VAL);
   EXPECT_NEAR(sqnr_db(0.001), 30.0, 1e-12);
   const std::vector<float> zeros(32);
-  EXPECT_EQ(relative_error(format("e2m1"), {zeros, 1, 32}, {Scaling::amax, 32, &pool}).value(), 0.0);
+  for (const Scaling scaling : {Scaling::amax, Scaling::mse, Scaling::none}) {
+    EXPECT_EQ(relative_error(format("e2m1"), {zeros, 1, 32}, {scaling, 32, &pool}).value(), 0.0);
+    EXPECT_EQ(relative_error(format("mxfp4"), {zeros, 1, 32}, {scaling, 32, &pool}).value(), 0.0);
+  }
+  EXPECT_EQ(relative_error(format("binary"), {zeros, 1, 32}, {Scaling::none, 32, &pool}).value(), HUGE_VAL);
+  EXPECT_EQ(sqnr_db(HUGE_VAL), -HUGE_VAL);
 }
 
 TEST(FormatError, CrestFactors) {
@@ -135,7 +140,7 @@ TEST(FormatAdvice, RanksByBitsAndError) {
   ThreadPool pool(2);
   const std::vector<float> values = draw(distribution("gaussian"), 16 * 256, 3);
   const Samples samples{values, 16, 256};
-  const AdviceResult all = advise(samples, {{}, &pool, {}}).value();
+  const AdviceResult all = advise(samples, {{}, false, &pool, {}}).value();
   EXPECT_EQ(all.measured, 16 * 256);
   EXPECT_GT(all.ranked.size(), 80u);
   bool front = true;
@@ -152,13 +157,18 @@ TEST(FormatAdvice, RanksByBitsAndError) {
     if (a.pareto) EXPECT_FALSE(beaten) << formats::print(a.format);
     EXPECT_NEAR(a.relative_error, relative_error(a.format, samples, {Scaling::none, 32, &pool}).value(), 1e-15);
   }
-  const AdviceResult few = advise(samples, {4.5, &pool, {}}).value();
+  const AdviceResult few = advise(samples, {4.5, false, &pool, {}}).value();
   EXPECT_LT(few.ranked.size(), all.ranked.size());
   for (const Advice& a : few.ranked) EXPECT_LE(a.bits, 4.5);
+  for (const Advice& a : advise(samples, {4.5, true, &pool, {}}).value().ranked) {
+    for (const Advice& b : few.ranked) {
+      if (a.format == b.format) EXPECT_LE(a.relative_error, 1.02 * b.relative_error) << formats::print(a.format);
+    }
+  }
   // An int8 grid written exactly: nothing is lost where a scale can be 1.
   std::vector<float> whole(1024);
   for (size_t i = 0; i < whole.size(); ++i) whole[i] = static_cast<float>(i % 32 == 0 ? 127 : i % 100);
-  for (const Advice& a : advise({whole, 4, 256}, {{}, &pool, {}}).value().ranked) {
+  for (const Advice& a : advise({whole, 4, 256}, {{}, false, &pool, {}}).value().ranked) {
     if (formats::print(a.format) == "q8_0") EXPECT_EQ(a.relative_error, 0.0);
   }
 }

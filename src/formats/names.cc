@@ -150,6 +150,9 @@ std::string nearest_names(std::string_view name) {
   std::vector<std::string> integers;
   std::vector<std::tuple<size_t, size_t, std::string_view>> found;  // distance, row, name
   const auto consider = [&](std::string_view candidate) {
+    for (const auto& [distance, row, known] : found) {
+      if (known == candidate) return;
+    }
     const size_t distance = edit_distance(name, candidate);
     if (distance <= std::max<size_t>(1, std::max(name.size(), candidate.size()) / 2)) {
       found.emplace_back(distance, found.size(), candidate);

@@ -217,6 +217,7 @@ const Wrong kWrong[] = {
     {" int4", 1, "found \" \""},
     {"int4 /32", 5, "found \" \""},
     {"nf5", 1, "nearest names: nf4"},
+    {"e4m4x", 1, "nearest names: e4m3, e3m4, e4m3fn"},
     {"q4k", 1, "q4_k"},
     {"mxpf4", 1, "mxfp4"},
     {"e4m3nf", 1, "e4m3fn"},

@@ -17,6 +17,7 @@ constexpr size_t kMostFormats = 16;
 constexpr size_t kSeries = 8;          // colours of the style sheet; they come again after that
 constexpr size_t kMostStrokes = 1024;  // values on a line
 constexpr size_t kMostAdvised = 200;
+constexpr double kWideRange = 100.0;  // largest to smallest positive value: a logarithmic line too
 
 std::string series(size_t i) { return fmt::format("s{}", i % kSeries); }
 std::string plain(double value) { return short_figure(value, 3); }
@@ -118,6 +119,24 @@ std::string precision_section(const std::vector<const Json*>& formats) {
                  plot.html(power, plain, 8) + keys_of(formats));
 }
 
+// Strokes at sorted values, each with its own stretch of tips.
+std::string strokes(const std::vector<double>& values, bool logarithmic, size_t index) {
+  Axis x;
+  x.low = values.front();
+  x.high = values.back();
+  x.logarithmic = logarithmic;
+  const auto between = [&](size_t i) {
+    return logarithmic ? std::sqrt(values[i]) * std::sqrt(values[i + 1]) : (values[i] + values[i + 1]) / 2.0;
+  };
+  Plot plot(x, Axis(), 46);
+  for (const double value : values) plot.stroke(value, 0.9, series(index));
+  for (size_t i = 0; i < values.size(); ++i) {
+    plot.hover(i == 0 ? x.low : between(i - 1), i + 1 == values.size() ? x.high : between(i),
+               short_figure(values[i], 8));
+  }
+  return plot.html(plain, none, 6, 1);
+}
+
 std::string number_line(const Json& format, size_t index) {
   std::vector<double> values;
   for (const Json& row : items(format, "values")) {
@@ -126,24 +145,19 @@ std::string number_line(const Json& format, size_t index) {
   if (values.size() < 2 || values.size() > kMostStrokes) return {};
   std::sort(values.begin(), values.end());
   values.erase(std::unique(values.begin(), values.end()), values.end());
-  Axis x;
-  x.low = values.front();
-  x.high = values.back();
-  Plot plot(x, Axis(), 46);
-  for (const double value : values) plot.stroke(value, 0.9, series(index));
-  for (size_t i = 0; i < values.size(); ++i) {
-    const double low = i == 0 ? values[0] : (values[i - 1] + values[i]) / 2.0;
-    const double high = i + 1 == values.size() ? values[i] : (values[i] + values[i + 1]) / 2.0;
-    plot.hover(low, high, short_figure(values[i], 8));
-  }
+  std::vector<double> positive(std::upper_bound(values.begin(), values.end(), 0.0), values.end());
+  std::string lines = values.size() > 1 ? strokes(values, false, index) : "";
+  // Where most values lie too close to zero to be seen.
+  if (positive.size() > 1 && positive.back() / positive.front() > kWideRange) lines += strokes(positive, true, index);
   return fmt::format("<div class=\"panel\"><h3>{} <small>{} values</small></h3>\n{}</div>\n",
-                     escape(words(format, "format")), values.size(), plot.html(plain, none, 6, 1));
+                     escape(words(format, "format")), values.size(), lines);
 }
 
 std::string values_section(const std::vector<const Json*>& formats) {
   std::string body;
   for (size_t i = 0; i < formats.size(); ++i) body += number_line(*formats[i], i);
-  return section("values", "Values on the number line", "", body);
+  return section("values", "Values on the number line",
+                 "Of a wide range the positive values on a logarithmic scale, too.", body);
 }
 
 // Decibels of each format on each set of numbers, as bars.

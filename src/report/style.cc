@@ -133,8 +133,9 @@ i.quiet { background: var(--quiet); }
 .keys { display: flex; flex-wrap: wrap; gap: 2px 18px; font-size: 12.5px; color: var(--soft); margin: 10px 0 0 46px; }
 .keys i { display: inline-block; width: 16px; height: 3px; margin-right: 7px; vertical-align: 3px; }
 .keys i.dot { width: 10px; height: 10px; vertical-align: -1px; }
-#histograms .plot { padding: 0; }
-#histograms .ys, #histograms .grid { display: none; }
+#histograms .plot, #values .plot { padding: 0; }
+#histograms .ys, #histograms .grid, #values .ys, #values .grid { display: none; }
+#values .panel { margin-top: 14px; }
 
 .prompt { margin-top: 14px; padding-left: 12px; border-left: 3px solid var(--base); font-size: 16px; }
 .said, .prompt, blockquote { white-space: pre-wrap; overflow-wrap: anywhere; unicode-bidi: isolate; }
