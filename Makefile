@@ -14,7 +14,7 @@ run_tests = ctest --test-dir build/$(1) --output-on-failure --no-tests=error -j 
 
 PYTHON_ENV := build/python-env
 
-.PHONY: python help bootstrap build demo test test-exhaustive asan ubsan gcc fuzz check format install clean
+.PHONY: conformance python help bootstrap build demo test test-exhaustive asan ubsan gcc fuzz check format install clean
 
 help:  ## this list
 	@echo "make TARGET, on Debian 12; what is missing is installed first (tools/packages.txt)"
@@ -62,6 +62,10 @@ python: bootstrap  ## the Python package, in a virtual environment, and its test
 	@$(PYTHON_ENV)/bin/pip install -q --upgrade "./python[test]" -Cbuild-dir=$(CURDIR)/build/python -Ccmake.define.CMAKE_CXX_COMPILER=clang++-19
 	@echo "== tests (python)"
 	@$(PYTHON_ENV)/bin/python -m pytest -q python/tests
+
+conformance: python  ## docs/conformance.md: edges where libraries disagree
+	@$(PYTHON_ENV)/bin/python -W ignore tools/conformance.py > docs/conformance.md.new
+	@mv docs/conformance.md.new docs/conformance.md
 
 check: bootstrap  ## layout of the code, layers, sizes, type ladders, words (tools/check)
 	@tools/check
