@@ -19,6 +19,11 @@ struct BenchArguments {
 Result<cost::FormatRatesOptions> options_of(const BenchArguments& a) {
   cost::FormatRatesOptions options;
   for (const std::string& text : a.formats) {
+    // Elements that no weight is stored in can be cast to all the same.
+    if (auto element = formats::parse_element(text); element.ok()) {
+      options.formats.push_back({std::move(element).value(), {}});
+      continue;
+    }
     LOWBIT_ASSIGN(formats::Format format, formats::parse_format(text));
     options.formats.push_back(std::move(format));
   }
