@@ -118,10 +118,10 @@ TEST(Array, NamedElementsUnderEveryPolicy) {
 TEST(Array, RandomElements) {
   Rng rng(5);
   const std::vector<CastPolicy> all = policies();
-  for (int i = 0; i < 400; ++i) {
+  for (int i = 0; i < 250; ++i) {
     const ElementFormat f = sample_element(rng);
     const std::vector<float> in = inputs_for(f, 200 + rng.below(130), static_cast<uint64_t>(i));
-    for (int k = 0; k < 4; ++k) check(f, all[rng.below(all.size())], in);
+    for (int k = 0; k < 2; ++k) check(f, all[rng.below(all.size())], in);
     check(f, {}, in);
     if (HasFatalFailure()) return;
   }

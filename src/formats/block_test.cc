@@ -90,12 +90,12 @@ TEST(Block, EveryRuleAndInstructionSet) {
         options.array.isa = isa;
         options.array.pool = r % 2 == 0 ? &pool : nullptr;
         if (!check_block_format(f, options).ok()) continue;
-        check(f, sample(rng, 256 * 17, false), 256, options);
-        check(f, sample(rng, 100 * 7, true), 100, options);
-        check(f, sample(rng, 256 * 3, true), 256, options);
+        check(f, sample(rng, 256 * 5, false), 256, options);
+        check(f, sample(rng, 100 * 4, true), 100, options);
+        check(f, sample(rng, 256 * 2, true), 256, options);
         options.array.policy = {Rounding::stochastic, Saturation::none, 32};
         options.array.seed = 5;
-        check(f, sample(rng, 128 * 3, true), 128, options);
+        check(f, sample(rng, 128 * 2, true), 128, options);
         if (HasFatalFailure()) return;
       }
     }
