@@ -59,6 +59,11 @@ class SplitFile final : public ModelFile {
 
   const std::string& path() const override { return parts_[0]->path(); }
   uint64_t file_bytes() const override { return bytes_; }
+  std::vector<std::string> files() const override {
+    std::vector<std::string> paths;
+    for (const auto& part : parts_) paths.push_back(part->path());
+    return paths;
+  }
   std::string_view kind() const override { return parts_[0]->kind(); }
   const nlohmann::json& metadata() const override { return parts_[0]->metadata(); }
   const MetadataTypes& metadata_types() const override { return parts_[0]->metadata_types(); }

@@ -49,6 +49,7 @@ TEST(GgufSplit, parts_are_joined) {
   const auto file = open_model(first);
   ASSERT_TRUE(file.ok()) << file.message();
   ASSERT_EQ((*file)->tensors().size(), 2u);
+  EXPECT_EQ((*file)->files(), (std::vector<std::string>{first, second}));
   EXPECT_EQ((*file)->find("b"), 1);
   EXPECT_EQ(tensor::dequantize((*file)->load(1).value()), std::vector<float>{2.0f});
   EXPECT_EQ((*file)->metadata().at("general.architecture"), "none");
