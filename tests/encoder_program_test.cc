@@ -70,6 +70,8 @@ TEST_F(EncoderProgram, ReportsShowTheVectors) {
     EXPECT_NE(page.find("1 - cosine"), std::string::npos) << name;
     EXPECT_NE(page.find("Same nearest text"), std::string::npos) << name;
     EXPECT_EQ(page.find("Perplexity"), std::string::npos) << name;
+    const std::string shown = page.substr(0, page.find("id=\"raw\""));
+    EXPECT_EQ(shown.find("KL"), std::string::npos) << name << shown.substr(shown.find("KL"), 100);
   }
 }
 
