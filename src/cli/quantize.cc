@@ -305,6 +305,14 @@ Status carry_out(const QuantizeArguments& a, const std::string& path, const std:
   return a.work.empty() ? job.work->remove() : Status();
 }
 
+// Said before the work, not after it.
+Status check_prompt(const QuantizeArguments& a, const std::string& path) {
+  if (!a.prompt) return {};
+  LOWBIT_ASSIGN(const models::OpenedModel opened, models::open(path));
+  if (!opened.model.encoder) return {};
+  return errorf("{}: a {} is an encoder and answers no prompt; leave --prompt out", path, opened.model.architecture);
+}
+
 Status quantize(const QuantizeArguments& a) {
   const auto start = std::chrono::steady_clock::now();
   ProgressBar bar;
@@ -325,6 +333,7 @@ Status quantize(const QuantizeArguments& a) {
                            {"the evaluation text", f.evaluation_name},
                            {"the importance matrix", a.importance},
                            {"the recipe", a.recipe}}}));
+  LOWBIT_TRY(check_prompt(a, path));
   std::optional<TemporaryFolder> temporary;
   if (a.dry_run && a.work.empty()) {
     LOWBIT_ASSIGN(TemporaryFolder folder, TemporaryFolder::make());
