@@ -313,6 +313,17 @@ Status check_prompt(const QuantizeArguments& a, const std::string& path) {
   return errorf("{}: a {} is an encoder and answers no prompt; leave --prompt out", path, opened.model.architecture);
 }
 
+// What is not as it was asked for, on standard error.
+void print_warnings(const search::Job& job, const io::WrittenKind& kind, ProgressBar& bar) {
+  const std::string warning = kind.warning == nullptr ? "" : kind.warning(job.search.plan.stored(), job.facts.get());
+  if (!job.replaced.empty() || !warning.empty()) bar.clear();
+  if (!job.replaced.empty()) {
+    fmt::print(stderr, "rows that are no multiple of a block are written in another format: {}\n",
+               fmt::join(job.replaced, ", "));
+  }
+  if (!warning.empty()) fmt::print(stderr, "{}\n", warning);
+}
+
 Status quantize(const QuantizeArguments& a) {
   const auto start = std::chrono::steady_clock::now();
   ProgressBar bar;
@@ -346,11 +357,7 @@ Status quantize(const QuantizeArguments& a) {
   f.out = a.out;
   f.command = command_line(a);
   f.job = job.get();
-  if (!job->replaced.empty()) {
-    bar.clear();
-    fmt::print(stderr, "rows that are no multiple of a block are written in another format: {}\n",
-               fmt::join(job->replaced, ", "));
-  }
+  print_warnings(*job, *options.sensitivity.kind, bar);
   if (!job->calibrated) f.calibration_name.clear();  // was not needed
   f.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   quant::QuantizeOutcome outcome;
