@@ -70,6 +70,8 @@ TEST_F(EncoderProgram, ReportsShowTheVectors) {
     EXPECT_NE(page.find("1 - cosine"), std::string::npos) << name;
     EXPECT_NE(page.find("Same nearest text"), std::string::npos) << name;
     EXPECT_EQ(page.find("Perplexity"), std::string::npos) << name;
+    const std::string shown = page.substr(0, page.find("id=\"raw\""));
+    EXPECT_EQ(shown.find("KL"), std::string::npos) << name << shown.substr(shown.find("KL"), 100);
   }
 }
 
@@ -87,6 +89,13 @@ TEST_F(EncoderProgram, OptionsOfDecodersAreNoUse) {
     EXPECT_NE(done.err.find(part), std::string::npos) << done.err;
     EXPECT_EQ(std::count(done.err.begin(), done.err.end(), '\n'), 1) << done.err;
   }
+  const Finished asked = Program(folder_, {"quantize", kModel, "-o", folder_.file("p.safetensors"), "--format",
+                                           "int8/32", "--report", folder_.file("p.html"), "--prompt", "Hello"})
+                             .wait();
+  EXPECT_EQ(asked.exit, 1);
+  EXPECT_NE(asked.err.find("answers no prompt; leave --prompt out"), std::string::npos) << asked.err;
+  EXPECT_EQ(std::count(asked.err.begin(), asked.err.end(), '\n'), 1) << asked.err;
+  EXPECT_FALSE(std::filesystem::exists(folder_.file("p.safetensors")));
 }
 
 }  // namespace

@@ -90,6 +90,32 @@ TEST(FolderProgram, FilesBesideTheWeightsStayAsTheyAre) {
   EXPECT_EQ(said.exit, 0) << said.err;
 }
 
+// Others read scales in the dtype of the model.
+TEST(FolderProgram, ScalesThatOthersRoundAreWarnedOf) {
+  const Folder folder, out;
+  const std::string model = source(folder, "llama");
+  const auto said = [&](const char* key, const char* dtype, const char* format, const std::string& made) {
+    json config = json::parse(read_file(model + "/config.json"));
+    for (const char* old : {"dtype", "torch_dtype"}) config.erase(old);
+    config[key] = dtype;
+    std::ofstream(model + "/config.json") << config;
+    std::vector<std::string> command = quantize(model, made, "--format", format);
+    command.insert(command.end(), {"--method", "nearest", "--json"});
+    const Finished finished = run(command);
+    EXPECT_EQ(finished.exit, 0) << finished.err;
+    EXPECT_TRUE(json::accept(finished.out));
+    return finished.err;
+  };
+  for (const char* key : {"dtype", "torch_dtype"}) {
+    EXPECT_EQ(said(key, "bfloat16", "int8/row:f16", out.file("a/")),
+              "the scales of int8/row are f16, but config.json says bfloat16, to which vLLM and transformers round "
+              "them; int8/row:bf16 is read as it is\n");
+  }
+  EXPECT_EQ(said("dtype", "bfloat16", "int8/row:bf16", out.file("a/")), "");
+  EXPECT_EQ(said("dtype", "float16", "int8/row:f16", out.file("a/")), "");
+  EXPECT_EQ(said("dtype", "bfloat16", "int8/row:f16", out.file("a.safetensors")), "");
+}
+
 TEST(FolderProgram, TiedTensorsHaveOneFormatUnderABudget) {
   const Folder folder, out;
   const std::string model = source(folder, "qwen3"), made = out.file("out/");

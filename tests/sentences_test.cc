@@ -83,6 +83,23 @@ TEST(Sentences, WaysOfPooling) {
   }
 }
 
+// As sentence-transformers does it: before the tokenizer, and where the tokenizer leaves case as it is.
+TEST(Sentences, LowerCaseThatTheFolderAsksFor) {
+  json cased = json::parse(std::ifstream("goldens/sentences/tiny-bert/tokenizer.json"));
+  cased["normalizer"]["lowercase"] = false;
+  const auto of = [&](bool asked, const char* text) {
+    const Folder folder;
+    const json sentence = {{"max_seq_length", 24}, {"do_lower_case", asked}};
+    const std::string path =
+        changed_folder(folder, {{"sentence_bert_config.json", sentence}, {"tokenizer.json", cased}});
+    return embed(path, {text}, graph::NumericPolicy::reference());
+  };
+  const auto expected = embed("goldens/sentences/tiny-bert", {"the cat sat"}, graph::NumericPolicy::reference());
+  EXPECT_EQ(of(true, "The CAT sat"), expected);
+  EXPECT_EQ(of(false, "the cat sat"), expected);
+  EXPECT_NE(of(false, "The CAT sat"), expected);
+}
+
 TEST(Sentences, OfTheGguf) {
   runtime::EngineOptions options;
   const auto found =
@@ -120,6 +137,7 @@ TEST(Sentences, UnsupportedModulesAreNamed) {
       {{{"modules.json", {1}}}, "modules.json"},
       {{{"modules.json", json::object()}}, "expected an array"},
       {{{"sentence_bert_config.json", {{"max_seq_length", 0}}}}, "max_seq_length"},
+      {{{"sentence_bert_config.json", {{"do_lower_case", 1}}}}, "do_lower_case"},
   };
   for (const auto& [documents, part] : cases) {
     const Folder folder;

@@ -94,6 +94,20 @@ def arrays():
             yield f"{name}-{version[0]}.npy", file.getvalue()
 
 
+def listings():
+    """A name of a model, a line's end and what a hub tells of its repository."""
+    weights = [f"model-0000{i}-of-00002.safetensors" for i in (1, 2)] + ["model.safetensors.index.json"]
+    for name, model, files in [
+        ("folder", "hf:o/n", ["config.json", "tokenizer.json", "1_Pooling/config.json", "chat_template.jinja", *weights]),
+        ("file", "hf:o/n:q4/a.gguf@v1", ["README.md", "q4/a.gguf", "q8/a.gguf"]),
+        ("split", "hf:o/n", [f"a-0000{i}-of-00002.gguf" for i in (1, 2)]),
+        ("numbers", "hf:o/n", ["a-00001-of-00000.gguf", "a-00001-of-99999.gguf"]),
+        ("outside", "hf:o/n", ["config.json", "../config.json"]),
+    ]:
+        siblings = [{"rfilename": file} for file in files]
+        yield name, f"{model}\n{json.dumps({'sha': '0123456789' * 4, 'siblings': siblings})}".encode()
+
+
 def put(target, seeds):
     folder = CORPUS / target
     shutil.rmtree(folder, ignore_errors=True)
@@ -111,6 +125,7 @@ def main():
     put("safetensors_fuzz", {name: files[name] for name in ("bf16.safetensors", "tensors.safetensors")})
     put("npy_fuzz", dict(arrays()))
     put("parse_fuzz", {f"format-{i}": text.encode() for i, text in enumerate(FORMATS)})
+    put("hf_listing_fuzz", dict(listings()))
     put("recipe_fuzz", {path.name: path.read_bytes() for path in sorted((ROOT / "recipes").glob("*.toml"))})
     # The first byte chooses: a text for one of the tokenizers, or metadata, a line's end and a text.
     texts = {f"text-{i}": bytes([i]) + text.encode("utf-8", "surrogateescape") for i, text in enumerate(TEXTS)}

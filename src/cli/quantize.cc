@@ -305,6 +305,25 @@ Status carry_out(const QuantizeArguments& a, const std::string& path, const std:
   return a.work.empty() ? job.work->remove() : Status();
 }
 
+// Said before the work, not after it.
+Status check_prompt(const QuantizeArguments& a, const std::string& path) {
+  if (!a.prompt) return {};
+  LOWBIT_ASSIGN(const models::OpenedModel opened, models::open(path));
+  if (!opened.model.encoder) return {};
+  return errorf("{}: a {} is an encoder and answers no prompt; leave --prompt out", path, opened.model.architecture);
+}
+
+// What is not as it was asked for, on standard error.
+void print_warnings(const search::Job& job, const io::WrittenKind& kind, ProgressBar& bar) {
+  const std::string warning = kind.warning == nullptr ? "" : kind.warning(job.search.plan.stored(), job.facts.get());
+  if (!job.replaced.empty() || !warning.empty()) bar.clear();
+  if (!job.replaced.empty()) {
+    fmt::print(stderr, "rows that are no multiple of a block are written in another format: {}\n",
+               fmt::join(job.replaced, ", "));
+  }
+  if (!warning.empty()) fmt::print(stderr, "{}\n", warning);
+}
+
 Status quantize(const QuantizeArguments& a) {
   const auto start = std::chrono::steady_clock::now();
   ProgressBar bar;
@@ -325,6 +344,7 @@ Status quantize(const QuantizeArguments& a) {
                            {"the evaluation text", f.evaluation_name},
                            {"the importance matrix", a.importance},
                            {"the recipe", a.recipe}}}));
+  LOWBIT_TRY(check_prompt(a, path));
   std::optional<TemporaryFolder> temporary;
   if (a.dry_run && a.work.empty()) {
     LOWBIT_ASSIGN(TemporaryFolder folder, TemporaryFolder::make());
@@ -337,11 +357,7 @@ Status quantize(const QuantizeArguments& a) {
   f.out = a.out;
   f.command = command_line(a);
   f.job = job.get();
-  if (!job->replaced.empty()) {
-    bar.clear();
-    fmt::print(stderr, "rows that are no multiple of a block are written in another format: {}\n",
-               fmt::join(job->replaced, ", "));
-  }
+  print_warnings(*job, *options.sensitivity.kind, bar);
   if (!job->calibrated) f.calibration_name.clear();  // was not needed
   f.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   quant::QuantizeOutcome outcome;

@@ -97,11 +97,12 @@ Status Checkpoint::add(size_t shard, const std::map<std::string, size_t>& file_o
 
 Result<std::shared_ptr<const Checkpoint>> Checkpoint::open(std::string path, std::vector<Source> shards,
                                                            const std::map<std::string, size_t>& file_of,
-                                                           nlohmann::json metadata) {
+                                                           nlohmann::json metadata, std::vector<std::string> read) {
   auto checkpoint = std::make_shared<Checkpoint>();
   checkpoint->path_ = std::move(path);
   checkpoint->shards_ = std::move(shards);
   checkpoint->metadata_ = std::move(metadata);
+  checkpoint->read_ = std::move(read);
   for (size_t i = 0; i < checkpoint->shards_.size(); ++i) {
     checkpoint->file_bytes_ += checkpoint->shards_[i].bytes().size();
     LOWBIT_TRY(checkpoint->add(i, file_of));
@@ -112,6 +113,12 @@ Result<std::shared_ptr<const Checkpoint>> Checkpoint::open(std::string path, std
                   checkpoint->shards_[shard].path(), shown(name));
   }
   return std::shared_ptr<const Checkpoint>(std::move(checkpoint));
+}
+
+std::vector<std::string> Checkpoint::files() const {
+  std::vector<std::string> paths = read_;
+  for (const Source& shard : shards_) paths.push_back(shard.path());
+  return paths;
 }
 
 std::span<const std::byte> Checkpoint::bytes(size_t index) const {

@@ -30,13 +30,14 @@ constexpr const char* kHfQuantization = "huggingface.quantize_config";
 class Checkpoint final : public ModelFile {
  public:
   // file_of: for each tensor the index of its shard, or empty where there is no index of shards. An error where a
-  // tensor occurs twice, or where shards and index disagree.
+  // tensor occurs twice, or where shards and index disagree. read: the files that metadata and file_of came from.
   static Result<std::shared_ptr<const Checkpoint>> open(std::string path, std::vector<Source> shards,
                                                         const std::map<std::string, size_t>& file_of,
-                                                        nlohmann::json metadata);
+                                                        nlohmann::json metadata, std::vector<std::string> read);
 
   const std::string& path() const override { return path_; }
   uint64_t file_bytes() const override { return file_bytes_; }
+  std::vector<std::string> files() const override;
   std::string_view kind() const override { return "safetensors checkpoint"; }
   const nlohmann::json& metadata() const override { return metadata_; }
   // Names and shapes as in the files ([] is a single value); a dtype that is no format of weights (integers of more
@@ -60,6 +61,7 @@ class Checkpoint final : public ModelFile {
 
   std::string path_;
   std::vector<Source> shards_;
+  std::vector<std::string> read_;
   uint64_t file_bytes_ = 0;
   nlohmann::json metadata_;
   std::vector<TensorInfo> tensors_;

@@ -1,6 +1,7 @@
 #include "io/gguf_split.h"
 
 #include <charconv>
+#include <optional>
 
 #include "io/gguf.h"
 #include "io/source.h"
@@ -20,6 +21,31 @@ uint64_t number_of(const ModelFile& file, std::string_view key, uint64_t otherwi
   return found != file.metadata().end() && found->is_number_unsigned() ? found->get<uint64_t>() : otherwise;
 }
 
+std::string part_path(std::string_view stem, uint64_t number, uint64_t count) {
+  return fmt::format("{}{:05}{}{:05}{}", stem, number, kOf, count, kEnding);
+}
+
+struct SplitName {
+  std::string_view stem;
+  uint64_t number, count;  // from 1
+};
+
+// The name of a part: five digits each, and no number beyond the count.
+std::optional<SplitName> split_name(std::string_view path) {
+  constexpr size_t kTail = 2 * kDigits + kOf.size() + kEnding.size();
+  if (path.size() <= kTail) return std::nullopt;
+  const auto digits = [](std::string_view text, uint64_t& value) {
+    const auto read = std::from_chars(text.data(), text.data() + kDigits, value);
+    return read.ptr == text.data() + kDigits;
+  };
+  SplitName name{path.substr(0, path.size() - kTail), 0, 0};
+  const std::string_view tail = path.substr(name.stem.size());
+  if (!digits(tail, name.number) || !digits(tail.substr(kDigits + kOf.size()), name.count)) return std::nullopt;
+  if (name.number < 1 || name.number > name.count) return std::nullopt;
+  if (part_path(name.stem, name.number, name.count) != path) return std::nullopt;
+  return name;
+}
+
 class SplitFile final : public ModelFile {
  public:
   explicit SplitFile(std::vector<std::shared_ptr<const ModelFile>> parts) : parts_(std::move(parts)) {
@@ -33,6 +59,11 @@ class SplitFile final : public ModelFile {
 
   const std::string& path() const override { return parts_[0]->path(); }
   uint64_t file_bytes() const override { return bytes_; }
+  std::vector<std::string> files() const override {
+    std::vector<std::string> paths;
+    for (const auto& part : parts_) paths.push_back(part->path());
+    return paths;
+  }
   std::string_view kind() const override { return parts_[0]->kind(); }
   const nlohmann::json& metadata() const override { return parts_[0]->metadata(); }
   const MetadataTypes& metadata_types() const override { return parts_[0]->metadata_types(); }
@@ -55,18 +86,16 @@ class SplitFile final : public ModelFile {
 }  // namespace
 
 std::vector<std::string> split_paths(const std::string& path) {
-  const size_t tail = 2 * kDigits + kOf.size() + kEnding.size();
-  if (path.size() <= tail || !path.ends_with(kEnding)) return {path};
-  const std::string stem = path.substr(0, path.size() - tail), rest = path.substr(stem.size());
-  uint64_t count = 0;
-  const char* digits = rest.data() + kDigits + kOf.size();
-  const auto read = std::from_chars(digits, digits + kDigits, count);
-  if (read.ptr != digits + kDigits || rest != fmt::format("{:05}{}{:05}{}", 1, kOf, count, kEnding)) return {path};
+  const auto name = split_name(path);
+  if (!name || name->number != 1) return {path};
   std::vector<std::string> paths;
-  for (uint64_t i = 1; i <= count; ++i) {
-    paths.push_back(fmt::format("{}{:05}{}{:05}{}", stem, i, kOf, count, kEnding));
-  }
+  for (uint64_t i = 1; i <= name->count; ++i) paths.push_back(part_path(name->stem, i, name->count));
   return paths;
+}
+
+std::string first_of_split(const std::string& path) {
+  const auto name = split_name(path);
+  return name ? part_path(name->stem, 1, name->count) : path;
 }
 
 Result<std::shared_ptr<const ModelFile>> join_split(std::shared_ptr<const ModelFile> first) {

@@ -14,6 +14,9 @@ namespace lowbit::io {
 // form.
 std::vector<std::string> split_paths(const std::string& path);
 
+// The name of the first part of the model that `path` is a part of; `path` where its name is not of that form.
+std::string first_of_split(const std::string& path);
+
 // Joins the other parts to an opened file whose metadata says that there are any; else gives it back. Errors name
 // what is missing.
 Result<std::shared_ptr<const ModelFile>> join_split(std::shared_ptr<const ModelFile> first);

@@ -26,7 +26,14 @@ TEST(GgufSplit, parts_are_joined) {
   const std::string first = folder / "m-00001-of-00002.gguf", second = folder / "m-00002-of-00002.gguf";
   EXPECT_EQ(split_paths(first), (std::vector<std::string>{first, second}));
   EXPECT_EQ(split_paths(second), (std::vector<std::string>{second}));
-  EXPECT_EQ(split_paths("m.gguf"), (std::vector<std::string>{"m.gguf"}));
+  // No part by its name: no number, none of none, a number beyond the count, more digits.
+  for (const std::string name :
+       {"m.gguf", "m-00001-of-00000.gguf", "m-00003-of-00002.gguf", "m-00001-of-000002.gguf"}) {
+    EXPECT_EQ(split_paths(name), (std::vector<std::string>{name}));
+    EXPECT_EQ(first_of_split(name), name);
+  }
+  EXPECT_EQ(first_of_split(second), first);
+  EXPECT_EQ(first_of_split(first), first);
   test::write_file(first, part(0, 2, "a", 1.0f));
   const auto message = [&](const std::string& path) {
     const auto file = open_model(path);
@@ -42,6 +49,7 @@ TEST(GgufSplit, parts_are_joined) {
   const auto file = open_model(first);
   ASSERT_TRUE(file.ok()) << file.message();
   ASSERT_EQ((*file)->tensors().size(), 2u);
+  EXPECT_EQ((*file)->files(), (std::vector<std::string>{first, second}));
   EXPECT_EQ((*file)->find("b"), 1);
   EXPECT_EQ(tensor::dequantize((*file)->load(1).value()), std::vector<float>{2.0f});
   EXPECT_EQ((*file)->metadata().at("general.architecture"), "none");

@@ -59,12 +59,14 @@ Result<json> read_json(const std::string& path, Content content) {
 
 Result<json> read_object(const std::string& path) { return read_json(path, Content::object); }
 
-Result<json> read_documents(const std::string& folder) {
+// Adds the files to read.
+Result<json> read_documents(const std::string& folder, std::vector<std::string>& read) {
   json metadata = json::object();
   for (const Document& document : kDocuments) {
     const std::string path = in_folder(folder, document.file);
     if (!is_file(path)) continue;
     LOWBIT_ASSIGN(metadata[document.key], read_json(path, document.content));
+    read.push_back(path);
   }
   if (!metadata.contains(kHfConfig)) return errorf("{}: the folder has no config.json", folder);
   return metadata;
@@ -76,6 +78,7 @@ bool is_plain_name(const std::string& name) {
 }
 
 struct Index {
+  std::string path;  // empty: there is none
   std::vector<std::string> files;
   std::map<std::string, size_t> file_of;
 };
@@ -97,6 +100,7 @@ Result<Index> read_index(const std::string& path) {
   }
   if (files.size() > kMostShards) return errorf("{}: {} files, at most {} are read", path, files.size(), kMostShards);
   Index result;
+  result.path = path;
   result.files.assign(files.begin(), files.end());
   for (const auto& [tensor, file] : map->items()) {
     const auto at = files.find(file.get<std::string>());
@@ -149,22 +153,25 @@ Result<std::vector<std::string>> hf_weight_files(const std::string& folder) {
 }
 
 Result<std::shared_ptr<const Checkpoint>> open_hf_folder(const std::string& folder) {
-  LOWBIT_ASSIGN(json metadata, read_documents(folder));
+  std::vector<std::string> read;
+  LOWBIT_ASSIGN(json metadata, read_documents(folder, read));
   LOWBIT_ASSIGN(const Index index, find_weights(folder));
+  if (!index.path.empty()) read.push_back(index.path);
   std::vector<Source> shards;
   for (const std::string& file : index.files) {
     LOWBIT_ASSIGN(Source source, Source::map(in_folder(folder, file)));
     shards.push_back(std::move(source));
   }
-  return Checkpoint::open(folder, std::move(shards), index.file_of, std::move(metadata));
+  return Checkpoint::open(folder, std::move(shards), index.file_of, std::move(metadata), std::move(read));
 }
 
 Result<std::shared_ptr<const Checkpoint>> open_hf_file(Source source) {
-  LOWBIT_ASSIGN(json metadata, read_documents(fs::path(source.path()).parent_path().string()));
+  std::vector<std::string> read;
+  LOWBIT_ASSIGN(json metadata, read_documents(fs::path(source.path()).parent_path().string(), read));
   std::string path = source.path();
   std::vector<Source> shards;
   shards.push_back(std::move(source));
-  return Checkpoint::open(std::move(path), std::move(shards), {}, std::move(metadata));
+  return Checkpoint::open(std::move(path), std::move(shards), {}, std::move(metadata), std::move(read));
 }
 
 }  // namespace lowbit::io

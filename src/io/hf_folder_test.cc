@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "io/test_files.h"
 
 namespace lowbit::io {
@@ -50,6 +52,42 @@ TEST(HfFolder, TensorsOfEveryDtypeAndTheFilesBesideThem) {
   ASSERT_TRUE(file.ok()) << file.message();
   EXPECT_TRUE((*file)->tensors()[0].parts.empty());
   EXPECT_FALSE((*file)->load(0).ok());
+}
+
+// What a work folder depends on: each file that was read, wherever it lies, and no other.
+TEST(HfFolder, FilesTellsWhatWasRead) {
+  const TemporaryFolder folder;
+  std::filesystem::create_directory(folder / "1_Pooling");
+  std::vector<std::string> documents;
+  for (const char* name :
+       {"config.json", "generation_config.json", "tokenizer_config.json", "special_tokens_map.json",
+        "1_Pooling/config.json", "sentence_bert_config.json", "quantize_config.json"}) {
+    write_file(folder / name, "{}");
+    documents.push_back(folder / name);
+  }
+  write_file(folder / "modules.json", "[]");
+  write_file(folder / "tokenizer.json", "");
+  write_file(folder / "chat_template.jinja", "");
+  for (const char* name : {"modules.json", "tokenizer.json", "chat_template.jinja"})
+    documents.push_back(folder / name);
+  for (const char* name : {"vocab.json", "README.md", "lowbit.json"}) write_file(folder / name, "{}");
+  const std::string a = folder / "a.safetensors", b = folder / "b.safetensors";
+  write_file(a, file_of("x", "F32", "[1]", Bytes().f32(1.0f).text()));
+  write_file(b, file_of("y", "F32", "[1]", Bytes().f32(1.0f).text()));
+  const std::string index = folder / "model.safetensors.index.json";
+  write_file(index, index_of(R"("x":"a.safetensors","y":"b.safetensors")"));
+  const auto read = [&](const std::string& path, std::vector<std::string> expected) {
+    expected.insert(expected.end(), documents.begin(), documents.end());
+    const auto file = open_model(path);
+    ASSERT_TRUE(file.ok()) << file.message();
+    EXPECT_EQ((*file)->files(), open_model(path).value()->files());
+    std::vector<std::string> files = (*file)->files();
+    std::ranges::sort(files);
+    std::ranges::sort(expected);
+    EXPECT_EQ(files, expected);
+  };
+  read(folder.path(), {index, a, b});
+  read(a, {a});
 }
 
 // An error that has all parts; whatever it is, it stays within the folder.

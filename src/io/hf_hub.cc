@@ -7,12 +7,13 @@
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
+#include <set>
 
 #include "base/nearest.h"
 #include "io/gguf_split.h"
 #include "io/hf_download.h"
 #include "io/hf_folder.h"
-#include "io/json_text.h"
+#include "io/hf_listing.h"
 #include "io/url.h"
 #include "io/utf8.h"
 
@@ -20,10 +21,8 @@ namespace lowbit::io {
 namespace {
 
 namespace fs = std::filesystem;
-using nlohmann::json;
 
 constexpr uint64_t kMostListing = 32 << 20;         // bytes of the description of a repository
-constexpr size_t kMostFiles = 100'000;              // in a repository
 constexpr uint64_t kMostBytes = uint64_t{1} << 44;  // of a file
 constexpr size_t kMostNamed = 40;                   // files in a message
 constexpr const char* kConfig = "config.json";
@@ -56,16 +55,13 @@ bool holds(const std::vector<std::string>& all, const std::string& file) {
   return std::ranges::find(all, file) != all.end();
 }
 
-// The GGUF files, of split ones the first part.
+// The GGUF files, of split ones the first part where it is there.
 std::vector<std::string> gguf_models(const std::vector<std::string>& all) {
-  std::vector<std::string> later;
-  for (const std::string& file : all) {
-    const auto parts = split_paths(file);
-    later.insert(later.end(), parts.begin() + 1, parts.end());
-  }
-  std::ranges::sort(later);
+  const std::set<std::string_view> there(all.begin(), all.end());
   return where(all, [&](const std::string& file) {
-    return file.ends_with(".gguf") && !std::ranges::binary_search(later, file);
+    if (!file.ends_with(".gguf")) return false;
+    const std::string first = first_of_split(file);
+    return first == file || !there.contains(first);
   });
 }
 
@@ -80,8 +76,9 @@ std::vector<std::string> weight_files(const std::vector<std::string>& all) {
 
 Result<std::vector<std::string>> choose_file(const HfName& name, const std::vector<std::string>& all) {
   std::vector<std::string> files = split_paths(name.file);
+  const std::set<std::string_view> there(all.begin(), all.end());
   for (const std::string& file : files) {
-    if (holds(all, file)) continue;
+    if (there.contains(file)) continue;
     const std::vector<std::string_view> names(all.begin(), all.end());
     std::string hint = did_you_mean(file, names);
     if (hint.empty()) hint = "; it holds " + listed(all);
@@ -112,37 +109,7 @@ Error refusal(const HfHub& hub, const HfName& name, const HttpAnswer& answer, co
   return errorf("{}: {} answers {}{}, expected 200", name.text(), url, answer.status, said);
 }
 
-// What a repository holds at a revision.
-struct Listing {
-  std::string commit;
-  std::vector<std::string> files;
-};
-
-Result<Listing> parse_listing(const std::string& text) {
-  LOWBIT_ASSIGN(const json described, parse_json(text));
-  const auto sha = described.is_object() ? described.find("sha") : described.end();
-  if (!described.is_object() || sha == described.end() || !sha->is_string() ||
-      !is_sha1(sha->get_ref<const std::string&>())) {
-    return Error{"\"sha\" is missing or no commit"};
-  }
-  Listing listing{sha->get<std::string>(), {}};
-  const auto siblings = described.find("siblings");
-  if (siblings == described.end() || !siblings->is_array() || siblings->size() > kMostFiles) {
-    return errorf("\"siblings\" is missing or no list of at most {} files", kMostFiles);
-  }
-  for (const json& sibling : *siblings) {
-    const auto file = sibling.is_object() ? sibling.find("rfilename") : sibling.end();
-    if (!sibling.is_object() || file == sibling.end() || !file->is_string()) {
-      return Error{"a file of \"siblings\" has no \"rfilename\""};
-    }
-    const std::string& path = file->get_ref<const std::string&>();
-    if (!is_safe_path(path)) return errorf("the file name {} may not stand in a repository", shown(path));
-    listing.files.push_back(path);
-  }
-  return listing;
-}
-
-Result<Listing> ask(const HfHub& hub, const HfName& name, const ProgressFn& progress) {
+Result<HfListing> ask(const HfHub& hub, const HfName& name, const ProgressFn& progress) {
   report_progress(progress, "asking the hub", 0, 0);
   HttpClient client(hub.policy);
   HttpText text(kMostListing);
@@ -153,7 +120,7 @@ Result<Listing> ask(const HfHub& hub, const HfName& name, const ProgressFn& prog
   if (answer->status != 200) {
     return refusal(hub, name, *answer, fmt::format("repository {} with the revision {}", name.repo, name.revision));
   }
-  auto listing = parse_listing(text.text());
+  auto listing = parse_hf_listing(text.text());
   if (!listing.ok()) return errorf("{}: {}: {}", name.text(), shown_url(answer->url), listing.message());
   return listing;
 }
@@ -310,7 +277,7 @@ Result<HfModel> pull_hf_model(const HfHub& hub, const HfName& name, const Progre
     if (!cached.ok()) return asked.error();
     return errorf("{}; HF_HUB_OFFLINE=1 takes what the cache has, {}", asked.message(), cached->path);
   }
-  const Listing listing = std::move(asked).value();
+  const HfListing listing = std::move(asked).value();
   LOWBIT_ASSIGN(const std::vector<std::string> files, choose_hf_files(name, listing.files));
   LOWBIT_TRY(bring(hub, name, repo, listing.commit, files, progress));
   LOWBIT_TRY(repo.make_folders());

@@ -117,6 +117,13 @@ TEST(HfFiles, which_make_the_model) {
       chosen({"config.json", "a.gguf", "b.gguf"}),
       (Set{"hf:o/n: the repository holds several GGUF files and no safetensors; name one as hf:o/n:FILE: a.gguf, "
            "b.gguf"}));
+  // The parts of a split file are one model, whatever its name promises; a later part alone is offered as it is.
+  EXPECT_EQ(chosen({"b-00002-of-00002.gguf", "b-00001-of-00002.gguf"}),
+            (Set{"b-00001-of-00002.gguf", "b-00002-of-00002.gguf"}));
+  EXPECT_EQ(chosen({"b-00002-of-00002.gguf"}), (Set{"b-00002-of-00002.gguf"}));
+  EXPECT_EQ(chosen({"b-00001-of-00000.gguf"}), (Set{"b-00001-of-00000.gguf"}));
+  EXPECT_NE(chosen({"b-00001-of-99999.gguf"}).begin()->find("holds no file \"b-00002-of-99999.gguf\""),
+            std::string::npos);
   EXPECT_NE(chosen({"config.json", "pytorch_model.bin"}).begin()->find("it holds config.json, pytorch_model.bin"),
             std::string::npos);
 }

@@ -62,20 +62,6 @@ Result<std::shared_ptr<const ModelFile>> open_model(const std::string& path) {
   return join_split(std::move(file));
 }
 
-std::vector<std::string> files_of_model(const std::string& path) {
-  namespace fs = std::filesystem;
-  std::error_code failed;
-  if (!fs::is_directory(path, failed)) return split_paths(path);
-  std::vector<std::string> files;
-  for (fs::directory_iterator at(path, failed), end; !failed && at != end; at.increment(failed)) {
-    const std::string ending = at->path().extension().string();
-    const bool read = ending == ".safetensors" || ending == ".json" || ending == ".jinja";
-    if (read && at->is_regular_file(failed)) files.push_back(at->path().string());
-  }
-  std::ranges::sort(files);
-  return files;
-}
-
 Result<std::shared_ptr<const ModelFile>> open_model(std::string name, std::span<const std::byte> bytes) {
   return open_source(Source::memory(std::move(name), bytes));
 }

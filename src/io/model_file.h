@@ -49,6 +49,8 @@ class ModelFile {
   virtual ~ModelFile() = default;
   virtual const std::string& path() const = 0;
   virtual uint64_t file_bytes() const = 0;
+  // The paths of all files that it was read from, weights and what stands beside them, always in the same order.
+  virtual std::vector<std::string> files() const { return {path()}; }
   virtual std::string_view kind() const = 0;  // "gguf v3", "safetensors"
   virtual const nlohmann::json& metadata() const = 0;
   // Of the metadata, where the file has them.
@@ -75,9 +77,5 @@ class ModelFile {
 Result<std::shared_ptr<const ModelFile>> open_model(const std::string& path);
 // The same from memory (copied); name stands in messages.
 Result<std::shared_ptr<const ModelFile>> open_model(std::string name, std::span<const std::byte> bytes);
-
-// The files that open_model(path) may read: the one, the parts of a split GGUF in order, or those of a
-// folder in order of their names.
-std::vector<std::string> files_of_model(const std::string& path);
 
 }  // namespace lowbit::io

@@ -61,6 +61,9 @@ struct WrittenKind {
   std::string (*tied)(std::string_view tensor) = nullptr;
   // An error where path cannot become the output, looked at before any work; null: a file like any other.
   Status (*check_path)(const std::string& path) = nullptr;
+  // What the programs that read the file make of these tensors otherwise than was meant: a sentence, empty where
+  // there is nothing to say. Null: nothing ever.
+  std::string (*warning)(std::span<const StoredTensor> tensors, const SourceFacts* facts) = nullptr;
 };
 
 const WrittenKind& native_kind();

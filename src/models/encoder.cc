@@ -10,6 +10,7 @@ Status describe_encoder(const Config& config, int64_t context, Model& model) {
   LOWBIT_ASSIGN(const int64_t pooling, config.integer("pooling_type", 0, 3, 0));
   model.pooling = kPoolings[pooling];
   LOWBIT_ASSIGN(model.unit_vectors, config.boolean(kUnitVectors, true));
+  LOWBIT_ASSIGN(model.lower_case, config.boolean(kLowerCase, false));
   LOWBIT_ASSIGN(const int64_t tokens, config.integer(kSentenceTokens, 1, int64_t{1} << 32, context));
   model.sentence_tokens = std::min(tokens, context);
   for (const char* name : {"cls", "cls.output", "cls.norm"}) {

@@ -28,6 +28,7 @@ struct Model {
   bool encoder = false;
   Pooling pooling = Pooling::none;
   bool unit_vectors = true;         // its vectors are brought to length 1
+  bool lower_case = false;          // its vectors are those of a text in lower case, whatever the tokenizer does
   int64_t sentence_tokens = 0;      // of a text that its vector reads; at most context
   std::vector<std::string> unused;  // tensors that the architecture knows and does not need
 };

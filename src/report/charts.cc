@@ -178,10 +178,9 @@ std::string curve_section(const Json& results) {
   if (curve.bytes.size() < 2) return {};
   std::vector<double> xs = curve.bytes, ys = curve.loss;
   const auto after = number(member(results, "after"), "bytes");
-  const auto predicted = number(results, "predicted_kl");
-  const auto measured = number(member(results, "measured"), "kl_mean");
+  const Loss of = loss_of(results);
   if (after) xs.push_back(*after);
-  for (const auto& y : {predicted, measured}) {
+  for (const auto& y : {of.predicted, of.measured}) {
     if (y) ys.push_back(*y);
   }
   for (const Json& item : items(results, "alternatives")) {
@@ -189,7 +188,7 @@ std::string curve_section(const Json& results) {
     ys.push_back(number(item, "loss").value_or(curve.loss[0]));
   }
   Plot plot(axis_over(xs, false, false, "Size of the file"),
-            axis_over(ys, false, true, "KL divergence, nats per token; a logarithmic scale"), 300);
+            axis_over(ys, false, true, fmt::format("{}; a logarithmic scale", of.axis)), 300);
   plot.line(curve.bytes, curve.loss, "base");
   size_t others = 0;
   std::string list;
@@ -199,19 +198,21 @@ std::string curve_section(const Json& results) {
     if (!bytes || !loss) continue;
     const std::string name = words(item, "name");
     const std::string letter(1, static_cast<char>('A' + others++));
-    plot.dot(*bytes, *loss, "other", fmt::format("{}\n{}, KL {}", name, size_text(*bytes), figure(*loss)), letter);
-    list += fmt::format("<li><i class=\"dot other\">{}</i><b>{}</b> <span>{}, KL {}</span></li>\n", letter,
-                        escape(name), size_text(*bytes), figure(*loss));
+    const std::string costs = fmt::format("{}, {} {}", size_text(*bytes), of.name, figure(*loss));
+    plot.dot(*bytes, *loss, "other", name + "\n" + costs, letter);
+    list +=
+        fmt::format("<li><i class=\"dot other\">{}</i><b>{}</b> <span>{}</span></li>\n", letter, escape(name), costs);
     if (others == kMostAlternatives) break;
   }
   std::string keys = key("base", "the best plan for each size, predicted");
-  if (after && predicted) {
-    plot.dot(*after, *predicted, "low hollow", fmt::format("chosen plan, predicted KL {}", figure(*predicted)), "");
+  if (after && of.predicted) {
+    plot.dot(*after, *of.predicted, "low hollow",
+             fmt::format("chosen plan, predicted {} {}", of.name, figure(*of.predicted)), "");
     keys += key("low hollow dot", "chosen, predicted");
   }
-  if (after && measured) {
-    plot.dot(*after, *measured, "low",
-             fmt::format("chosen plan\n{}, measured KL {}", size_text(*after), figure(*measured)), "");
+  if (after && of.measured) {
+    plot.dot(*after, *of.measured, "low",
+             fmt::format("chosen plan\n{}, measured {} {}", size_text(*after), of.name, figure(*of.measured)), "");
     keys += key("low dot", "chosen, measured");
   }
   return section("curve", "What another size would cost", "",

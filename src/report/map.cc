@@ -201,8 +201,10 @@ std::string map_section(const Json& results) {
       "<input type=\"radio\" name=\"map\" id=\"map-bits\" checked><label for=\"map-bits\">Bits</label>";
   if (loss.top > 0.0) {
     tabs += "<input type=\"radio\" name=\"map\" id=\"map-loss\"><label for=\"map-loss\">Loss</label>";
-    panels += panel("loss", "Predicted loss", "What each tensor adds to the predicted KL; a logarithmic scale.",
-                    grid_html(grid, &loss) + heat_legend(loss));
+    panels +=
+        panel("loss", "Predicted loss",
+              fmt::format("What each tensor adds to the predicted {}; a logarithmic scale.", loss_of(results).name),
+              grid_html(grid, &loss) + heat_legend(loss));
   }
   if (error.top > 0.0) {
     tabs += "<input type=\"radio\" name=\"map\" id=\"map-error\"><label for=\"map-error\">Error</label>";

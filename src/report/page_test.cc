@@ -58,6 +58,40 @@ TEST(Page, HasAllSectionsOfTheExample) {
   EXPECT_EQ(page, render_page(example()));
 }
 
+// The example as if its model were an encoder: the same numbers, and nowhere the word of a decoder's loss.
+Json encoder_example() {
+  Json results = example();
+  for (const char* key : {"chunks", "worst", "answers"}) results.erase(key);
+  results["predicted_cosine_loss"] = results["predicted_kl"];
+  results.erase("predicted_kl");
+  results["measured"] = {{"cosine_mean", 0.75}, {"cosine_min", 0.5}, {"neighbour_agreement", 0.9}, {"texts", 12}};
+  results["notes"] = Json::array();
+  return results;
+}
+
+TEST(Page, SaysCosineLossOfAnEncoder) {
+  Json results = encoder_example();
+  const auto text_of = [](const Json& r) {
+    const std::string page = render_page(r);
+    EXPECT_EQ(wrong_with(page), "");
+    return page.substr(0, page.find("<section id=\"raw\""));
+  };
+  const std::string page = text_of(results);
+  EXPECT_EQ(page.find("KL"), std::string::npos) << page.substr(page.find("KL") - 60, 120);
+  EXPECT_EQ(page.find("nats"), std::string::npos);
+  for (const char* says : {"<p class=\"sub\">cosine loss 0.25</p>", "<h3>Cosine loss, 1 - cosine</h3>", "most 0.500",
+                           "Cosine loss, 1 - cosine of the sentence vectors; a logarithmic scale",
+                           "measured cosine loss 0.250", "adds to the predicted cosine loss", ", cosine loss 0."}) {
+    EXPECT_NE(page.find(says), std::string::npos) << says;
+  }
+  // Before anything is measured, and where even the prediction is missing.
+  results["measured"] = Json::object();
+  EXPECT_NE(text_of(results).find("<p class=\"sub\">predicted cosine loss "), std::string::npos);
+  results["predicted_cosine_loss"] = nullptr;
+  EXPECT_EQ(text_of(results).find("KL"), std::string::npos);
+  EXPECT_EQ(text_of(example()).find("osine"), std::string::npos);
+}
+
 TEST(Page, LoadsNothingFromOutside) {
   const std::string page = render_page(example());
   for (const char* way :

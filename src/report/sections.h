@@ -1,7 +1,9 @@
 // The sections of the page, in its order; each is empty where its data is missing. Used by page.cc alone.
 #pragma once
 
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "report/html.h"
 
@@ -25,6 +27,16 @@ std::string raw_section(const Json& results);
 std::string whole_page(std::string_view title, std::string_view body);
 std::string style_sheet();
 std::string script();
+
+// --- The loss: a divergence, of an encoder 1 - cosine. Only loss_of tells them apart. ---
+
+struct Loss {
+  std::string_view name;  // "KL"
+  std::string_view title, meaning, axis;
+  std::optional<double> predicted = {}, measured = {}, most = {};  // not negative, 0 is no change
+};
+
+Loss loss_of(const Json& results);
 
 // --- Tensors, read once. ---
 

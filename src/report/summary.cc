@@ -54,33 +54,18 @@ std::string bits_card(const Json& results) {
   return card("Bits per weight", figure(*a), "scales and kept tensors included", bars);
 }
 
-std::string kl_card(const Json& results) {
-  const Json& measured = member(results, "measured");
-  const auto kl = number(measured, "kl_mean");
-  const auto predicted = number(results, "predicted_kl");
-  if (!kl && !predicted) return {};
+std::string loss_card(const Json& results) {
+  const Loss loss = loss_of(results);
+  if (!loss.measured && !loss.predicted) return {};
   std::vector<Bar> bars;
-  if (predicted) bars.push_back({"predicted", figure(*predicted), *predicted, "quiet"});
-  if (kl) bars.push_back({"measured", figure(*kl), *kl, "low"});
-  std::string small = "0 is no change";
-  if (const auto p99 = number(measured, "kl_p99")) small += fmt::format("; 99 of 100 tokens below {}", figure(*p99));
-  if (const auto most = number(measured, "kl_max")) {
-    small += fmt::format("; most {}", figure(*most));
+  if (loss.predicted) bars.push_back({"predicted", figure(*loss.predicted), *loss.predicted, "quiet"});
+  if (loss.measured) bars.push_back({"measured", figure(*loss.measured), *loss.measured, "low"});
+  std::string small(loss.meaning);
+  if (const auto p99 = number(member(results, "measured"), "kl_p99")) {
+    small += fmt::format("; 99 of 100 tokens below {}", figure(*p99));
   }
-  return card("KL, nats per token", figure(kl ? *kl : *predicted), small, bars);
-}
-
-std::string cosine_card(const Json& results) {
-  const Json& measured = member(results, "measured");
-  const auto cosine = number(measured, "cosine_mean");
-  const auto predicted = number(results, "predicted_cosine_loss");
-  if (!cosine && !predicted) return {};
-  std::vector<Bar> bars;
-  if (predicted) bars.push_back({"predicted", figure(*predicted), *predicted, "quiet"});
-  if (cosine) bars.push_back({"measured", figure(1.0 - *cosine), 1.0 - *cosine, "low"});
-  std::string small = "of the sentence vectors; 0 is no change";
-  if (const auto least = number(measured, "cosine_min")) small += fmt::format("; most {}", figure(1.0 - *least));
-  return card("1 - cosine", figure(cosine ? 1.0 - *cosine : *predicted), small, bars);
+  if (loss.most) small += fmt::format("; most {}", figure(*loss.most));
+  return card(loss.title, figure(loss.measured ? *loss.measured : *loss.predicted), small, bars);
 }
 
 std::string neighbour_card(const Json& results) {
@@ -124,15 +109,14 @@ std::string agreement_card(const Json& results) {
 
 // The figures after the headline: "KL 0.051, 82 % of next tokens unchanged".
 std::string loss_in_short(const Json& results) {
-  const Json& measured = member(results, "measured");
+  const Loss loss = loss_of(results);
   std::string out;
-  if (const auto kl = number(measured, "kl_mean")) {
-    out = fmt::format("KL {}", figure(*kl, 2));
-  } else if (const auto predicted = number(results, "predicted_kl")) {
-    out = fmt::format("predicted KL {}", figure(*predicted, 2));
+  if (loss.measured) {
+    out = fmt::format("{} {}", loss.name, figure(*loss.measured, 2));
+  } else if (loss.predicted) {
+    out = fmt::format("predicted {} {}", loss.name, figure(*loss.predicted, 2));
   }
-  if (const auto cosine = number(measured, "cosine_mean")) out = fmt::format("cosine {}", figure(*cosine, 5));
-  if (const auto agreement = number(measured, "top1_agreement")) {
+  if (const auto agreement = number(member(results, "measured"), "top1_agreement")) {
     out += fmt::format("{}{} of next tokens unchanged", out.empty() ? "" : ", ", percent(*agreement, 0));
   }
   return out;
@@ -204,8 +188,8 @@ std::string header_section(const Json& results) {
 }
 
 std::string cards_section(const Json& results) {
-  const std::string cards = size_card(results) + bits_card(results) + kl_card(results) + agreement_card(results) +
-                            cosine_card(results) + neighbour_card(results) + perplexity_card(results);
+  const std::string cards = size_card(results) + bits_card(results) + loss_card(results) + agreement_card(results) +
+                            neighbour_card(results) + perplexity_card(results);
   return cards.empty() ? "" : fmt::format("<section id=\"figures\" class=\"cards\">\n{}</section>\n", cards);
 }
 

@@ -3,6 +3,8 @@
 #include <cmath>
 
 #include "models/pooling.h"
+#include "text/unicode.h"
+#include "text/utf8.h"
 
 namespace lowbit::runtime {
 namespace {
@@ -46,6 +48,8 @@ Result<SentenceIds> sentence_ids(const models::Model& model, const text::Tokeniz
                                  std::string_view text) {
   if (!model.encoder) return errorf("a {} predicts tokens; sentence vectors need an encoder", model.architecture);
   SentenceIds out;
+  std::string lowered;
+  if (model.lower_case) text = lowered = text::lower_case_of_words(text::repair_utf8(text));
   out.ids = tokenizer.encode(text, {false, tokenizer.adds_bos(), &out.lost_bytes, tokenizer.adds_eos()});
   if (out.ids.empty()) return errorf("a text has no token in this vocabulary");
   const auto most = static_cast<size_t>(model.sentence_tokens);

@@ -69,7 +69,7 @@ class Planning {
       LOWBIT_TRY(list_sites());
       LOWBIT_TRY(check_budget(input_, *options_.budget));  // sizes are known before anything is measured
     }
-    LOWBIT_ASSIGN(const std::string key, work_key(job_.opened.file->path(), options_, progress_));
+    LOWBIT_ASSIGN(const std::string key, work_key(*job_.opened.file, options_, progress_));
     LOWBIT_ASSIGN(job_.work, quant::WorkFolder::open(options_.work, key));
     if (calibrated) LOWBIT_TRY(calibrate());
     return options_.budget ? plan_budget() : Status();
@@ -236,9 +236,9 @@ class Planning {
 };
 
 // A hash of the hashes of blocks: it can tell how far it is.
-Result<std::string> hash_of_model(const std::string& path, const ProgressFn& progress) {
+Result<std::string> hash_of_model(const io::ModelFile& source, const ProgressFn& progress) {
   std::string hashes;
-  for (const std::string& name : io::files_of_model(path)) {
+  for (const std::string& name : source.files()) {
     LOWBIT_ASSIGN(const MappedFile file, MappedFile::open(name));
     const auto bytes = file.bytes();
     for (uint64_t at = 0; at < bytes.size(); at += kHashBlock) {
@@ -251,8 +251,8 @@ Result<std::string> hash_of_model(const std::string& path, const ProgressFn& pro
 
 }  // namespace
 
-Result<std::string> work_key(const std::string& model_path, const JobOptions& options, const ProgressFn& progress) {
-  LOWBIT_ASSIGN(const std::string source, hash_of_model(model_path, progress));
+Result<std::string> work_key(const io::ModelFile& file, const JobOptions& options, const ProgressFn& progress) {
+  LOWBIT_ASSIGN(const std::string source, hash_of_model(file, progress));
   const quant::MethodOptions& o = options.sensitivity.rounding;
   nlohmann::json key = {
       {"version", kAlgorithmVersion},

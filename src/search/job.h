@@ -49,9 +49,9 @@ struct Job {
   std::vector<std::string> replaced;
 };
 
-// What the pieces of a work folder depend on, apart from each plan: the source, the texts, the options, the program.
-Result<std::string> work_key(const std::string& model_path, const JobOptions& options,
-                             const ProgressFn& progress = {});
+// What the pieces of a work folder depend on, apart from each plan: all files of the source, the texts, the options,
+// the program.
+Result<std::string> work_key(const io::ModelFile& source, const JobOptions& options, const ProgressFn& progress = {});
 
 // Weights are loaded for calibration and probes and are gone when it returns.
 Result<std::unique_ptr<Job>> make_plan(const std::string& model_path, const JobOptions& options,

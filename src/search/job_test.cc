@@ -2,12 +2,16 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
+#include <fstream>
 #include <set>
 
 #include "search/assignment.h"
 
 namespace lowbit::search {
 namespace {
+
+namespace fs = std::filesystem;
 
 constexpr const char* kModel = "goldens/tiny-llama-mixed.gguf";
 
@@ -17,7 +21,8 @@ formats::Format format_of(const char* text) { return formats::parse_format(text)
 TEST(Job, TheWorkKeyHoldsAllThatPiecesDependOn) {
   std::set<std::string> keys;
   JobOptions options;
-  const auto note = [&] { keys.insert(work_key(kModel, options).value()); };
+  const auto file = models::open_file(kModel).value();
+  const auto note = [&] { keys.insert(work_key(*file, options).value()); };
   note();
   note();
   EXPECT_EQ(keys.size(), 1u);
@@ -34,6 +39,27 @@ TEST(Job, TheWorkKeyHoldsAllThatPiecesDependOn) {
   options.calibration_text = "text";
   note();
   EXPECT_EQ(keys.size(), 7u);
+}
+
+// A folder's files, and those beside a file of one: work of other words, or of another way of pooling, is not used.
+TEST(Job, TheWorkKeyHoldsAllFilesOfTheSource) {
+  std::string folder = (fs::temp_directory_path() / "lowbit-job-XXXXXX").string();
+  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  fs::copy("goldens/sentences/tiny-bert", folder, fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+  const std::string weights = folder + "/model.safetensors";
+  const auto key = [&](const std::string& path) { return work_key(*models::open_file(path).value(), {}).value(); };
+  for (const std::string& path : {folder, weights}) {
+    std::set<std::string> keys = {key(path), key(path)};
+    EXPECT_EQ(keys.size(), 1u);
+    for (const char* name : {"1_Pooling/config.json", "config.json", "tokenizer.json", "modules.json"}) {
+      ASSERT_TRUE(fs::exists(folder + "/" + name)) << name;
+      std::ofstream(folder + "/" + name, std::ios::app) << " ";
+      EXPECT_TRUE(keys.insert(key(path)).second) << path << " " << name;
+    }
+    std::ofstream(folder + "/README.md", std::ios::app) << " ";
+    EXPECT_FALSE(keys.insert(key(path)).second) << path;
+  }
+  fs::remove_all(folder);
 }
 
 TEST(Assignment, RulesAreAboutMatricesUnlessTheFormatIsForVectors) {

@@ -7,6 +7,7 @@
 #include <iterator>
 
 #include "base/check.h"
+#include "text/regex.h"
 
 namespace lowbit::text {
 namespace {
@@ -166,6 +167,22 @@ std::string lower_case(std::string_view text) {
     }
   }
   return out;
+}
+
+std::string lower_case_of_words(std::string_view text) {
+  constexpr std::string_view kCapitalSigma = "\xCE\xA3", kFinalSigma = "\xCF\x82";
+  static const Regex kEndsWord = Regex::compile(R"((?=\p{Cased})\P{Case_Ignorable}\p{Case_Ignorable}*+\x{3A3})"
+                                                R"((?!\p{Case_Ignorable}*+\p{Cased}))")
+                                     .value();
+  if (text.find(kCapitalSigma) == text.npos) return lower_case(text);
+  std::string out;
+  size_t done = 0;
+  Regex::Matcher(kEndsWord).each(text, [&](const Regex::Matcher::Match& match) {
+    out += lower_case(text.substr(done, match.end - kCapitalSigma.size() - done));
+    out += kFinalSigma;
+    done = match.end;
+  });
+  return out + lower_case(text.substr(done));
 }
 
 size_t grapheme_end(std::string_view text, size_t from) {

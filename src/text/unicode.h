@@ -31,6 +31,8 @@ enum class NormalForm : uint8_t { nfc, nfd, nfkc, nfkd };
 std::string normalize(std::string_view text, NormalForm form);
 // Every character by itself, without regard to its place in the word.
 std::string lower_case(std::string_view text);
+// The same but for a sigma that ends a word, as Python's str.lower has it (Unicode, section 3.13: Final_Sigma).
+std::string lower_case_of_words(std::string_view text);
 
 // The end of the extended grapheme cluster that begins at `from` in a well-formed text.
 size_t grapheme_end(std::string_view text, size_t from);

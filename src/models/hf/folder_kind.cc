@@ -348,6 +348,42 @@ Result<std::unique_ptr<io::ModelWriter>> create(const std::string& path, const i
   return std::unique_ptr<io::ModelWriter>(std::move(result));
 }
 
+// The dtype that the folder says its model is in, in which other programs compute; empty where it says none.
+std::string dtype_of(const json& config) {
+  for (const json& values : {config, config.value("text_config", json::object())}) {
+    for (const char* key : {"dtype", "torch_dtype"}) {
+      if (const auto found = values.find(key); found != values.end() && found->is_string())
+        return found->get<std::string>();
+    }
+  }
+  return {};
+}
+
+// Scales of f16 have 3 bits more than bf16 has.
+std::string warning(std::span<const io::StoredTensor> tensors, const io::SourceFacts* facts) {
+  static const formats::ElementFormat kF16 = *formats::parse_element("f16"), kBf16 = *formats::parse_element("bf16");
+  const auto* folder = dynamic_cast<const FolderFacts*>(facts);
+  LOWBIT_CHECK(folder != nullptr);
+  if (dtype_of(folder->image.config) != "bfloat16") return {};
+  std::string found, better;
+  std::vector<Format> seen;
+  for (const io::StoredTensor& stored : tensors) {
+    Format format = format_of(stored);
+    if (format.levels.size() != 1 || format.levels[0].scale != kF16) continue;
+    if (std::ranges::find(seen, format) != seen.end()) continue;
+    seen.push_back(format);
+    found += (found.empty() ? "" : ", ") + formats::print(format);
+    format.levels[0].scale = kBf16;
+    better += (better.empty() ? "" : ", ") + formats::print(format);
+  }
+  if (found.empty()) return {};
+  return fmt::format(
+      "the scales of {} are f16, but config.json says bfloat16, to which vLLM and transformers round them; {} is "
+      "read "
+      "as it is",
+      found, better);
+}
+
 constexpr io::WrittenKind kFolder = {.ending = "/",
                                      .name = "compressed-tensors",
                                      .file_bytes = file_bytes,
@@ -358,7 +394,8 @@ constexpr io::WrittenKind kFolder = {.ending = "/",
                                      .is_free = is_free,
                                      .instead = "bf16",
                                      .tied = tied,
-                                     .check_path = io::check_replaceable};
+                                     .check_path = io::check_replaceable,
+                                     .warning = warning};
 
 }  // namespace
 

@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   std::vector<io::Source> shards;
   const std::span<const uint8_t> rest(end + 1, data + size);
   shards.push_back(io::Source::memory("fuzz", std::as_bytes(rest)));
-  auto checkpoint = io::Checkpoint::open("fuzz", std::move(shards), {}, {{io::kHfConfig, std::move(config)}});
+  auto checkpoint = io::Checkpoint::open("fuzz", std::move(shards), {}, {{io::kHfConfig, std::move(config)}}, {});
   if (!checkpoint.ok()) return 0;
   auto file = models::hf::open(std::move(checkpoint).value());
   if (!file.ok()) return 0;

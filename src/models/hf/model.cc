@@ -94,6 +94,7 @@ class HfModel final : public HfModelFile {
 
   const std::string& path() const override { return checkpoint_->path(); }
   uint64_t file_bytes() const override { return checkpoint_->file_bytes(); }
+  std::vector<std::string> files() const override { return checkpoint_->files(); }
   std::string_view kind() const override { return checkpoint_->kind(); }
   const json& metadata() const override { return metadata_; }
   std::span<const io::TensorInfo> tensors() const override { return tensors_; }

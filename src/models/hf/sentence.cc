@@ -77,6 +77,8 @@ Status add_sentence_vectors(const json& documents, Conversion& conversion) {
   const auto sentence = documents.find(io::kHfSentence);
   if (sentence == documents.end()) return {};
   const HfConfig config(*sentence, "sentence_bert_config.json");
+  LOWBIT_ASSIGN(const bool lower_case, config.boolean("do_lower_case", false));
+  if (lower_case) conversion.set(kLowerCase, true);
   if (!config.has("max_seq_length")) return {};
   LOWBIT_ASSIGN(const int64_t tokens, config.integer("max_seq_length", 1, 1 << 24));
   conversion.set(kSentenceTokens, tokens);
