@@ -89,6 +89,23 @@ TEST(Lorenz, StochasticRoundingKeepsTheDistribution) {
   EXPECT_EQ(rows, 9);
 }
 
+TEST(ShallowWater, FewBitsAreAsGoodAsDoubleUntilNearestIsNot) {
+  int rows = 0;
+  for (const auto& row : words_of(run("shallow_water 800"))) {
+    if (row.size() != 4 || row[0] == "format") continue;
+    const double nearest = std::stod(row[2]), stochastic = std::stod(row[3]);
+    ++rows;
+    if (std::stoi(row[1]) > 11) {
+      EXPECT_LT(nearest, 1.2) << row[0];
+      EXPECT_LT(stochastic, 1.2) << row[0];
+    } else if (std::stoi(row[1]) == 10) {
+      EXPECT_GT(nearest, 3) << row[0];
+      EXPECT_LT(stochastic, nearest / 1.5) << row[0];
+    }
+  }
+  EXPECT_EQ(rows, 7);
+}
+
 using Cells = std::vector<std::pair<std::string, std::string>>;  // plain refinement, GMRES-IR
 
 // Refinement slows down with the condition until it fails; GMRES-IR goes on.
