@@ -92,7 +92,8 @@ void ElementGrid::list_floats(Table& table) const {
     table.codes.push_back(code);
   }
   for (size_t i = 0; i + 1 < table.values.size(); ++i) {
-    const bool upper_even = table.codes[i + 1] % 2 == 0 && table.codes[i] % 2 != 0;
+    // Zero counts as even beside the first number, whatever code that has.
+    const bool upper_even = table.values[i + 1] == 0 || (table.codes[i + 1] % 2 == 0 && table.codes[i] % 2 != 0);
     table.thresholds.push_back(threshold(table.values[i], table.values[i + 1], upper_even));
   }
 }

@@ -42,11 +42,11 @@ GroupRules make_signs(const formats::Format& format, const ElementGrid& element)
   return rules;
 }
 
-// A power-of-two outer scale rounds up: the inner codes must reach the largest inner scale.
+// An outer scale of few digits rounds up: the inner codes must reach the largest inner scale.
 float nearest_outer(const ElementGrid& grid, double ideal) {
   const auto wanted = static_cast<float>(ideal);
   float raw = grid.nearest(wanted);
-  if (grid.is_power_of_two() && raw < wanted) raw = grid.neighbour(raw, true);
+  if ((grid.is_power_of_two() || grid.is_coarse()) && raw < wanted) raw = grid.neighbour(raw, true);
   if (raw == 0 && wanted > 0) raw = grid.neighbour(0, true);
   return raw;
 }
@@ -227,8 +227,15 @@ void ScalePlan::choose_nested(Scratch& scratch, RowScales& out) const {
 void ScalePlan::set_outer(const Scratch& scratch, RowScales& out) const {
   const size_t levels = row_levels();
   std::vector<std::vector<double>> scale(levels), minimum(levels);
-  for (const GroupScale& c : scratch.ideal) {
-    scale[0].push_back(std::fabs(static_cast<double>(c.scale)));
+  // A minimum of few digits may be worth nothing to a signed element: then the scale alone has to reach the extremes.
+  const bool alone = levels_[0].minimum && levels_[0].minimum->is_coarse() && element_.low() < 0;
+  const double top = rules(true).top_high;
+  for (int64_t g = 0; g < group_count(); ++g) {
+    const GroupScale& c = scratch.ideal[static_cast<size_t>(g)];
+    const GroupData data = group_data(scratch, g);
+    const double amax = std::max(std::fabs(data.least), std::fabs(data.most));
+    const double ideal = std::fabs(static_cast<double>(c.scale));
+    scale[0].push_back(alone && top > 0 ? std::max(ideal, amax / top) : ideal);
     minimum[0].push_back(c.minimum);
   }
   const ElementGrid* inner_minimum = levels_[0].minimum ? &*levels_[0].minimum : nullptr;
