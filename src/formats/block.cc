@@ -178,6 +178,8 @@ class Converter {
             policy.saturation == Saturation::finite && format.element.bias < 127 &&
             chooser_.rule != ScaleRule::four_over_six && chooser_.rule != ScaleRule::mean_square;
     if (fast_) plan_ = magic_plan(format.element, policy);
+    if (chooser_.scale.bits <= 16) scale_values_ = decode_table(chooser_.scale);
+    if (fast_ && chooser_.rule != ScaleRule::amax && !chooser_.scale.has_zero) find_bump();
     nan_scale_ = nan_code(chooser_.scale);
     outer_ = format.levels.size() == 2 ? tensor_scale() : 1.0f;
   }
@@ -207,11 +209,47 @@ class Converter {
   bool fast_ = false;
   MagicCast plan_ = {};
   std::optional<uint32_t> nan_scale_;
+  std::span<const float> scale_values_;  // of its codes, at most 16 bits
+  // Of scales that are bare powers of two: the exponent is that of a plus `base_`, and one more where the mantissa of
+  // a (23 bits) is at least `bump_`.
+  bool by_exponent_ = false;
+  int base_ = 0;
+  uint32_t bump_ = 0;
   float outer_ = 1;
+
+  // The exponent that the rule gives grows by one at most within a factor of two, everywhere alike.
+  void find_bump() {
+    by_exponent_ = format_.levels.size() == 1;
+    base_ = chooser_.power(1.0);
+    uint32_t low = 0, high = 1u << 23;  // from high on it is one more
+    while (low < high) {
+      const uint32_t middle = (low + high) / 2;
+      if (chooser_.power(1.0 + static_cast<double>(middle) * 0x1p-23) > base_) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    bump_ = high;
+  }
+
+  uint32_t code_by_exponent(uint32_t bits) const {
+    const int exponent = static_cast<int>(bits >> 23) - 127;
+    const int power = exponent + base_ + ((bits & 0x7FFFFFu) >= bump_ ? 1 : 0);
+    return static_cast<uint32_t>(
+        std::clamp(power + chooser_.scale.bias, 0, static_cast<int>(max_magnitude(chooser_.scale))));
+  }
+
+  float total(uint32_t code) const {
+    return (scale_values_.empty() ? chooser_.scale.decode(code) : scale_values_[code]) * outer_;
+  }
 
   // a_T / (m S), S the largest inner scale (256 for four over six, so that 3/2 of it is there too).
   float tensor_scale() const {
-    const double a = greatest_finite(values_);
+    uint32_t bits = 0;
+    block_kernels(options_.array.isa).amax(values_.data(), std::ssize(values_), 1, &bits);
+    // An infinity or a NaN among them: the slow way.
+    const double a = bits < 0x7F800000u ? static_cast<double>(bits_float(bits)) : greatest_finite(values_);
     double inner = decode_exact(chooser_.scale, chooser_.scale.max_code()).to_double();
     if (chooser_.rule == ScaleRule::four_over_six) inner = std::min(inner, 256.0);
     const ElementFormat& stored = format_.levels[1].scale;
@@ -274,6 +312,9 @@ class Converter {
         kernels.quotients(wanted.data(), divisor, wanted.data(), count);
         store_scales(std::span(wanted).first(static_cast<size_t>(count)), codes);
       }
+    } else if (by_exponent_) {
+      // Subnormal and infinite magnitudes go the slow way.
+      for (int64_t i = 0; i < count; ++i) codes[i] = code_by_exponent(bits[static_cast<size_t>(i)]);
     } else {
       for (int64_t i = 0; i < count; ++i) {
         const float a = bits_float(bits[static_cast<size_t>(i)]);
@@ -282,7 +323,7 @@ class Converter {
     }
     for (int64_t i = 0; i < count; ++i) {
       const float a = bits_float(bits[static_cast<size_t>(i)]);
-      totals[i] = chooser_.total(codes[i], outer_);
+      totals[i] = total(codes[i]);
       // Nothing below rounds to a subnormal float or beyond the largest one.
       slow[i] = !(a >= 0x1p-90f && a <= 0x1p120f && totals[i] >= 0x1p-110f && totals[i] <= 0x1p110f);
     }
