@@ -1,6 +1,7 @@
 // Values of codes: published facts, every code of every float against its fields, tables and integer forms.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <set>
@@ -172,6 +173,33 @@ double normal_quantile(double p) {
     (0.5 * std::erfc(-middle / std::sqrt(2.0)) < p ? low : high) = middle;
   }
   return low;
+}
+
+// bitsandbytes' create_dynamic_map(True, 7, 8), computed by torch 2.15: some of its 256 floats, ascending.
+TEST(Element, Dynamic8IsThatOfBitsandbytes) {
+  const ElementFormat f = element("dynamic8");
+  const std::span<const float> values = decode_table(f);
+  EXPECT_TRUE(std::is_sorted(values.begin(), values.end()));
+  const std::pair<int, float> rows[] = {{0, -0x1.fc66660000000p-1f},
+                                        {1, -0x1.f533340000000p-1f},
+                                        {17, -0x1.8200000000000p-1f},
+                                        {40, -0x1.b8cccc0000000p-2f},
+                                        {63, -0x1.b666680000000p-4f},
+                                        {64, -0x1.93d70a0000000p-4f},
+                                        {96, -0x1.3e76c80000000p-7f},
+                                        {100, -0x1.e978d40000000p-8f},
+                                        {120, -0x1.743e960000000p-14f},
+                                        {126, -0x1.27476e0000000p-21f},
+                                        {127, 0x0.0p+0f},
+                                        {128, 0x1.27476e0000000p-21f},
+                                        {140, 0x1.78d5000000000p-11f},
+                                        {160, 0x1.d1eb860000000p-7f},
+                                        {190, 0x1.93d70a0000000p-4f},
+                                        {200, 0x1.de66660000000p-3f},
+                                        {222, 0x1.1600000000000p-1f},
+                                        {254, 0x1.fc66660000000p-1f},
+                                        {255, 0x1.0000000000000p+0f}};
+  for (const auto& [code, value] : rows) EXPECT_EQ(values[static_cast<size_t>(code)], value) << code;
 }
 
 TEST(Element, Nf4IsTheQuantilesOfTheNormalDistribution) {

@@ -1,13 +1,17 @@
 // format = element { "/" level }; level = group [ ":" scale [ "+" ( "zp" | minimum ) ] ].
+#include <bit>
+#include <charconv>
+#include <cmath>
 #include <optional>
 
+#include "formats/codebook.h"
 #include "formats/codes.h"
 #include "formats/names.h"
 
 namespace lowbit::formats {
 namespace {
 
-constexpr size_t kLongestText = 256;
+constexpr size_t kLongestText = 8192;  // a list of 256 numbers fits
 constexpr size_t kMostLevels = 8;
 constexpr int64_t kLargestGroup = 1 << 20;
 
@@ -77,7 +81,29 @@ class Parser {
     return out;
   }
 
+  // [-1,0,0.5,1]: a codebook in the order of its codes, each number rounded to float.
+  Result<ElementFormat> list() {
+    const size_t start = at_++;
+    std::vector<double> values;
+    std::string name = "[";
+    for (;;) {
+      float value = 0;
+      const auto [end, failed] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
+      if (failed != std::errc() || !std::isfinite(value)) return fail(at_, found(), "a number of the list");
+      if (values.size() == 256) return fail(at_, "another number", "at most 256");
+      at_ = static_cast<size_t>(end - text_.data());
+      values.push_back(static_cast<double>(value));
+      name += fmt::format("{}{}", values.size() == 1 ? "" : ",", value);
+      if (done() || (text_[at_] != ',' && text_[at_] != ']')) return fail(at_, found(), "\",\" or \"]\" in the list");
+      if (text_[at_++] == ']') break;
+    }
+    if (values.size() < 2) return fail(start, "a list of one number", "2 to 256");
+    const auto bits = static_cast<uint8_t>(std::bit_width(values.size() - 1));
+    return make_codebook(name + "]", bits, std::move(values));
+  }
+
   Result<ElementFormat> any_element(std::string_view role) {
+    if (!done() && text_[at_] == '[') return list();
     const std::string_view name = word();
     if (name.empty()) return fail(at_, found(), fmt::format("{} (such as int4, e4m3fn, f16)", role));
     const size_t start = at_;

@@ -136,6 +136,27 @@ TEST(Parse, VariantsOfFloats) {
   }
 }
 
+TEST(Parse, ListsOfValues) {
+  const auto f = parse_format("[-1,0,0.50,1e0]/64:bf16");
+  ASSERT_TRUE(f.ok()) << f.message();
+  EXPECT_EQ(print(*f), "[-1,0,0.5,1]/64:bf16");
+  EXPECT_EQ(parse_format(print(*f)).value(), *f);
+  EXPECT_EQ(f->element.bits, 2);
+  EXPECT_EQ(f->element.decode(2), 0.5f);
+  EXPECT_EQ(parse_element("[3,1,2]").value().bits, 2);
+  EXPECT_EQ(encode(parse_element("[3,1,2]").value(), 2.9), 0u);
+  std::string longest = "[0";
+  for (int i = 1; i < 256; ++i) longest += fmt::format(",{}", i * 1.234567e-20);
+  EXPECT_EQ(parse_element(longest + "]").value().bits, 8);
+  for (const char* wrong :
+       {"[", "[]", "[1]", "[1,]", "[1,2", "[1,2]x", "[1;2]", "[nan,1]", "[1,inf]", "[1e99,0]", "[1,2]]"}) {
+    const auto parsed = parse_element(wrong);
+    EXPECT_FALSE(parsed.ok()) << wrong;
+    if (!parsed.ok()) EXPECT_NE(parsed.message().find("column"), std::string::npos) << parsed.message();
+  }
+  EXPECT_FALSE(parse_element(longest + ",1]").ok());
+}
+
 TEST(Parse, Policies) {
   for (const char* name : {"rne", "rna", "rnz", "rno", "ru", "rd", "rz", "raz", "odd", "jam", "sr", "sr-equal",
                            "sr-8a", "sr-1b", "sr-31c", "sr-32c"}) {
