@@ -122,14 +122,6 @@ const ArrayKernels& array_kernels(Isa isa) {
   return portable_kernels();
 }
 
-const BlockKernels& block_kernels(Isa isa) {
-#if defined(__x86_64__)
-  if (isa == Isa::avx512) return avx512_block_kernels();
-  if (isa == Isa::avx2) return avx2_block_kernels();
-#endif
-  return portable_block_kernels();
-}
-
 // The largest finite value, and the power of two above it, leave room for the magic number above them.
 bool has_magic(const ElementFormat& f, const CastPolicy& policy) {
   return policy.rounding == Rounding::nearest_even && f.kind == ElementKind::floating && f.is_signed &&
@@ -214,7 +206,7 @@ bool has_table(const ElementFormat& f, const CastPolicy& policy) {
   if (is_stochastic(policy.rounding) || f.bits > 8 || !exact_in_float(f)) return false;
   if (f.kind == ElementKind::floating && policy.rounding == Rounding::jam) return false;
   if (f.kind == ElementKind::codebook) return policy.saturation != Saturation::none || !f.codebook->index.nan;
-  return f.kind == ElementKind::floating && policy.saturation == Saturation::finite && !is_fixed(f);
+  return f.kind == ElementKind::floating && policy.saturation == Saturation::finite;
 }
 
 Table make_table(const ElementFormat& f, const CastPolicy& policy) {
@@ -342,37 +334,34 @@ Way way_of(const ElementFormat& f, const ArrayOptions& options, bool wide_codes)
 }
 
 template <class Out>
+void one_by_one(const ElementFormat& f, const float* in, Out* out, int64_t begin, int64_t end,
+                const ArrayOptions& options) {
+  for (int64_t i = begin; i < end; ++i) {
+    const auto index = static_cast<uint64_t>(options.first + i);
+    const uint32_t random = is_stochastic(options.policy.rounding) ? random_word(options.seed, index) : 0;
+    put(f, encode(f, static_cast<double>(in[i]), options.policy, random), out[i]);
+  }
+}
+
+template <class Out>
 void convert(const ElementFormat& f, const float* in, Out* out, int64_t count, const ArrayOptions& options) {
   LOWBIT_CHECK(options.first >= 0 && options.first % 64 == 0);
-  const auto first = static_cast<uint64_t>(options.first);
-  if constexpr (std::is_same_v<Out, uint32_t>) {
-    in_parts(count, options.pool, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const uint32_t random =
-            is_stochastic(options.policy.rounding) ? random_word(options.seed, first + static_cast<uint64_t>(i)) : 0;
-        out[i] = encode(f, static_cast<double>(in[i]), options.policy, random);
-      }
-    });
-  } else {
-    const Way way = way_of(f, options, sizeof(Out) == 2);
-    const ArrayKernels& kernels = array_kernels(options.isa);
-    in_parts(count, options.pool, [&](int64_t begin, int64_t end) {
-      std::visit(
-          [&](const auto& plan) {
-            if constexpr (std::is_same_v<std::decay_t<decltype(plan)>, OneByOne>) {
-              for (int64_t i = begin; i < end; ++i) {
-                const uint32_t random = is_stochastic(options.policy.rounding)
-                                            ? random_word(options.seed, first + static_cast<uint64_t>(i))
-                                            : 0;
-                put(f, encode(f, static_cast<double>(in[i]), options.policy, random), out[i]);
-              }
-            } else {
-              run(kernels, plan, in + begin, out + begin, end - begin, first + static_cast<uint64_t>(begin));
-            }
-          },
-          way);
-    });
-  }
+  // Codes of 32 bits have no kernels.
+  constexpr bool kScalar = std::is_same_v<Out, uint32_t>;
+  const Way way = kScalar ? Way(OneByOne{}) : way_of(f, options, sizeof(Out) == 2);
+  const ArrayKernels& kernels = array_kernels(options.isa);
+  const auto part = [&](int64_t begin, int64_t end) {
+    std::visit(
+        [&](const auto& plan) {
+          if constexpr (kScalar || std::is_same_v<std::decay_t<decltype(plan)>, OneByOne>) {
+            one_by_one(f, in, out, begin, end, options);
+          } else {
+            run(kernels, plan, in + begin, out + begin, end - begin, static_cast<uint64_t>(options.first + begin));
+          }
+        },
+        way);
+  };
+  in_parts(count, options.pool, part);
 }
 
 template <class Code>

@@ -8,7 +8,6 @@
 namespace lowbit::formats {
 
 const ArrayKernels& array_kernels(Isa isa);
-const BlockKernels& block_kernels(Isa isa);
 
 // Is there a MagicCast for this element and policy; and it.
 bool has_magic(const ElementFormat& f, const CastPolicy& policy);

@@ -247,7 +247,7 @@ class Converter {
   // a_T / (m S), S the largest inner scale (256 for four over six, so that 3/2 of it is there too).
   float tensor_scale() const {
     uint32_t bits = 0;
-    block_kernels(options_.array.isa).amax(values_.data(), std::ssize(values_), 1, &bits);
+    array_kernels(options_.array.isa).blocks.amax(values_.data(), std::ssize(values_), 1, &bits);
     // An infinity or a NaN among them: the slow way.
     const double a = bits < 0x7F800000u ? static_cast<double>(bits_float(bits)) : greatest_finite(values_);
     double inner = decode_exact(chooser_.scale, chooser_.scale.max_code()).to_double();
@@ -287,18 +287,20 @@ class Converter {
   }
 
   void convert(int64_t block, int64_t count, const float* totals, uint8_t* out) const {
-    block_kernels(options_.array.isa)
-        .codes8(plan_, multiplies(), values_.data() + block * group_, group_, count, totals, out + block * group_);
+    array_kernels(options_.array.isa)
+        .blocks.codes8(plan_, multiplies(), values_.data() + block * group_, group_, count, totals,
+                       out + block * group_);
   }
   void convert(int64_t block, int64_t count, const float* totals, float* out) const {
-    block_kernels(options_.array.isa)
-        .cast(plan_, multiplies(), values_.data() + block * group_, group_, count, totals, out + block * group_);
+    array_kernels(options_.array.isa)
+        .blocks.cast(plan_, multiplies(), values_.data() + block * group_, group_, count, totals,
+                     out + block * group_);
   }
   bool multiplies() const { return is_power_of_two(chooser_.scale) && format_.levels.size() == 1; }
 
   // Scales of many blocks by the rules that look at the greatest magnitude alone.
   void choose_scales(int64_t begin, int64_t count, uint32_t* codes, float* totals, bool* slow) const {
-    const BlockKernels& kernels = block_kernels(options_.array.isa);
+    const BlockKernels& kernels = array_kernels(options_.array.isa).blocks;
     std::array<uint32_t, kBlocksAtOnce> bits;
     kernels.amax(values_.data() + begin * group_, group_, count, bits.data());
     if (chooser_.rule == ScaleRule::amax) {

@@ -70,6 +70,16 @@ struct TableCast {
   float nan_value, minus_zero_value;
 };
 
+// Blocks of `group` numbers, one behind the other.
+struct BlockKernels {
+  void (*amax)(const float* in, int64_t group, int64_t blocks, uint32_t* bits);
+  void (*codes8)(const MagicCast&, bool power_of_two, const float* in, int64_t group, int64_t blocks,
+                 const float* scales, uint8_t* out);
+  void (*cast)(const MagicCast&, bool power_of_two, const float* in, int64_t group, int64_t blocks,
+               const float* scales, float* out);
+  void (*quotients)(const float* in, float divisor, float* out, int64_t count);
+};
+
 // The kernels of one instruction set; `first` is the index of in[0] in its array, a multiple of 64.
 struct ArrayKernels {
   void (*step_cast)(const StepCast&, const float* in, float* out, int64_t count, uint64_t first);
@@ -86,21 +96,8 @@ struct ArrayKernels {
   void (*decode8)(const float* table, const uint8_t* in, float* out, int64_t count);
   void (*decode16)(const float* table, const uint16_t* in, float* out, int64_t count);
   void (*decode_bf16)(const uint16_t* table, const uint8_t* in, uint16_t* out, int64_t count);
+  BlockKernels blocks;
 };
-
-// Blocks of `group` numbers, one behind the other.
-struct BlockKernels {
-  void (*amax)(const float* in, int64_t group, int64_t blocks, uint32_t* bits);
-  void (*codes8)(const MagicCast&, bool power_of_two, const float* in, int64_t group, int64_t blocks,
-                 const float* scales, uint8_t* out);
-  void (*cast)(const MagicCast&, bool power_of_two, const float* in, int64_t group, int64_t blocks,
-               const float* scales, float* out);
-  void (*quotients)(const float* in, float divisor, float* out, int64_t count);
-};
-
-const BlockKernels& portable_block_kernels();
-const BlockKernels& avx2_block_kernels();
-const BlockKernels& avx512_block_kernels();
 
 const ArrayKernels& portable_kernels();
 const ArrayKernels& avx2_kernels();

@@ -34,12 +34,7 @@ struct Lanes {
 }  // namespace avx2
 
 const ArrayKernels& avx2_kernels() {
-  static constinit const ArrayKernels kKernels = make_kernels<avx2::Lanes>();
-  return kKernels;
-}
-
-const BlockKernels& avx2_block_kernels() {
-  static constinit const BlockKernels kKernels = make_block_kernels<avx2::Lanes>();
+  static constinit const ArrayKernels kKernels = make_all_kernels<avx2::Lanes>();
   return kKernels;
 }
 

@@ -45,12 +45,7 @@ struct Lanes {
 }  // namespace avx512
 
 const ArrayKernels& avx512_kernels() {
-  static constinit const ArrayKernels kKernels = make_kernels<avx512::Lanes>();
-  return kKernels;
-}
-
-const BlockKernels& avx512_block_kernels() {
-  static constinit const BlockKernels kKernels = make_block_kernels<avx512::Lanes>();
+  static constinit const ArrayKernels kKernels = make_all_kernels<avx512::Lanes>();
   return kKernels;
 }
 

@@ -36,12 +36,7 @@ struct Lanes {
 }  // namespace portable
 
 const ArrayKernels& portable_kernels() {
-  static constinit const ArrayKernels kKernels = make_kernels<portable::Lanes>();
-  return kKernels;
-}
-
-const BlockKernels& portable_block_kernels() {
-  static constinit const BlockKernels kKernels = make_block_kernels<portable::Lanes>();
+  static constinit const ArrayKernels kKernels = make_all_kernels<portable::Lanes>();
   return kKernels;
 }
 
