@@ -3,6 +3,7 @@
 
 #include "cli/command.h"
 #include "cli/json_output.h"
+#include "cli/policy_options.h"
 #include "cost/format_rates.h"
 #include "report/table.h"
 
@@ -14,17 +15,13 @@ struct BenchArguments {
   std::vector<std::string> formats, rounds, isas;
   bool memory = false, json = false;
   int64_t threads = 1;
+  cost::FormatRatesOptions options;  // what they mean
 };
 
 Result<cost::FormatRatesOptions> options_of(const BenchArguments& a) {
   cost::FormatRatesOptions options;
   for (const std::string& text : a.formats) {
-    // Elements that no weight is stored in can be cast to all the same.
-    if (auto element = formats::parse_element(text); element.ok()) {
-      options.formats.push_back({std::move(element).value(), {}});
-      continue;
-    }
-    LOWBIT_ASSIGN(formats::Format format, formats::parse_format(text));
+    LOWBIT_ASSIGN(formats::Format format, parse_any_format(text));
     options.formats.push_back(std::move(format));
   }
   if (options.formats.empty()) options.formats = cost::usual_formats();
@@ -45,10 +42,9 @@ Result<cost::FormatRatesOptions> options_of(const BenchArguments& a) {
   return options;
 }
 
-Status check_arguments(const BenchArguments& a) {
+Status check(BenchArguments& a) {
   if (a.what != "formats") return errorf("bench: found \"{}\", expected formats", a.what);
-  LOWBIT_ASSIGN(const auto options, options_of(a));
-  (void)options;
+  LOWBIT_ASSIGN(a.options, options_of(a));
   return {};
 }
 
@@ -79,15 +75,14 @@ Json row_of(const cost::FormatRate& r) {
 }
 
 Status bench(const BenchArguments& a) {
-  LOWBIT_ASSIGN(const cost::FormatRatesOptions options, options_of(a));
   if (!a.json) {
     fmt::print("{}; ns per number, median of runs; share: of the time that a plain copy of the same bytes takes\n\n",
                cpu_name());
   }
   std::vector<std::vector<std::string>> rows;
-  Json json = {{"machine", {{"isa", isa_name(active_isa())}, {"threads", options.threads}, {"cpu", cpu_name()}}},
+  Json json = {{"machine", {{"isa", isa_name(active_isa())}, {"threads", a.options.threads}, {"cpu", cpu_name()}}},
                {"rows", Json::array()}};
-  LOWBIT_TRY(cost::measure_formats(options, [&](const cost::FormatRate& rate) {
+  LOWBIT_TRY(cost::measure_formats(a.options, [&](const cost::FormatRate& rate) {
     rows.push_back(cells(rate));
     json["rows"].push_back(row_of(rate));
   }));
@@ -121,7 +116,7 @@ Action bench_command(Options& options) {
       true;
   options.flag("--memory", a->memory, "also arrays that no cache holds (2 GB)");
   options.option("--threads", "T", integer(a->threads, 0, 256), "threads, at most 256; 0: all processors (1)");
-  options.check([a] { return check_arguments(*a); });
+  options.check([a] { return check(*a); });
   add_json_option(options, a->json);
   return [a] { return bench(*a); };
 }

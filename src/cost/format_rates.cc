@@ -1,11 +1,9 @@
 #include "cost/format_rates.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
 #include <cstring>
 #include <memory>
-#include <optional>
 
 #include "arith/operations.h"
 #include "arith/tables.h"
@@ -20,7 +18,6 @@ namespace lowbit::cost {
 namespace {
 
 using formats::ElementFormat;
-using formats::ElementKind;
 using formats::Format;
 
 // In the second-level cache; and, read and written, more than a gigabyte.
