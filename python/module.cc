@@ -116,6 +116,7 @@ void cast_blocks(std::string_view format, const Flat<const float>& in, int64_t c
   options.rule = checked(formats::parse_scale_rule(rule));
   options.threshold = threshold;
   checked(formats::check_block_format(parsed, options));
+  if (in.size() == 0) return;
   Call call(round, saturate, seed, threads);
   options.array = call.options;
   nb::gil_scoped_release release;

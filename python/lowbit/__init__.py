@@ -65,14 +65,11 @@ def cast(x, format, *, round="rne", saturate="finite", seed=0, scale_rule="autom
     the last axis. `out`: a contiguous array of the result's type to write to (may be x). threads: 0 for all.
     """
     x = np.asarray(x)
-    if not _lowbit.is_element(format) and "/" not in format and not _has_levels(format):
-        _lowbit.info(format)  # raises what is wrong with the name
     if not _lowbit.is_element(format):
-        flat = _flat(x, np.float32)
         result = _result(out, x.shape, np.float32)
         cols = x.shape[-1] if x.ndim else 1
-        if flat.size:
-            _lowbit.cast_blocks(format, flat, cols, result.reshape(-1), scale_rule, threshold, round, saturate, seed, threads)
+        flat = _flat(x, np.float32)
+        _lowbit.cast_blocks(format, flat, cols, result.reshape(-1), scale_rule, threshold, round, saturate, seed, threads)
         return result
     if _is_double(x):
         result = _result(out, x.shape, np.float64)
@@ -81,10 +78,6 @@ def cast(x, format, *, round="rne", saturate="finite", seed=0, scale_rule="autom
     result = _result(out, x.shape, np.float32)
     _lowbit.cast(format, _flat(x, np.float32), result.reshape(-1), round, saturate, seed, threads)
     return result
-
-
-def _has_levels(format):
-    return any(row[0] == format.lower() and "/" in row[1] for row in _lowbit.names())
 
 
 def _result(out, shape, wanted):
