@@ -58,17 +58,19 @@ void cast(std::string_view format, const Flat<const float>& in, const Flat<float
   formats::cast_array(element, span_of(in), span_of(out), call.options);
 }
 
+std::vector<uint32_t> codes_of(const formats::ElementFormat& element, const Flat<const double>& in,
+                               const Call& call) {
+  std::vector<uint32_t> codes(in.size());
+  formats::encode_array(element, span_of(in), std::span(codes), call.options);
+  return codes;
+}
+
 // Doubles are rounded once, straight to the format.
 void cast_double(std::string_view format, const Flat<const double>& in, const Flat<double>& out,
                  std::string_view round, std::string_view saturate, uint64_t seed) {
   const formats::ElementFormat element = checked(formats::parse_element(format));
-  const Call call(round, saturate, seed, 1);
-  for (size_t i = 0; i < in.size(); ++i) {
-    const uint32_t random = formats::random_word(seed, i);
-    out.data()[i] =
-        formats::decode_exact(element, formats::encode(element, in.data()[i], call.options.policy, random))
-            .to_double();
-  }
+  const std::vector<uint32_t> codes = codes_of(element, in, Call(round, saturate, seed, 1));
+  for (size_t i = 0; i < codes.size(); ++i) out.data()[i] = formats::decode_exact(element, codes[i]).to_double();
 }
 
 template <class Code>
@@ -86,11 +88,8 @@ void encode_double(std::string_view format, const Flat<const double>& in, const 
                    std::string_view round, std::string_view saturate, uint64_t seed) {
   const formats::ElementFormat element = checked(formats::parse_element(format));
   if (element.bits > 8 * sizeof(Code)) throw nb::value_error("codes of this format need a wider type");
-  const Call call(round, saturate, seed, 1);
-  for (size_t i = 0; i < in.size(); ++i) {
-    out.data()[i] =
-        static_cast<Code>(formats::encode(element, in.data()[i], call.options.policy, formats::random_word(seed, i)));
-  }
+  const std::vector<uint32_t> codes = codes_of(element, in, Call(round, saturate, seed, 1));
+  for (size_t i = 0; i < codes.size(); ++i) out.data()[i] = static_cast<Code>(codes[i]);
 }
 
 template <class Code>

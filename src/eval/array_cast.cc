@@ -110,23 +110,6 @@ Out value_of(const formats::ElementFormat& f, uint32_t code) {
   }
 }
 
-// One number after the other: for doubles, and where the values are no floats.
-template <class In, class Out>
-void encode_each(const CastOptions& options, int64_t first, std::span<const In> in, std::span<Out> out,
-                 std::span<uint32_t> codes) {
-  const formats::ElementFormat& f = options.format.element;
-  const bool random = formats::is_stochastic(options.policy.rounding);
-  options.pool->parallel_for(std::ssize(in), kGrain, [&](int64_t begin, int64_t end, int) {
-    for (int64_t i = begin; i < end; ++i) {
-      const auto at = static_cast<size_t>(i);
-      const uint32_t word = random ? formats::random_word(options.seed, static_cast<uint64_t>(first + i)) : 0;
-      const uint32_t code = formats::encode(f, static_cast<double>(in[at]), options.policy, word);
-      out[at] = value_of<Out>(f, code);
-      if (!codes.empty()) codes[at] = code;
-    }
-  });
-}
-
 formats::ArrayOptions array_options(const CastOptions& options, int64_t first) {
   formats::ArrayOptions out;
   out.policy = options.policy;
@@ -180,8 +163,14 @@ Status cast_piece(const CastOptions& options, int64_t first, std::span<const In>
       LOWBIT_TRY(writing_of(options.format.element).of_floats(options, first, in, *codes));
     }
   } else {
-    std::vector<uint32_t> all(codes != nullptr ? in.size() : 0);
-    encode_each(options, first, in, std::span<Out>(out), all);
+    // For doubles, and where the values are no floats.
+    std::vector<uint32_t> all(in.size());
+    formats::encode_array(options.format.element, in, std::span(all), array_options(options, first));
+    options.pool->parallel_for(std::ssize(all), kGrain, [&](int64_t begin, int64_t end, int) {
+      for (auto i = static_cast<size_t>(begin); i < static_cast<size_t>(end); ++i) {
+        out[i] = value_of<Out>(options.format.element, all[i]);
+      }
+    });
     if (codes != nullptr) LOWBIT_TRY(writing_of(options.format.element).narrow(all, *codes));
   }
   compare_all(range_of(options.format), in, std::span<const Out>(out), *options.pool, sums);

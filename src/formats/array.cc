@@ -333,8 +333,8 @@ Way way_of(const ElementFormat& f, const ArrayOptions& options, bool wide_codes)
   return step_plan(f, policy, options.seed);
 }
 
-template <class Out>
-void one_by_one(const ElementFormat& f, const float* in, Out* out, int64_t begin, int64_t end,
+template <class In, class Out>
+void one_by_one(const ElementFormat& f, const In* in, Out* out, int64_t begin, int64_t end,
                 const ArrayOptions& options) {
   for (int64_t i = begin; i < end; ++i) {
     const auto index = static_cast<uint64_t>(options.first + i);
@@ -343,11 +343,11 @@ void one_by_one(const ElementFormat& f, const float* in, Out* out, int64_t begin
   }
 }
 
-template <class Out>
-void convert(const ElementFormat& f, const float* in, Out* out, int64_t count, const ArrayOptions& options) {
+template <class In, class Out>
+void convert(const ElementFormat& f, const In* in, Out* out, int64_t count, const ArrayOptions& options) {
   LOWBIT_CHECK(options.first >= 0 && options.first % 64 == 0);
-  // Codes of 32 bits have no kernels.
-  constexpr bool kScalar = std::is_same_v<Out, uint32_t>;
+  // Doubles and codes of 32 bits have no kernels.
+  constexpr bool kScalar = std::is_same_v<In, double> || std::is_same_v<Out, uint32_t>;
   const Way way = kScalar ? Way(OneByOne{}) : way_of(f, options, sizeof(Out) == 2);
   const ArrayKernels& kernels = array_kernels(options.isa);
   const auto part = [&](int64_t begin, int64_t end) {
@@ -423,6 +423,12 @@ void encode_array(const ElementFormat& format, std::span<const float> in, std::s
 }
 
 void encode_array(const ElementFormat& format, std::span<const float> in, std::span<uint32_t> out,
+                  const ArrayOptions& options) {
+  LOWBIT_CHECK(in.size() == out.size());
+  convert(format, in.data(), out.data(), static_cast<int64_t>(in.size()), options);
+}
+
+void encode_array(const ElementFormat& format, std::span<const double> in, std::span<uint32_t> out,
                   const ArrayOptions& options) {
   LOWBIT_CHECK(in.size() == out.size());
   convert(format, in.data(), out.data(), static_cast<int64_t>(in.size()), options);

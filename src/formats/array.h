@@ -47,6 +47,9 @@ void encode_array(const ElementFormat& format, std::span<const float> in, std::s
                   const ArrayOptions& options = {});
 void encode_array(const ElementFormat& format, std::span<const float> in, std::span<uint32_t> out,
                   const ArrayOptions& options = {});
+// Of doubles, each rounded once; no kernels.
+void encode_array(const ElementFormat& format, std::span<const double> in, std::span<uint32_t> out,
+                  const ArrayOptions& options = {});
 
 // out[i] = the value of code in[i], which has no bits beyond those of the format.
 void decode_array(const ElementFormat& format, std::span<const uint8_t> in, std::span<float> out,

@@ -127,6 +127,25 @@ TEST(Array, RandomElements) {
   }
 }
 
+TEST(Array, DoublesAreRoundedOnce) {
+  ThreadPool pool(2);
+  Rng rng(8);
+  std::vector<double> in;
+  for (int i = 0; i < 40000; ++i) in.push_back(std::ldexp(rng.normal(), static_cast<int>(rng.below(60)) - 30));
+  in.push_back(0.25 + 0x1p-40);  // through float a tie
+  for (const char* name : {"e2m1", "binary15p2se", "posit16", "int8"}) {
+    const ElementFormat f = element(name);
+    for (const Rounding rounding : {Rounding::nearest_even, Rounding::stochastic}) {
+      const ArrayOptions options{{rounding, Saturation::none, 32}, 17, detected_isa(), &pool, 128};
+      std::vector<uint32_t> got(in.size());
+      encode_array(f, std::span<const double>(in), std::span(got), options);
+      for (size_t i = 0; i < in.size(); ++i) {
+        ASSERT_EQ(got[i], encode(f, in[i], options.policy, random_word(17, 128 + i))) << name << " " << i;
+      }
+    }
+  }
+}
+
 TEST(Array, ThreadsAndStridesChangeNothing) {
   ThreadPool pool(3);
   const ElementFormat f = element("e4m3fn");
