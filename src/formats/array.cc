@@ -136,15 +136,16 @@ MagicCast magic_plan(const ElementFormat& f, const CastPolicy& policy) {
   p.drop = 23 - f.mantissa_bits;
   p.gap = static_cast<uint32_t>(p.drop) << 23;
   p.same_exponents = f.bias == 127;
-  p.limit = std::ldexp(1.0f, f.max_exponent() + 1);
   p.most = f.max_value();
+  // Halfway to the next code, which an odd one gives up to it.
+  const float half = p.most + std::ldexp(1.0f, f.max_exponent() - f.mantissa_bits - 1);
+  p.beyond_from = (max_magnitude(f) & 1) != 0 ? half : std::nextafter(half, std::numeric_limits<float>::infinity());
   p.specials = specials_of(f, policy);
   p.plain = p.specials.beyond_value[0] == p.most && p.specials.infinite_value[0] == p.most;
   p.signed_zero = f.nan != NanKind::negative_zero;
-  p.rebias = static_cast<uint32_t>(127 - f.bias) << f.mantissa_bits;
-  p.least_normal = least_normal;
-  p.inverse_quantum = std::ldexp(1.0f, f.bias + f.mantissa_bits - 1);
-  p.sign_shift = 31 - (f.exponent_bits + f.mantissa_bits);
+  p.code_offset = (0u - (static_cast<uint32_t>(128 - f.bias) << f.mantissa_bits)) & 0xFFFFu;
+  p.sign_shift = 32 - f.bits;
+  p.sign_code = sign_mask(f);
   return p;
 }
 
@@ -364,6 +365,15 @@ void convert(const ElementFormat& f, const In* in, Out* out, int64_t count, cons
   in_parts(count, options.pool, part);
 }
 
+void decode(const ElementFormat& f, std::span<const uint8_t> in, std::span<float> out, const ArrayOptions& options) {
+  LOWBIT_CHECK(in.size() == out.size());
+  const ArrayKernels& kernels = array_kernels(options.isa);
+  const ByteDecode& plan = byte_decode(f);
+  in_parts(static_cast<int64_t>(in.size()), options.pool, [&](int64_t begin, int64_t end) {
+    kernels.decode8(plan, in.data() + begin, out.data() + begin, end - begin);
+  });
+}
+
 template <class Code>
 void decode(const ElementFormat& f, std::span<const Code> in, std::span<float> out, const ArrayOptions& options) {
   LOWBIT_CHECK(in.size() == out.size());
@@ -382,9 +392,7 @@ void decode(const ElementFormat& f, std::span<const Code> in, std::span<float> o
     }
   }
   in_parts(static_cast<int64_t>(in.size()), options.pool, [&](int64_t begin, int64_t end) {
-    if constexpr (sizeof(Code) == 1) {
-      kernels.decode8(table, in.data() + begin, out.data() + begin, end - begin);
-    } else if constexpr (sizeof(Code) == 2) {
+    if constexpr (sizeof(Code) == 2) {
       kernels.decode16(table, in.data() + begin, out.data() + begin, end - begin);
     } else {
       for (int64_t i = begin; i < end; ++i) out[i] = f.decode(in[i]);
@@ -454,17 +462,10 @@ void decode_array(const ElementFormat& format, std::span<const uint32_t> in, std
 void decode_to_bf16(const ElementFormat& format, std::span<const uint8_t> in, std::span<uint16_t> out,
                     const ArrayOptions& options) {
   LOWBIT_CHECK(in.size() == out.size() && format.bits <= 8);
-  static const ElementFormat bf16 = parse_element("bf16").value();
-  // One entry more, as kernels may read entries as pairs; codes that the format lacks are NaN.
-  std::array<uint16_t, 257> table;
-  table.fill(0x7FC0);
-  for (uint32_t code = 0; code < format.code_count(); ++code) {
-    table[code] =
-        static_cast<uint16_t>(encode(bf16, decode_exact(format, code), {Rounding::nearest_even, Saturation::none}));
-  }
+  const ByteDecode& plan = byte_decode(format);
   const ArrayKernels& kernels = array_kernels(options.isa);
   in_parts(static_cast<int64_t>(in.size()), options.pool, [&](int64_t begin, int64_t end) {
-    kernels.decode_bf16(table.data(), in.data() + begin, out.data() + begin, end - begin);
+    kernels.decode_bf16(plan, in.data() + begin, out.data() + begin, end - begin);
   });
 }
 

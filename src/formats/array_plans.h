@@ -13,4 +13,7 @@ const ArrayKernels& array_kernels(Isa isa);
 bool has_magic(const ElementFormat& f, const CastPolicy& policy);
 MagicCast magic_plan(const ElementFormat& f, const CastPolicy& policy);
 
+// Of an element of at most 8 bits. Cached; lives as long as the program.
+const ByteDecode& byte_decode(const ElementFormat& f);
+
 }  // namespace lowbit::formats

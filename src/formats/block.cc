@@ -147,6 +147,16 @@ struct Chooser {
   }
 };
 
+// The plan of the elements that give the codes of a float for numbers that are not negative; signed ones have those of
+// the unsigned.
+std::optional<MagicCast> positive_plan(ElementFormat scale) {
+  if (scale.kind != ElementKind::floating || scale.bits > 15) return std::nullopt;
+  if (!scale.is_signed) ++scale.bits;
+  scale.is_signed = true;
+  if (!has_magic(scale, {}) || scale.subnormals != Subnormals::gradual || !scale.has_zero) return std::nullopt;
+  return magic_plan(scale, {});
+}
+
 double greatest_finite(std::span<const float> block) {
   double a = 0;
   for (const float x : block) {
@@ -178,6 +188,7 @@ class Converter {
             policy.saturation == Saturation::finite && format.element.bias < 127 &&
             chooser_.rule != ScaleRule::four_over_six && chooser_.rule != ScaleRule::mean_square;
     if (fast_) plan_ = magic_plan(format.element, policy);
+    scale_plan_ = positive_plan(chooser_.scale);
     if (chooser_.scale.bits <= 16) scale_values_ = decode_table(chooser_.scale);
     if (fast_ && chooser_.rule != ScaleRule::amax && !chooser_.scale.has_zero) find_bump();
     nan_scale_ = nan_code(chooser_.scale);
@@ -208,6 +219,7 @@ class Converter {
   int64_t cols_, group_, per_row_;
   bool fast_ = false;
   MagicCast plan_ = {};
+  std::optional<MagicCast> scale_plan_;  // of scales that are floats of at most 15 bits
   std::optional<uint32_t> nan_scale_;
   std::span<const float> scale_values_;  // of its codes, at most 16 bits
   // Of scales that are bare powers of two: the exponent is that of a plus `base_`, and one more where the mantissa of
@@ -266,19 +278,16 @@ class Converter {
   void several(int64_t begin, int64_t end, Out* out, uint32_t* scales) const {
     std::array<uint32_t, kBlocksAtOnce> codes = {};
     std::array<float, kBlocksAtOnce> totals = {};
-    std::array<bool, kBlocksAtOnce> slow = {};
+    std::array<uint8_t, kBlocksAtOnce> slow;
     const int64_t count = end - begin;
-    if (fast_) {
-      choose_scales(begin, count, codes.data(), totals.data(), slow.data());
-    } else {
-      slow.fill(true);
-    }
+    slow.fill(1);
+    const bool some_slow = !fast_ || choose_scales(begin, count, codes.data(), totals.data(), slow.data());
     for (int64_t i = 0; i < count;) {
       int64_t next = i + 1;
-      if (slow[static_cast<size_t>(i)]) {
+      if (some_slow && slow[static_cast<size_t>(i)] != 0) {
         codes[static_cast<size_t>(i)] = one(begin + i, out);
       } else {
-        while (next < count && !slow[static_cast<size_t>(next)]) ++next;
+        while (next < count && !(some_slow && slow[static_cast<size_t>(next)] != 0)) ++next;
         convert(begin + i, next - i, totals.data() + i, out);
       }
       i = next;
@@ -298,24 +307,14 @@ class Converter {
   }
   bool multiplies() const { return is_power_of_two(chooser_.scale) && format_.levels.size() == 1; }
 
-  // Scales of many blocks by the rules that look at the greatest magnitude alone.
-  void choose_scales(int64_t begin, int64_t count, uint32_t* codes, float* totals, bool* slow) const {
+  // Scales of many blocks by the rules that look at the greatest magnitude alone. Gives whether any block is slow.
+  bool choose_scales(int64_t begin, int64_t count, uint32_t* codes, float* totals, uint8_t* slow) const {
     const BlockKernels& kernels = array_kernels(options_.array.isa).blocks;
     std::array<uint32_t, kBlocksAtOnce> bits;
     kernels.amax(values_.data() + begin * group_, group_, count, bits.data());
     if (chooser_.rule == ScaleRule::amax) {
-      std::array<float, kBlocksAtOnce> wanted;
-      for (int64_t i = 0; i < count; ++i) wanted[static_cast<size_t>(i)] = bits_float(bits[static_cast<size_t>(i)]);
-      const auto divisor = static_cast<float>(chooser_.most * static_cast<double>(outer_));
-      if (chooser_.scale.bits == 32) {
-        // Nothing narrower follows: the nearest float is the scale.
-        for (int64_t i = 0; i < count; ++i) codes[i] = float_bits(wanted[static_cast<size_t>(i)] / divisor);
-      } else {
-        kernels.quotients(wanted.data(), divisor, wanted.data(), count);
-        store_scales(std::span(wanted).first(static_cast<size_t>(count)), codes);
-      }
+      divide_by_largest(bits.data(), count, codes);
     } else if (by_exponent_) {
-      // Subnormal and infinite magnitudes go the slow way.
       for (int64_t i = 0; i < count; ++i) codes[i] = code_by_exponent(bits[static_cast<size_t>(i)]);
     } else {
       for (int64_t i = 0; i < count; ++i) {
@@ -323,25 +322,46 @@ class Converter {
         codes[i] = std::isfinite(a) && a > 0 ? chooser_.stored(chooser_.wanted(a, outer_)) : 0;
       }
     }
-    for (int64_t i = 0; i < count; ++i) {
-      const float a = bits_float(bits[static_cast<size_t>(i)]);
-      totals[i] = total(codes[i]);
-      // Nothing below rounds to a subnormal float or beyond the largest one.
-      slow[i] = !(a >= 0x1p-90f && a <= 0x1p120f && totals[i] >= 0x1p-110f && totals[i] <= 0x1p110f);
+    if (scale_values_.empty()) {
+      for (int64_t i = 0; i < count; ++i) totals[i] = bits_float(codes[i]) * outer_;
+    } else {
+      for (int64_t i = 0; i < count; ++i) totals[i] = scale_values_[codes[i]] * outer_;
     }
+    // Nothing that counts rounds to a subnormal float, in a remainder either, or beyond the largest one. Patterns of
+    // positive floats are ordered as they are.
+    uint32_t any = 0;
+    for (int64_t i = 0; i < count; ++i) {
+      const uint32_t least = float_bits(0x1p-60f), most = float_bits(0x1p100f);
+      const uint32_t a = bits[static_cast<size_t>(i)] - least, t = float_bits(totals[i]) - float_bits(0x1p-80f);
+      const uint32_t out = (a > most - least ? 1u : 0u) | (t > float_bits(0x1p100f) - float_bits(0x1p-80f) ? 1u : 0u);
+      slow[i] = static_cast<uint8_t>(out);
+      any |= out;
+    }
+    return any != 0;
   }
 
-  void store_scales(std::span<float> wanted, uint32_t* codes) const {
-    ArrayOptions options;
-    options.isa = options_.array.isa;
-    if (chooser_.scale.bits > 8) {
-      encode_array(chooser_.scale, wanted, std::span(codes, wanted.size()), options);
+  // The rule amax: of the magnitudes with these bits.
+  void divide_by_largest(const uint32_t* bits, int64_t count, uint32_t* codes) const {
+    std::array<float, kBlocksAtOnce> wanted;
+    const auto divisor = static_cast<float>(chooser_.most * static_cast<double>(outer_));
+    for (int64_t i = 0; i < count; ++i) wanted[static_cast<size_t>(i)] = bits_float(bits[i]);
+    if (chooser_.scale.bits == 32) {
+      // Nothing narrower follows: the nearest float is the scale.
+      for (int64_t i = 0; i < count; ++i) codes[i] = float_bits(wanted[static_cast<size_t>(i)] / divisor);
       return;
     }
-    std::array<uint8_t, kBlocksAtOnce> bytes;
-    const std::span<uint8_t> part = std::span(bytes).first(wanted.size());
-    encode_array(chooser_.scale, wanted, part, options);
-    std::copy(part.begin(), part.end(), codes);
+    const ArrayKernels& kernels = array_kernels(options_.array.isa);
+    kernels.blocks.quotients(wanted.data(), divisor, wanted.data(), count);
+    std::array<uint16_t, kBlocksAtOnce> words;
+    if (scale_plan_) {
+      kernels.magic_codes16(*scale_plan_, wanted.data(), words.data(), count);
+    } else {
+      ArrayOptions options;
+      options.isa = options_.array.isa;
+      const auto n = static_cast<size_t>(count);
+      encode_array(chooser_.scale, std::span(wanted).first(n), std::span(words).first(n), options);
+    }
+    std::copy_n(words.begin(), count, codes);
   }
 
   void put(float value, uint32_t, float& out) const { out = value; }

@@ -11,8 +11,10 @@
 
 #include "base/bits.h"
 #include "base/check.h"
+#include "formats/array_plans.h"
 #include "formats/codebook.h"
 #include "formats/codes.h"
+#include "formats/exact.h"
 
 namespace lowbit::formats {
 namespace {
@@ -21,6 +23,7 @@ struct ElementTables {
   std::vector<float> values;
   IntegerForm integers;
   bool has_integers = false;
+  std::unique_ptr<const ByteDecode> bytes;  // of at most 8 bits
 };
 
 // Everything that decode() depends on, as words: the key of the cache.
@@ -66,6 +69,31 @@ bool derive_integers(const std::vector<float>& values, IntegerForm& form) {
   return form.most - form.least <= 255;
 }
 
+std::unique_ptr<const ByteDecode> make_byte_decode(const ElementFormat& f, const std::vector<float>& values) {
+  static const ElementFormat bf16 = parse_element("bf16").value();
+  auto out = std::make_unique<ByteDecode>();
+  std::fill(std::begin(out->values), std::end(out->values), std::numeric_limits<float>::quiet_NaN());
+  std::fill(std::begin(out->bf16), std::end(out->bf16), uint16_t{0x7FC0});
+  out->bits = f.bits;
+  out->bf16_is_exact = true;
+  for (size_t code = 0; code < values.size(); ++code) {
+    out->values[code] = values[code];
+    out->bf16[code] = static_cast<uint16_t>(
+        encode(bf16, decode_exact(f, static_cast<uint32_t>(code)), {Rounding::nearest_even, Saturation::none}));
+    out->bf16_is_exact &= float_bits(values[code]) == uint32_t{out->bf16[code]} << 16;
+  }
+  size_t last = 255;
+  while (last > 128 && std::isnan(out->values[last])) --last;
+  out->last_number = static_cast<uint8_t>(last);
+  out->sign_is_top_bit = f.bits == 8;
+  for (size_t code = 0; code < 128; ++code) {
+    const bool nan = std::isnan(out->values[code]);
+    const uint16_t mirrored = nan ? uint16_t{0x7FC0} : static_cast<uint16_t>(out->bf16[code] ^ 0x8000);
+    out->sign_is_top_bit &= out->bf16[code + 128] == mirrored && (nan == (code + 128 > last));
+  }
+  return out;
+}
+
 const ElementTables& shared_tables(const ElementFormat& f) {
   static std::shared_mutex mutex;
   static auto& cache = *new std::map<std::vector<uint32_t>, std::unique_ptr<const ElementTables>>;  // never freed
@@ -79,6 +107,7 @@ const ElementTables& shared_tables(const ElementFormat& f) {
   made->values.resize(f.code_count());
   for (uint32_t code = 0; code < f.code_count(); ++code) made->values[code] = f.decode(code);
   made->has_integers = f.bits <= 8 && derive_integers(made->values, made->integers);
+  if (f.bits <= 8) made->bytes = make_byte_decode(f, made->values);
   std::unique_lock lock(mutex);
   return *cache.emplace(key, std::move(made)).first->second;
 }
@@ -103,6 +132,11 @@ const ElementTables& tables_of(const ElementFormat& f) {
 }  // namespace
 
 std::span<const float> decode_table(const ElementFormat& format) { return tables_of(format).values; }
+
+const ByteDecode& byte_decode(const ElementFormat& f) {
+  LOWBIT_CHECK(f.bits <= 8);
+  return *tables_of(f).bytes;
+}
 
 const IntegerForm* integer_form(const ElementFormat& format) {
   if (format.bits > 8) return nullptr;

@@ -49,14 +49,14 @@ struct MagicCast {
   uint32_t least_exponent;  // bits of the least normal number, a power of two
   uint32_t gap;             // (23 - mantissa bits) << 23
   bool same_exponents;      // the exponents of f32: the upper bits are rounded as integers, there is no room above
-  float limit;              // the power of two above the largest finite value
-  float most;               // that value
+  float most;               // the largest finite value
+  float beyond_from;        // the least magnitude that rounds to more
   bool plain;               // what is beyond, infinities too, becomes the largest finite value
   bool signed_zero;         // there is a -0
   int32_t drop;             // 23 - mantissa bits
-  uint32_t rebias;          // (127 - bias) << mantissa bits
-  float least_normal, inverse_quantum;
-  int32_t sign_shift;  // 31 - (bits of the element - 1)
+  uint32_t code_offset;     // minus the exponent field of f32 of the least normal number, in codes, modulo 2^16
+  int32_t sign_shift;       // 31 - (bits of the element - 1)
+  uint32_t sign_code;       // the sign bit of the code
   Specials specials;
 };
 
@@ -68,6 +68,16 @@ struct TableCast {
   int32_t steps;
   uint32_t nan, minus_zero;  // what -0 becomes, which no comparison tells from 0
   float nan_value, minus_zero_value;
+};
+
+// The values of codes of at most 8 bits; what has no code is NaN.
+struct ByteDecode {
+  float values[256];
+  uint16_t bf16[257];    // rounded to nearest even; kernels may read entries as pairs
+  bool bf16_is_exact;    // the values are those of bf16
+  bool sign_is_top_bit;  // codes from 128 on differ from those below by the sign alone, NaN apart
+  uint8_t last_number;   // with sign_is_top_bit: codes above it are NaN, which has no sign
+  int32_t bits;
 };
 
 // Blocks of `group` numbers, one behind the other.
@@ -93,9 +103,9 @@ struct ArrayKernels {
   void (*fixed_codes16)(const FixedCast&, const float* in, uint16_t* out, int64_t count);
   void (*table_cast)(const TableCast&, const float* in, float* out, int64_t count);
   void (*table_codes8)(const TableCast&, const float* in, uint8_t* out, int64_t count);
-  void (*decode8)(const float* table, const uint8_t* in, float* out, int64_t count);
+  void (*decode8)(const ByteDecode&, const uint8_t* in, float* out, int64_t count);
   void (*decode16)(const float* table, const uint16_t* in, float* out, int64_t count);
-  void (*decode_bf16)(const uint16_t* table, const uint8_t* in, uint16_t* out, int64_t count);
+  void (*decode_bf16)(const ByteDecode&, const uint8_t* in, uint16_t* out, int64_t count);
   BlockKernels blocks;
 };
 

@@ -1,61 +1,10 @@
 // Array kernels over vectors of S::kLanes numbers. Everything is a template over S (or static): see simd/README.md.
 #pragma once
 
-#include "formats/arrays/args.h"
+#include "formats/arrays/generic_nearest.h"
+#include "formats/arrays/generic_vectors.h"
 
 namespace lowbit::formats {
-
-template <int N>
-struct Vectors {
-  typedef uint32_t U __attribute__((vector_size(4 * N)));
-  typedef int32_t I __attribute__((vector_size(4 * N)));
-  typedef float F __attribute__((vector_size(4 * N)));
-  typedef uint64_t W __attribute__((vector_size(4 * N)));
-  typedef uint8_t U8 __attribute__((vector_size(N)));
-  typedef uint16_t U16 __attribute__((vector_size(2 * N)));
-};
-
-template <class V, class T>
-static inline V load_vector(const T* p) {
-  V v;
-  __builtin_memcpy(&v, p, sizeof v);
-  return v;
-}
-
-template <class T, class V>
-static inline void store_vector(T* p, V v) {
-  __builtin_memcpy(p, &v, sizeof v);
-}
-
-// A float as what is added to zero bits: as a sum of floats -0 would be lost.
-static inline uint32_t bits_of(float x) { return __builtin_bit_cast(uint32_t, x); }
-
-// What each output takes: codes of 8 or 16 bits, or values.
-template <int N>
-static inline void store_result(uint8_t* p, typename Vectors<N>::U v) {
-  store_vector(p, __builtin_convertvector(v, typename Vectors<N>::U8));
-}
-template <int N>
-static inline void store_result(uint16_t* p, typename Vectors<N>::U v) {
-  store_vector(p, __builtin_convertvector(v, typename Vectors<N>::U16));
-}
-template <int N>
-static inline void store_result(float* p, typename Vectors<N>::U v) {
-  store_vector(p, v);
-}
-
-// Runs body(in, out, lane offset) over vectors of N numbers; the last ones through a copy.
-template <int N, class In, class Out, class Body>
-static inline void for_vectors(const In* in, Out* out, int64_t count, Body body) {
-  int64_t i = 0;
-  for (; i + N <= count; i += N) body(in + i, out + i, i);
-  if (i == count) return;
-  In some_in[N] = {};
-  Out some_out[N];
-  for (int64_t k = 0; i + k < count; ++k) some_in[k] = in[i + k];
-  body(some_in, some_out, i);
-  for (int64_t k = 0; i + k < count; ++k) out[i + k] = some_out[k];
-}
 
 // ---- random words ------------------------------------------------------------------------------------------------
 
@@ -241,109 +190,6 @@ static inline void step_cast(const StepCast& given, const float* in, Out* out, i
   });
 }
 
-// ---- nearest even ------------------------------------------------------------------------------------------------
-
-// |x| on the grid, below or above p.most. Adding and taking away the power of two whose last bit is the quantum of x
-// rounds it, by the processor's own rule.
-template <int N, bool kSameExponents>
-static inline typename Vectors<N>::F nearest_magnitude(const MagicCast& p, typename Vectors<N>::U bits) {
-  using U = typename Vectors<N>::U;
-  using F = typename Vectors<N>::F;
-  const U zero = bits * 0u;
-  if constexpr (kSameExponents) {
-    const U rounded = bits + ((bits >> p.drop) & 1u) + ((uint32_t{1} << (p.drop - 1)) - 1);
-    return (F)(rounded & ~((uint32_t{1} << p.drop) - 1));
-  }
-  const F a = (F)bits;
-  const F limit = (F)zero + p.limit;
-  const F cut = a < limit ? a : limit;  // NaN too
-  const U exponent = (U)cut & 0x7F800000u;
-  const U least = zero + p.least_exponent;
-  const F magic = (F)((exponent > least ? exponent : least) + p.gap);
-  return (cut + magic) - magic;
-}
-
-template <int N, bool kCodes, bool kSameExponents>
-static inline typename Vectors<N>::U magic_result(const MagicCast& p, typename Vectors<N>::U u) {
-  using U = typename Vectors<N>::U;
-  using I = typename Vectors<N>::I;
-  using F = typename Vectors<N>::F;
-  const U zero = u * 0u;
-  const Specials& s = p.specials;
-  const U bits = u & 0x7FFFFFFFu;
-  F r = nearest_magnitude<N, kSameExponents>(p, bits);
-  const F most = (F)zero + p.most;
-  // Patterns of positive floats are ordered as they are.
-  const I beyond = (I)((U)r > (U)most);
-  r = (U)r < (U)most ? r : most;
-  const I is_nan = (I)(bits > 0x7F800000u);
-  const I is_infinite = (I)(bits == 0x7F800000u);
-  const U sign = u & 0x80000000u;
-  if constexpr (kCodes) {
-    U out = ((U)r >> p.drop) - p.rebias;
-    if constexpr (!kSameExponents) {
-      const U counted = (U) __builtin_convertvector(r * p.inverse_quantum, I);
-      out = r < (F)zero + p.least_normal ? counted : out;
-    }
-    U sign_code = sign >> p.sign_shift;
-    if (!p.signed_zero) sign_code = (I)(out == 0u) ? zero : sign_code;
-    out |= sign_code;
-    if (!p.plain) {
-      const I negative = (I)(sign != 0u);
-      out = beyond ? (negative ? zero + s.beyond[1] : zero + s.beyond[0]) : out;
-      out = is_infinite ? (negative ? zero + s.infinite[1] : zero + s.infinite[0]) : out;
-    }
-    return is_nan ? zero + s.nan : out;
-  } else {
-    if (!p.plain) {
-      r = beyond ? (F)(zero + bits_of(s.beyond_value[0])) : r;
-      r = is_infinite ? (F)(zero + bits_of(s.infinite_value[0])) : r;
-    }
-    U out = (U)r | (p.signed_zero ? sign : ((I)((U)r == 0u) ? zero : sign));
-    return is_nan ? zero + bits_of(s.nan_value) : out;
-  }
-}
-
-template <int N, bool kSameExponents, class Out>
-static inline void magic_loop(const MagicCast& p, const float* in, Out* out, int64_t count) {
-  using U = typename Vectors<N>::U;
-  for_vectors<N>(in, out, count, [&](const float* x, Out* y, int64_t) {
-    store_result<N>(y, magic_result<N, sizeof(Out) < 4, kSameExponents>(p, load_vector<U>(x)));
-  });
-}
-
-template <int N, class Out>
-static inline void magic_cast(const MagicCast& given, const float* in, Out* out, int64_t count) {
-  MagicCast p = given;  // a copy stays in registers
-  if (p.same_exponents) return magic_loop<N, true>(p, in, out, count);
-  if (p.plain && p.signed_zero) {
-    p.plain = p.signed_zero = true;  // constants for this copy of the loop
-    return magic_loop<N, false>(p, in, out, count);
-  }
-  magic_loop<N, false>(p, in, out, count);
-}
-
-template <int N, class Out>
-static inline void fixed_cast(const FixedCast& given, const float* in, Out* out, int64_t count) {
-  using U = typename Vectors<N>::U;
-  using F = typename Vectors<N>::F;
-  const FixedCast p = given;
-  for_vectors<N>(in, out, count, [&](const float* from, Out* to, int64_t) {
-    const F x = load_vector<F>(from);
-    const F zero = (F)((U)x * 0u);
-    F r = x == x ? x * p.scale : zero;
-    r = r > p.low ? r : zero + p.low;
-    r = r < p.high ? r : zero + p.high;
-    // 1.5 * 2^23: the sum's last bit is 1, and its lowest bits are those of the integer in two's complement.
-    r += 0x1.8p23f;
-    if constexpr (sizeof(Out) < 4) {
-      store_result<N>(to, (U)r & p.code_mask);
-    } else {
-      store_result<N>(to, (U)((r - 0x1.8p23f) * p.quantum));
-    }
-  });
-}
-
 // ---- tables ------------------------------------------------------------------------------------------------------
 
 template <class S, class Out>
@@ -376,7 +222,7 @@ static inline void table_cast(const TableCast& p, const float* in, Out* out, int
 }
 
 template <class S, class In>
-static inline void decode(const float* table, const In* in, float* out, int64_t count) {
+static inline void decode_by_gather(const float* table, const In* in, float* out, int64_t count) {
   constexpr int N = S::kLanes;
   using U = typename Vectors<N>::U;
   for_vectors<N>(in, out, count, [&](const In* from, float* to, int64_t) {
@@ -403,10 +249,10 @@ static constexpr ArrayKernels make_kernels() {
   k.step_codes16 = [](const StepCast& p, const float* in, uint16_t* out, int64_t n, uint64_t f) {
     step_cast<S>(p, in, out, n, f);
   };
-  k.magic_cast = [](const MagicCast& p, const float* in, float* out, int64_t n) { magic_cast<N>(p, in, out, n); };
-  k.magic_codes8 = [](const MagicCast& p, const float* in, uint8_t* out, int64_t n) { magic_cast<N>(p, in, out, n); };
+  k.magic_cast = [](const MagicCast& p, const float* in, float* out, int64_t n) { magic_cast<S>(p, in, out, n); };
+  k.magic_codes8 = [](const MagicCast& p, const float* in, uint8_t* out, int64_t n) { magic_cast<S>(p, in, out, n); };
   k.magic_codes16 = [](const MagicCast& p, const float* in, uint16_t* out, int64_t n) {
-    magic_cast<N>(p, in, out, n);
+    magic_cast<S>(p, in, out, n);
   };
   k.fixed_cast = [](const FixedCast& p, const float* in, float* out, int64_t n) { fixed_cast<N>(p, in, out, n); };
   k.fixed_codes8 = [](const FixedCast& p, const float* in, uint8_t* out, int64_t n) { fixed_cast<N>(p, in, out, n); };
@@ -415,10 +261,12 @@ static constexpr ArrayKernels make_kernels() {
   };
   k.table_cast = [](const TableCast& p, const float* in, float* out, int64_t n) { table_cast<S>(p, in, out, n); };
   k.table_codes8 = [](const TableCast& p, const float* in, uint8_t* out, int64_t n) { table_cast<S>(p, in, out, n); };
-  k.decode8 = [](const float* table, const uint8_t* in, float* out, int64_t n) { decode<S>(table, in, out, n); };
-  k.decode16 = [](const float* table, const uint16_t* in, float* out, int64_t n) { decode<S>(table, in, out, n); };
-  k.decode_bf16 = [](const uint16_t* table, const uint8_t* in, uint16_t* out, int64_t n) {
-    S::decode_bf16(table, in, out, n);
+  k.decode8 = [](const ByteDecode& p, const uint8_t* in, float* out, int64_t n) { S::decode8(p, in, out, n); };
+  k.decode16 = [](const float* table, const uint16_t* in, float* out, int64_t n) {
+    decode_by_gather<S>(table, in, out, n);
+  };
+  k.decode_bf16 = [](const ByteDecode& p, const uint8_t* in, uint16_t* out, int64_t n) {
+    S::decode_bf16(p, in, out, n);
   };
   return k;
 }

@@ -6,18 +6,22 @@ namespace portable {
 struct Lanes {
   static constexpr int kLanes = 4;
   using U = Vectors<kLanes>::U;
+  using F = Vectors<kLanes>::F;
+  static F limited(F x, float most) { return formats::limited<kLanes>(x, most); }
+  static F limited_magnitude(F x, float most) { return formats::limited_magnitude<kLanes>(x, most); }
   static U gather(const uint32_t* table, U index) {
     U out = {};
     for (int i = 0; i < kLanes; ++i) out[i] = table[index[i]];
     return out;
   }
-  // One rounding: of doubles the product is exact, and so is the difference to a float's 24 bits where it is small.
-  static Vectors<kLanes>::F negated_fma(Vectors<kLanes>::F a, Vectors<kLanes>::F b, Vectors<kLanes>::F c) {
-    Vectors<kLanes>::F out = {};
-    for (int i = 0; i < kLanes; ++i)
-      out[i] = static_cast<float>(static_cast<double>(c[i]) - static_cast<double>(a[i]) * b[i]);
+  // In doubles: what calls these needs a remainder that is exact, and of the sum one of the two nearest floats.
+  static F fma(F a, F b, F c) {
+    F out = {};
+    for (int i = 0; i < kLanes; ++i) out[i] = static_cast<float>(static_cast<double>(a[i]) * b[i] + c[i]);
     return out;
   }
+  static F negated_fma(F a, F b, F c) { return fma(-a, b, c); }
+  static void greatest(const U (&v)[16], uint32_t* out) { greatest_lanes<kLanes>(v, out); }
   static U shift_left(U x, U count) {
     U out = {};
     for (int i = 0; i < kLanes; ++i) out[i] = count[i] < 32 ? x[i] << count[i] : 0;
@@ -28,8 +32,11 @@ struct Lanes {
     for (int i = 0; i < kLanes; ++i) out[i] = count[i] < 32 ? x[i] >> count[i] : 0;
     return out;
   }
-  static void decode_bf16(const uint16_t* table, const uint8_t* in, uint16_t* out, int64_t count) {
-    for (int64_t i = 0; i < count; ++i) out[i] = table[in[i]];
+  static void decode8(const ByteDecode& p, const uint8_t* in, float* out, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) out[i] = p.values[in[i]];
+  }
+  static void decode_bf16(const ByteDecode& p, const uint8_t* in, uint16_t* out, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) out[i] = p.bf16[in[i]];
   }
 };
 
