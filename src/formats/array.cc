@@ -125,7 +125,7 @@ const ArrayKernels& array_kernels(Isa isa) {
 // The largest finite value, and the power of two above it, leave room for the magic number above them.
 bool has_magic(const ElementFormat& f, const CastPolicy& policy) {
   return policy.rounding == Rounding::nearest_even && f.kind == ElementKind::floating && f.is_signed &&
-         f.mantissa_bits >= 1 &&
+         f.mantissa_bits >= 1 && has_steps(f) &&
          (f.bias == 127 || (f.bias + f.mantissa_bits <= 127 && f.max_exponent() + 1 + 23 - f.mantissa_bits <= 127));
 }
 
@@ -149,8 +149,6 @@ MagicCast magic_plan(const ElementFormat& f, const CastPolicy& policy) {
   return p;
 }
 
-namespace {
-
 bool has_fixed(const ElementFormat& f, const CastPolicy& policy) {
   return is_fixed(f) && policy.rounding == Rounding::nearest_even;
 }
@@ -165,6 +163,8 @@ FixedCast fixed_plan(const ElementFormat& f) {
   p.code_mask = f.code_count() - 1;
   return p;
 }
+
+namespace {
 
 // The least float that is not below a double.
 float float_from(double x) {

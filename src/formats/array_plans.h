@@ -13,6 +13,10 @@ const ArrayKernels& array_kernels(Isa isa);
 bool has_magic(const ElementFormat& f, const CastPolicy& policy);
 MagicCast magic_plan(const ElementFormat& f, const CastPolicy& policy);
 
+// Likewise a FixedCast.
+bool has_fixed(const ElementFormat& f, const CastPolicy& policy);
+FixedCast fixed_plan(const ElementFormat& f);
+
 // Of an element of at most 8 bits. Cached; lives as long as the program.
 const ByteDecode& byte_decode(const ElementFormat& f);
 

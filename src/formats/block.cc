@@ -147,8 +147,8 @@ struct Chooser {
   }
 };
 
-// The plan of the elements that give the codes of a float for numbers that are not negative; signed ones have those of
-// the unsigned.
+// The plan of the elements that give the codes of a float for numbers that are not negative; signed ones have those
+// of the unsigned.
 std::optional<MagicCast> positive_plan(ElementFormat scale) {
   if (scale.kind != ElementKind::floating || scale.bits > 15) return std::nullopt;
   if (!scale.is_signed) ++scale.bits;
@@ -184,10 +184,12 @@ class Converter {
         per_row_(group_ == 0 ? 0 : ceil_div(cols, group_)) {
     const CastPolicy& policy = options.array.policy;
     // Blocks one behind the other; the kernels know nearest_even with clamping alone.
-    fast_ = per_row_ > 0 && cols % group_ == 0 && has_magic(format.element, policy) &&
-            policy.saturation == Saturation::finite && format.element.bias < 127 &&
+    rounding_.fixed = has_fixed(format.element, policy);
+    const bool has_plan = rounding_.fixed || (has_magic(format.element, policy) && format.element.bias < 127);
+    fast_ = per_row_ > 0 && cols % group_ == 0 && has_plan && policy.saturation == Saturation::finite &&
             chooser_.rule != ScaleRule::four_over_six && chooser_.rule != ScaleRule::mean_square;
-    if (fast_) plan_ = magic_plan(format.element, policy);
+    if (fast_ && rounding_.fixed) rounding_.to_fixed = fixed_plan(format.element);
+    if (fast_ && !rounding_.fixed) rounding_.to_float = magic_plan(format.element, policy);
     scale_plan_ = positive_plan(chooser_.scale);
     if (chooser_.scale.bits <= 16) scale_values_ = decode_table(chooser_.scale);
     if (fast_ && chooser_.rule != ScaleRule::amax && !chooser_.scale.has_zero) find_bump();
@@ -218,7 +220,7 @@ class Converter {
   std::span<const float> values_;
   int64_t cols_, group_, per_row_;
   bool fast_ = false;
-  MagicCast plan_ = {};
+  BlockRounding rounding_ = {};
   std::optional<MagicCast> scale_plan_;  // of scales that are floats of at most 15 bits
   std::optional<uint32_t> nan_scale_;
   std::span<const float> scale_values_;  // of its codes, at most 16 bits
@@ -297,12 +299,12 @@ class Converter {
 
   void convert(int64_t block, int64_t count, const float* totals, uint8_t* out) const {
     array_kernels(options_.array.isa)
-        .blocks.codes8(plan_, multiplies(), values_.data() + block * group_, group_, count, totals,
+        .blocks.codes8(rounding_, multiplies(), values_.data() + block * group_, group_, count, totals,
                        out + block * group_);
   }
   void convert(int64_t block, int64_t count, const float* totals, float* out) const {
     array_kernels(options_.array.isa)
-        .blocks.cast(plan_, multiplies(), values_.data() + block * group_, group_, count, totals,
+        .blocks.cast(rounding_, multiplies(), values_.data() + block * group_, group_, count, totals,
                      out + block * group_);
   }
   bool multiplies() const { return is_power_of_two(chooser_.scale) && format_.levels.size() == 1; }

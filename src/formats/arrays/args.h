@@ -80,12 +80,19 @@ struct ByteDecode {
   int32_t bits;
 };
 
+// How the elements of blocks are rounded: one of two plans. Both clamp.
+struct BlockRounding {
+  bool fixed;
+  MagicCast to_float;
+  FixedCast to_fixed;
+};
+
 // Blocks of `group` numbers, one behind the other.
 struct BlockKernels {
   void (*amax)(const float* in, int64_t group, int64_t blocks, uint32_t* bits);
-  void (*codes8)(const MagicCast&, bool power_of_two, const float* in, int64_t group, int64_t blocks,
+  void (*codes8)(const BlockRounding&, bool power_of_two, const float* in, int64_t group, int64_t blocks,
                  const float* scales, uint8_t* out);
-  void (*cast)(const MagicCast&, bool power_of_two, const float* in, int64_t group, int64_t blocks,
+  void (*cast)(const BlockRounding&, bool power_of_two, const float* in, int64_t group, int64_t blocks,
                const float* scales, float* out);
   void (*quotients)(const float* in, float divisor, float* out, int64_t count);
 };

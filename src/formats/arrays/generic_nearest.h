@@ -1,8 +1,8 @@
 // Rounding to nearest even by the processor's own rule: adding the power of two whose last bit is the quantum of x
 // rounds it. Rules as for generic_numbers.h.
 //
-// S::limited(x, most): the sign of x with the lesser of |x| and most, and most for NaN; S::limited_magnitude: the same
-// without the sign.
+// S::limited(x, most): the sign of x with the lesser of |x| and most, and most for NaN; S::limited_magnitude: the
+// same without the sign.
 #pragma once
 
 #include "formats/arrays/generic_vectors.h"
@@ -30,9 +30,11 @@ static inline typename Vectors<N>::U at_least(typename Vectors<N>::U a, uint32_t
   return a > least ? a : least;
 }
 
-// The value of x as bits, clamped; anything for NaN.
+// The value of x as bits, clamped, with the sign bits of `signs`, which x has too or is not negative; anything for
+// NaN.
 template <class S, bool kSameExponents>
-static inline typename Vectors<S::kLanes>::U nearest_value(const MagicCast& p, typename Vectors<S::kLanes>::F x) {
+static inline typename Vectors<S::kLanes>::U nearest_value(const MagicCast& p, typename Vectors<S::kLanes>::F x,
+                                                           typename Vectors<S::kLanes>::U signs) {
   constexpr int N = S::kLanes;
   using U = typename Vectors<N>::U;
   using F = typename Vectors<N>::F;
@@ -43,12 +45,13 @@ static inline typename Vectors<S::kLanes>::U nearest_value(const MagicCast& p, t
   }
   // One and a half times that power of two does for numbers of both signs.
   const F magic = (F)(at_least<N>((U)c & 0x7F800000u, p.least_exponent) + (p.gap | 0x400000u));
-  return (U)((c + magic) - magic) | ((U)x & 0x80000000u);
+  return (U)((c + magic) - magic) | (signs & 0x80000000u);
 }
 
-// The code of x, clamped, in the lowest 16 bits; anything for NaN.
+// Its code in the lowest 16 bits.
 template <class S, bool kSameExponents>
-static inline typename Vectors<S::kLanes>::U nearest_code(const MagicCast& p, typename Vectors<S::kLanes>::F x) {
+static inline typename Vectors<S::kLanes>::U nearest_code(const MagicCast& p, typename Vectors<S::kLanes>::F x,
+                                                          typename Vectors<S::kLanes>::U signs) {
   constexpr int N = S::kLanes;
   using U = typename Vectors<N>::U;
   using F = typename Vectors<N>::F;
@@ -58,10 +61,10 @@ static inline typename Vectors<S::kLanes>::U nearest_code(const MagicCast& p, ty
   }
   const F a = S::limited_magnitude(x, p.most);
   const U exponent = at_least<N>((U)a & 0x7F800000u, p.least_exponent);
-  // The last bits of the sum count quanta, beginning at code_offset; each binade above the subnormals has as many codes
-  // as quanta, which the exponent adds.
+  // The last bits of the sum count quanta, beginning at code_offset; each binade above the subnormals has as many
+  // codes as quanta, which the exponent adds.
   const U sum = (U)(a + (F)(exponent + (p.gap + p.code_offset)));
-  return (sum + (exponent >> p.drop)) | (((U)x >> p.sign_shift) & p.sign_code);
+  return (sum + (exponent >> p.drop)) | ((signs >> p.sign_shift) & p.sign_code);
 }
 
 // What is the same of codes and values: where a result is replaced by p.specials.
@@ -72,8 +75,19 @@ static inline typename Vectors<N>::U pick_special(typename Vectors<N>::U zero, t
   return negative ? zero + bits_of(values[1]) : zero + bits_of(values[0]);
 }
 
+// kSignedZero: there is a -0.
+template <class S, bool kCodes, bool kSameExponents, bool kSignedZero>
+static inline typename Vectors<S::kLanes>::U clamped_result(const MagicCast& p, typename Vectors<S::kLanes>::F x,
+                                                            typename Vectors<S::kLanes>::U signs) {
+  using U = typename Vectors<S::kLanes>::U;
+  using I = typename Vectors<S::kLanes>::I;
+  U out = kCodes ? nearest_code<S, kSameExponents>(p, x, signs) : nearest_value<S, kSameExponents>(p, x, signs);
+  if constexpr (!kSignedZero) out = (I)(out << (kCodes ? p.sign_shift + 1 : 1) == 0u) ? out * 0u : out;
+  return out;
+}
+
 // Of a number that is no NaN.
-// kPlain: what lies beyond the range, infinities too, is the largest finite value. kSignedZero: there is a -0.
+// kPlain: what lies beyond the range, infinities too, is the largest finite value.
 template <class S, bool kCodes, bool kSameExponents, bool kPlain, bool kSignedZero>
 static inline typename Vectors<S::kLanes>::U number_result(const MagicCast& p, typename Vectors<S::kLanes>::F x) {
   constexpr int N = S::kLanes;
@@ -82,8 +96,7 @@ static inline typename Vectors<S::kLanes>::U number_result(const MagicCast& p, t
   using F = typename Vectors<N>::F;
   const U zero = (U)x * 0u;
   const Specials& s = p.specials;
-  U out = kCodes ? nearest_code<S, kSameExponents>(p, x) : nearest_value<S, kSameExponents>(p, x);
-  if constexpr (!kSignedZero) out = (I)(out << (kCodes ? p.sign_shift + 1 : 1) == 0u) ? zero : out;
+  U out = clamped_result<S, kCodes, kSameExponents, kSignedZero>(p, x, (U)x);
   if constexpr (!kPlain) {
     const I negative = (I)((U)x > 0x7FFFFFFFu);
     const F a = (F)((U)x & 0x7FFFFFFFu);
@@ -118,24 +131,27 @@ static inline void magic_cast(const MagicCast& given, const float* in, Out* out,
   p.same_exponents ? magic_loops<S, true>(p, in, out, count) : magic_loops<S, false>(p, in, out, count);
 }
 
+// The bits of the code, and the value, of x.
+template <int N, class Out>
+static inline typename Vectors<N>::U fixed_result(const FixedCast& p, typename Vectors<N>::F x) {
+  using U = typename Vectors<N>::U;
+  using F = typename Vectors<N>::F;
+  const F zero = (F)((U)x * 0u);
+  F r = x == x ? x * p.scale : zero;
+  r = r > p.low ? r : zero + p.low;
+  r = r < p.high ? r : zero + p.high;
+  // 1.5 * 2^23: the sum's last bit is 1, and its lowest bits are those of the integer in two's complement.
+  r += 0x1.8p23f;
+  if constexpr (sizeof(Out) < 4) return (U)r & p.code_mask;
+  return (U)((r - 0x1.8p23f) * p.quantum);
+}
+
 template <int N, class Out>
 static inline void fixed_cast(const FixedCast& given, const float* in, Out* out, int64_t count) {
-  using U = typename Vectors<N>::U;
   using F = typename Vectors<N>::F;
   const FixedCast p = given;
   for_vectors<N>(in, out, count, [&](const float* from, Out* to, int64_t) {
-    const F x = load_vector<F>(from);
-    const F zero = (F)((U)x * 0u);
-    F r = x == x ? x * p.scale : zero;
-    r = r > p.low ? r : zero + p.low;
-    r = r < p.high ? r : zero + p.high;
-    // 1.5 * 2^23: the sum's last bit is 1, and its lowest bits are those of the integer in two's complement.
-    r += 0x1.8p23f;
-    if constexpr (sizeof(Out) < 4) {
-      store_result<N>(to, (U)r & p.code_mask);
-    } else {
-      store_result<N>(to, (U)((r - 0x1.8p23f) * p.quantum));
-    }
+    store_result<N>(to, fixed_result<N, Out>(p, load_vector<F>(from)));
   });
 }
 

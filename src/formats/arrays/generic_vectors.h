@@ -30,6 +30,11 @@ static inline void store_vector(T* p, V v) {
 // A float as what is added to zero bits: as a sum of floats -0 would be lost.
 static inline uint32_t bits_of(float x) { return __builtin_bit_cast(uint32_t, x); }
 
+template <int N>
+static inline typename Vectors<N>::F broadcast(float x) {
+  return (typename Vectors<N>::F)(typename Vectors<N>::U{} + bits_of(x));
+}
+
 // What each output takes: codes of 8 or 16 bits, or values.
 template <int N>
 static inline void store_result(uint8_t* p, typename Vectors<N>::U v) {
