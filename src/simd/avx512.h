@@ -9,7 +9,8 @@ namespace lowbit::simd::avx512 {
 
 struct Simd {
   static constexpr const char* kName = "avx512";
-  static constexpr int kTokenTile = 8;
+  static constexpr int kTokenTile = 7;
+  static constexpr int kRowTile = 4;
   static constexpr int kFloatTile = 12;
   static constexpr int kDotMax = 255;  // vpdpbusd sums in 32 bits
 
@@ -58,6 +59,9 @@ struct Simd {
   static Int int_zero() { return {_mm512_setzero_si512()}; }
   static Int int_broadcast(int32_t x) { return {_mm512_set1_epi32(x)}; }
   static Int int_load(const int32_t* p) { return {_mm512_loadu_si512(p)}; }
+  static Int int_load_bytes(const uint8_t* p) {
+    return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+  }
   static Int int_add(Int a, Int b) { return {_mm512_add_epi32(a.v, b.v)}; }
   static Int int_mul(Int a, Int b) { return {_mm512_mullo_epi32(a.v, b.v)}; }
   static Float to_float(Int a) { return {_mm512_cvtepi32_ps(a.v)}; }

@@ -10,7 +10,8 @@ namespace lowbit::simd::portable {
 
 struct Simd {
   static constexpr const char* kName = "portable";
-  static constexpr int kTokenTile = 4;  // tokens of a register tile, 16 rows each, integer and float kernels
+  static constexpr int kTokenTile = 4;  // tokens of a register tile of the integer kernels
+  static constexpr int kRowTile = 1;    // blocks of 16 rows of that tile, at most
   static constexpr int kFloatTile = 4;
   // Largest u8 code that dot() takes exactly; above it kernels use dot_signed() on code - 128.
   static constexpr int kDotMax = 255;
@@ -84,6 +85,7 @@ struct Simd {
   static Int int_zero() { LOWBIT_EACH(Int, 16, 0); }
   static Int int_broadcast(int32_t x) { LOWBIT_EACH(Int, 16, x); }
   static Int int_load(const int32_t* p) { Int r; std::memcpy(r.lane, p, sizeof r.lane); return r; }
+  static Int int_load_bytes(const uint8_t* p) { LOWBIT_EACH(Int, 16, p[i]); }
   static Int int_add(Int a, Int b) { LOWBIT_EACH(Int, 16, a.lane[i] + b.lane[i]); }
   static Int int_mul(Int a, Int b) { LOWBIT_EACH(Int, 16, a.lane[i] * b.lane[i]); }
   static Float to_float(Int a) { LOWBIT_EACH(Float, 16, static_cast<float>(a.lane[i])); }

@@ -31,33 +31,86 @@ struct DecodeArgs {
   float* values;
 };
 
+// Scales of one row block as fp32 [groups][16]: decoded * factor * unit, each product rounded.
+enum class ScaleKind : uint8_t { f32, f16, bf16, byte };
+struct GroupScaleArgs {
+  const uint8_t* in;  // [groups][16] entries
+  ScaleKind kind;
+  const float* table;  // of a byte
+  int64_t groups;
+  float factor;  // of the whole tensor
+  float unit;    // a power of two
+  float* out;
+};
+
 // A stretch of units in which neither scale changes.
 struct DotStretch {
   int32_t begin_unit, end_unit;
   int32_t weight_group, activation_group;
 };
 
-// Integer products of one row block with `tokens` rows of activations. For each output and stretch, ascending:
-//   sum = sum(u8 * s8) + offset[weight group] * sum(s8)             exact
+// What ends a stretch: for each output
+//   sum = sum(u8 * s8) + start + offset[weight group] * sum(s8)     exact
 //   acc = fma(float(sum), float(weight scale * activation scale), acc)
 //   acc = fma(float(sum(s8)), float(minimum * activation scale), acc)   where there are minima
-struct DotArgs {
-  const uint8_t* panel;
-  bool signed_codes;  // the panel's largest code is beyond the ISA's dot(): use code - 128 (offsets account for it)
-  const DotStretch* stretches;
+struct StretchArgs {
+  const DotStretch* stretches;  // ascending
   int64_t stretch_count;
-  const float* scales;     // [weight groups][16]
-  const int32_t* offsets;  // [weight groups][16]; null: all 0
-  const float* minimums;   // [weight groups][16] or null
+  const float* scales;      // [row blocks][weight groups][16]
+  const int32_t* offsets;   // likewise; null: all 0
+  const float* minimums;    // likewise, or null
+  int64_t group_step;       // entries of a row block: weight groups * 16
+  const float* activation_scales;
+  int64_t scale_stride;     // of a token
+  const int32_t* sums;      // sum(s8) of each stretch
+  const int32_t* starts;    // a constant of the element times that sum; null: 0
+  int64_t sum_stride;       // of a token, of sums and starts
+};
+
+// Integer products of `blocks` row blocks, unpacked, with `tokens` rows of activations.
+struct DotArgs {
+  StretchArgs stretch;
+  const uint8_t* panels;
+  int64_t panel_step;  // bytes of a row block's panel
+  int64_t first_unit;  // of the panels; activations begin with unit 0
+  int64_t blocks;
+  bool signed_codes;  // the panel's largest code is beyond the ISA's dot(): use code - 128 (starts account for it)
   int64_t tokens;
   const int8_t* codes;
   int64_t code_stride;
-  const float* activation_scales;
-  int64_t scale_stride;
-  const int32_t* sums;  // [tokens][stretch_count]: sum(s8) of each stretch
-  float* out;           // [tokens][out_stride], 16 written
+  int64_t plane;  // 0: a code of an activation is one byte; else 128 * (the byte `plane` behind) + byte
+  bool resume;    // out holds the sums of the stretches before
+  float* out;     // [tokens][out_stride], 16 written for each block
   int64_t out_stride;
-  int64_t plane = 0;  // 0: a code of an activation is one byte; else 128 * (the byte `plane` behind) + byte
+};
+
+// The same of one row block straight from its packed codes, for stretches of 16 columns or multiples of 32, activations
+// of one byte, and maps of at most 64 entries. All stretches but the last have `stretch_units` units.
+struct FusedArgs {
+  StretchArgs stretch;
+  const uint8_t* packed;
+  int bits;
+  CodeMap map;
+  uint8_t flip;
+  const uint8_t* table;
+  bool signed_codes;
+  int64_t stretch_units;
+  int64_t tokens;  // at most 4
+  const int8_t* codes;
+  int64_t code_stride;
+  float* out;
+  int64_t out_stride;
+};
+
+// sum(s8) over each of `count` stretches of units, for each token; exact.
+struct SumArgs {
+  const DotStretch* stretches;
+  int64_t stretch_count;
+  int64_t tokens;
+  const int8_t* codes;
+  int64_t code_stride;
+  int64_t plane;
+  int32_t* sums;  // [tokens][stretch_count]
 };
 
 }  // namespace lowbit::kernels

@@ -8,8 +8,10 @@
 #include "kernels/gemm/gemm.h"
 #include "kernels/list.h"
 #include "kernels/matmul/args.h"
+#include "kernels/matmul/plan.h"
 #include "tensor/codes_block.h"
 #include "tensor/group_values.h"
+#include "tensor/planes.h"
 
 namespace lowbit::kernels {
 
@@ -18,15 +20,15 @@ namespace {
 using tensor::kRowBlock;
 using tensor::PackedMatrix;
 
-// The largest u8 code that dot() of an ISA sums exactly (kDotMax of simd/<isa>.h).
-constexpr int kDotMax[] = {255, 128, 255};
+// Tokens up to which codes are not unpacked to memory, and up to which four row blocks are taken together.
+constexpr int64_t kFusedTokens = 4;
 
 // Buffers of one thread, kept between calls.
 struct Scratch {
   std::vector<uint8_t> panel;
   std::vector<float> values, scales, minimums, zeros, out;
   std::vector<int16_t> zero_points;
-  std::vector<int32_t> offsets;
+  std::vector<int32_t> offsets, sums, starts;
 };
 
 Scratch& scratch() {
@@ -40,110 +42,31 @@ T* sized(std::vector<T>& buffer, int64_t count) {
   return buffer.data();
 }
 
-// What is the same for all row blocks of one part.
-struct PartPlan {
-  Arithmetic arithmetic = Arithmetic::floating;
-  const formats::IntegerForm* form = nullptr;
-  CodeMap map = CodeMap::exclusive_or;
-  uint8_t flip = 0;
-  std::vector<uint8_t> map_table;  // integer: code -> integer - least
-  std::vector<float> value_table;  // floating: code -> value, 256 entries
-  bool signed_codes = false;
-  int64_t group = 0, groups = 0;  // of the innermost scales
-  std::vector<DotStretch> stretches;
-  std::vector<int64_t> bounds;  // the same in columns, for stretches that do not start at a unit
-  bool aligned = true;
-  std::vector<int32_t> sums;  // [tokens][stretches]
-};
-
-void plan_code_map(const formats::ElementFormat& element, PartPlan& plan) {
-  const formats::IntegerForm& form = *plan.form;
-  const uint32_t count = element.code_count();
-  plan.map_table.assign(256, 0);
-  for (uint32_t c = 0; c < count && c < form.integers.size(); ++c) {
-    plan.map_table[c] = static_cast<uint8_t>(form.integers[c] - form.least);
-  }
-  for (const uint32_t flip : {0u, count / 2}) {
-    bool linear = true;
-    for (uint32_t c = 0; c < count && linear; ++c) linear = plan.map_table[c] == (c ^ flip);
-    if (linear) {
-      plan.map = CodeMap::exclusive_or;
-      plan.flip = static_cast<uint8_t>(flip);
-      return;
-    }
-  }
-  plan.map = count <= 16 ? CodeMap::lookup16 : count <= 64 ? CodeMap::lookup64 : CodeMap::lookup256;
-}
-
-void plan_stretches(const PackedMatrix& w, const Activations& x, PartPlan& plan) {
-  const int64_t cols = w.cols();
-  plan.bounds.push_back(0);
-  for (int64_t begin = 0; begin < cols;) {
-    const int64_t end = std::min({(begin / plan.group + 1) * plan.group, (begin / x.group + 1) * x.group,
-                                  begin + longest_stretch(x.format), cols});
-    plan.aligned = plan.aligned && begin % 4 == 0;
-    plan.stretches.push_back({static_cast<int32_t>(begin / 4), static_cast<int32_t>(ceil_div(end, 4)),
-                              static_cast<int32_t>(begin / plan.group), static_cast<int32_t>(begin / x.group)});
-    plan.bounds.push_back(end);
-    begin = end;
-  }
-}
-
-void plan_sums(const Activations& x, ThreadPool& pool, PartPlan& plan) {
-  const auto count = static_cast<int64_t>(plan.stretches.size());
-  plan.sums.resize(static_cast<size_t>(x.tokens * count));
-  pool.parallel_for(x.tokens, 32, [&](int64_t begin, int64_t end, int) {
-    for (int64_t t = begin; t < end; ++t) {
-      for (int64_t s = 0; s < count; ++s) {
-        int32_t sum = 0;
-        for (int64_t c = plan.bounds[static_cast<size_t>(s)]; c < plan.bounds[static_cast<size_t>(s) + 1]; ++c)
-          sum += x.code(t, c);
-        plan.sums[static_cast<size_t>(t * count + s)] = sum;
-      }
-    }
-  });
-}
-
-PartPlan plan_part(Isa isa, const PackedMatrix& w, const Activations& x, ThreadPool& pool) {
-  PartPlan plan;
-  plan.arithmetic = arithmetic_of(w.format(), x.format);
-  plan.group = tensor::value_group_columns(w);
-  plan.groups = tensor::value_groups(w);
-  const formats::ElementFormat& element = w.format().element;
-  if (plan.arithmetic == Arithmetic::integer) {
-    plan.form = formats::integer_form(element);
-    plan_code_map(element, plan);
-    plan.signed_codes = plan.form->most - plan.form->least > kDotMax[static_cast<int>(isa)];
-    plan_stretches(w, x, plan);
-    plan_sums(x, pool, plan);
-  } else if (element.bits <= 8) {
-    const std::span<const float> table = formats::decode_table(element);
-    plan.value_table.assign(256, 0.0f);
-    std::copy(table.begin(), table.end(), plan.value_table.begin());
-  }
-  return plan;
-}
-
-void load_groups(const PackedMatrix& w, int64_t block, const PartPlan& plan, Scratch& s) {
+// Scales, minima and zero points of `blocks` row blocks, each [groups][16].
+void load_groups(Isa isa, const PartPlan& plan, int64_t block, int64_t blocks, Scratch& s) {
+  const PackedMatrix& w = *plan.matrix;
   const int64_t count = plan.groups * kRowBlock;
-  float* scales = sized(s.scales, count);
-  float* minimums = sized(s.minimums, count);
-  int16_t* zeros = sized(s.zero_points, count);
+  float* scales = sized(s.scales, blocks * count);
+  if (plan.simple_scales) {
+    const auto& section = w.layout().scales[0];
+    const auto* in = reinterpret_cast<const uint8_t*>(w.section(section).data()) + block * count * section.bits / 8;
+    k_group_scales.at(isa)(
+        {in, plan.scale_kind, plan.scale_table, blocks * plan.groups, plan.tensor_scale, plan.unit, scales});
+    if (!w.format().has_minimum() && !w.format().has_zero_point()) return;
+  }
+  float* minimums = sized(s.minimums, blocks * count);
+  int16_t* zeros = sized(s.zero_points, blocks * count);
   const auto n = static_cast<size_t>(count);
-  tensor::group_values(w, block, {scales, n}, w.format().has_minimum() ? std::span(minimums, n) : std::span<float>(),
-                       w.format().has_zero_point() ? std::span(zeros, n) : std::span<int16_t>());
+  for (int64_t b = 0; b < blocks; ++b) {
+    tensor::group_values(w, block + b, {scales + b * count, n},
+                         w.format().has_minimum() ? std::span(minimums + b * count, n) : std::span<float>(),
+                         w.format().has_zero_point() ? std::span(zeros + b * count, n) : std::span<int16_t>());
+  }
+  if (plan.unit == 1.0f) return;
+  for (int64_t i = 0; i < blocks * count; ++i) scales[i] *= plan.unit;
 }
 
-const uint8_t* unpack_block(Isa isa, const PackedMatrix& w, int64_t block, CodeMap map, uint8_t flip,
-                            const uint8_t* table, Scratch& s) {
-  const int bits = w.format().element.bits;
-  const int64_t steps = tensor::padded_units(w.cols()) / 8;
-  uint8_t* panel = sized(s.panel, steps * 512);
-  const auto* packed = reinterpret_cast<const uint8_t*>(w.bytes().data());
-  k_unpack.at(isa)(
-      {packed + block * tensor::row_block_code_bytes(bits, w.cols()), steps, bits, map, flip, table, panel});
-  return panel;
-}
+// ---- integer arithmetic ----
 
 // Stretches that begin inside a unit (groups of no multiple of 4): plain loops over the panel, the same definition.
 void dot_unaligned(const DotArgs& g, const std::vector<int64_t>& bounds, int signed_bias) {
@@ -152,59 +75,145 @@ void dot_unaligned(const DotArgs& g, const std::vector<int64_t>& bounds, int sig
     const auto code = [&](int64_t c) { return g.plane == 0 ? a[c] : 128 * a[g.plane + c] + a[c]; };
     for (int64_t r = 0; r < kRowBlock; ++r) {
       float acc = 0.0f;
-      for (int64_t s = 0; s < g.stretch_count; ++s) {
-        const int64_t at = int64_t{16} * g.stretches[s].weight_group + r;
-        const int32_t total = g.sums[t * g.stretch_count + s];
-        int32_t sum = g.offsets == nullptr ? 0 : g.offsets[at] * total;
+      for (int64_t s = 0; s < g.stretch.stretch_count; ++s) {
+        const int64_t at = int64_t{16} * g.stretch.stretches[s].weight_group + r;
+        const int32_t total = g.stretch.sums[t * g.stretch.sum_stride + s];
+        int32_t sum = g.stretch.starts == nullptr ? 0 : g.stretch.starts[t * g.stretch.sum_stride + s];
+        if (g.stretch.offsets != nullptr) sum += g.stretch.offsets[at] * total;
         for (int64_t c = bounds[static_cast<size_t>(s)]; c < bounds[static_cast<size_t>(s) + 1]; ++c) {
-          sum += (g.panel[c / 4 * 64 + r * 4 + c % 4] - signed_bias) * code(c);
+          sum += (g.panels[c / 4 * 64 + r * 4 + c % 4] - signed_bias) * code(c);
         }
-        const float activation = g.activation_scales[t * g.scale_stride + g.stretches[s].activation_group];
-        acc = std::fma(static_cast<float>(sum), g.scales[at] * activation, acc);
-        if (g.minimums != nullptr) acc = std::fma(static_cast<float>(total), g.minimums[at] * activation, acc);
+        const float activation = g.stretch.activation_scales[t * g.stretch.scale_stride + g.stretch.stretches[s].activation_group];
+        acc = std::fma(static_cast<float>(sum), g.stretch.scales[at] * activation, acc);
+        if (g.stretch.minimums != nullptr) acc = std::fma(static_cast<float>(total), g.stretch.minimums[at] * activation, acc);
       }
       g.out[t * g.out_stride + r] = acc;
     }
   }
 }
 
-void integer_block(Isa isa, const PackedMatrix& w, int64_t block, const PartPlan& plan, const Activations& x,
-                   float* out, int64_t out_stride) {
-  Scratch& s = scratch();
-  load_groups(w, block, plan, s);
-  const int64_t count = plan.groups * kRowBlock;
-  const float unit = std::ldexp(1.0f, plan.form->exponent);
-  if (unit != 1.0f) {
-    for (int64_t i = 0; i < count; ++i) s.scales[static_cast<size_t>(i)] *= unit;
+// The integer products of one part with some activations.
+struct IntegerPart {
+  Isa isa;
+  const PartPlan& plan;
+  const Activations& x;
+  const int32_t* sums;    // [tokens][stretches]
+  const int32_t* starts;  // likewise, or null
+
+  const PackedMatrix& matrix() const { return *plan.matrix; }
+  int bits() const { return matrix().format().element.bits; }
+  const uint8_t* packed(int64_t block) const {
+    return reinterpret_cast<const uint8_t*>(matrix().bytes().data()) +
+           block * tensor::row_block_code_bytes(bits(), matrix().cols());
   }
-  const int base = plan.form->least + (plan.signed_codes ? 128 : 0);
-  const bool zeros = w.format().has_zero_point();
-  const bool offset = base != 0 || zeros;
-  int32_t* offsets = sized(s.offsets, count);
-  for (int64_t i = 0; i < count; ++i) offsets[i] = base - (zeros ? s.zero_points[static_cast<size_t>(i)] : 0);
-  const uint8_t* panel = unpack_block(isa, w, block, plan.map, plan.flip, plan.map_table.data(), s);
-  DotArgs args{panel,
-               plan.signed_codes,
-               plan.stretches.data(),
-               static_cast<int64_t>(plan.stretches.size()),
-               s.scales.data(),
-               offset ? offsets : nullptr,
-               w.format().has_minimum() ? s.minimums.data() : nullptr,
-               x.tokens,
-               x.codes,
-               x.code_stride,
-               x.scales,
-               x.groups(),
-               plan.sums.data(),
-               out,
-               out_stride,
-               x.plane};
-  if (plan.aligned) {
-    k_dot.at(isa)(args);
-  } else {
-    dot_unaligned(args, plan.bounds, plan.signed_codes ? 128 : 0);
+
+  StretchArgs stretch_args(int64_t blocks, Scratch& s) const {
+    const int64_t count = plan.groups * kRowBlock;
+    const bool zeros = matrix().format().has_zero_point();
+    int32_t* offsets = nullptr;
+    if (zeros) {
+      offsets = sized(s.offsets, blocks * count);
+      for (int64_t i = 0; i < blocks * count; ++i) offsets[i] = -s.zero_points[static_cast<size_t>(i)];
+    }
+    const auto stretches = std::ssize(plan.stretches);
+    return {plan.stretches.data(),
+            stretches,
+            s.scales.data(),
+            offsets,
+            matrix().format().has_minimum() ? s.minimums.data() : nullptr,
+            count,
+            x.scales,
+            x.groups(),
+            sums,
+            starts,
+            stretches};
   }
+
+  const uint8_t* unpack(int64_t block, int64_t blocks, int64_t first_step, int64_t steps, Scratch& s) const {
+    uint8_t* panels = sized(s.panel, blocks * steps * 512);
+    for (int64_t b = 0; b < blocks; ++b) {
+      k_unpack.at(isa)({packed(block + b) + first_step * 64 * bits(), steps, bits(), plan.map, plan.flip,
+                        plan.map_table.data(), panels + b * steps * 512});
+    }
+    return panels;
+  }
+
+  // Row blocks [block, block + blocks): out[token][out_stride], 16 for each block.
+  void run(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
+    Scratch& s = scratch();
+    load_groups(isa, plan, block, blocks, s);
+    const StretchArgs stretch = stretch_args(blocks, s);
+    if (!plan.aligned) return run_unaligned(block, blocks, stretch, out, out_stride);
+    if (plan.fused_units != 0 && x.tokens <= kFusedTokens) {
+      for (int64_t b = 0; b < blocks; ++b) run_fused(block + b, b, stretch, out + b * kRowBlock, out_stride);
+      return;
+    }
+    for (const DotChunk& chunk : plan.chunks) {
+      const uint8_t* panels = unpack(block, blocks, chunk.first_step, chunk.steps, s);
+      DotArgs args = dot_args(stretch, panels, chunk.steps, blocks, out, out_stride);
+      args.first_unit = chunk.first_step * tensor::kStepUnits;
+      args.stretch.stretches += chunk.first_stretch;
+      args.stretch.stretch_count = chunk.stretches;
+      args.stretch.sums += chunk.first_stretch;
+      if (starts != nullptr) args.stretch.starts += chunk.first_stretch;
+      args.resume = chunk.first_stretch > 0;
+      k_dot.at(isa)(args);
+    }
+  }
+
+ private:
+  DotArgs dot_args(const StretchArgs& stretch, const uint8_t* panels, int64_t steps, int64_t blocks, float* out,
+                   int64_t out_stride) const {
+    return {stretch, panels,  steps * 512,   0,       blocks, plan.signed_codes, x.tokens,
+            x.codes, x.code_stride, x.plane, false, out,    out_stride};
+  }
+
+  void run_fused(int64_t block, int64_t index, StretchArgs stretch, float* out, int64_t out_stride) const {
+    stretch.scales += index * stretch.group_step;
+    if (stretch.offsets != nullptr) stretch.offsets += index * stretch.group_step;
+    if (stretch.minimums != nullptr) stretch.minimums += index * stretch.group_step;
+    k_fused.at(isa)({stretch, packed(block), bits(), plan.map, plan.flip, plan.map_table.data(), plan.signed_codes,
+                     plan.fused_units, x.tokens, x.codes, x.code_stride, out, out_stride});
+  }
+
+  void run_unaligned(int64_t block, int64_t blocks, const StretchArgs& all, float* out, int64_t out_stride) const {
+    const int64_t steps = tensor::padded_units(matrix().cols()) / tensor::kStepUnits;
+    for (int64_t b = 0; b < blocks; ++b) {
+      StretchArgs stretch = all;
+      stretch.scales += b * stretch.group_step;
+      if (stretch.offsets != nullptr) stretch.offsets += b * stretch.group_step;
+      if (stretch.minimums != nullptr) stretch.minimums += b * stretch.group_step;
+      const uint8_t* panels = unpack(block + b, 1, 0, steps, scratch());
+      dot_unaligned(dot_args(stretch, panels, steps, 1, out + b * kRowBlock, out_stride), plan.bounds,
+                    plan.signed_codes ? 128 : 0);
+    }
+  }
+};
+
+// Sums of activations over the stretches of a plan, and what they start the products with.
+void sum_stretches(Isa isa, const PartPlan& plan, const Activations& x, ThreadPool& pool, Scratch& s) {
+  const auto count = std::ssize(plan.stretches);
+  int32_t* sums = sized(s.sums, x.tokens * count);
+  int32_t* starts = sized(s.starts, x.tokens * count);
+  pool.parallel_for(x.tokens, 32, [&](int64_t begin, int64_t end, int) {
+    if (plan.aligned) {
+      k_sums.at(isa)({plan.stretches.data(), count, end - begin, x.codes + begin * x.code_stride, x.code_stride, x.plane,
+                      sums + begin * count});
+    } else {
+      for (int64_t t = begin; t < end; ++t) {
+        for (int64_t i = 0; i < count; ++i) {
+          int32_t sum = 0;
+          for (int64_t c = plan.bounds[static_cast<size_t>(i)]; c < plan.bounds[static_cast<size_t>(i) + 1]; ++c)
+            sum += x.code(t, c);
+          sums[t * count + i] = sum;
+        }
+      }
+    }
+    for (int64_t i = begin * count; i < end * count; ++i) starts[i] = plan.base * sums[i];
+  });
 }
+
+// ---- floating arithmetic ----
 
 // Elements of more than 8 bits: words by columns, 16 rows together.
 void decode_words(const PackedMatrix& w, int64_t block, const PartPlan& plan, const Scratch& s, float* values) {
@@ -233,13 +242,15 @@ void decode_words(const PackedMatrix& w, int64_t block, const PartPlan& plan, co
   }
 }
 
-void floating_block(Isa isa, const PackedMatrix& w, int64_t block, const PartPlan& plan, const Activations& x,
-                    float* out, int64_t out_stride) {
+void floating_block(Isa isa, const PartPlan& plan, int64_t block, const Activations& x, float* out,
+                    int64_t out_stride) {
   Scratch& s = scratch();
+  const PackedMatrix& w = *plan.matrix;
   const bool plain = w.format().is_plain();
-  if (!plain) load_groups(w, block, plan, s);
+  if (!plain) load_groups(isa, plan, block, 1, s);
   float* values = sized(s.values, ceil_div(w.cols(), 4) * 4 * kRowBlock);
-  if (w.format().element.bits > 8) {
+  const int bits = w.format().element.bits;
+  if (bits > 8) {
     decode_words(w, block, plan, s, values);
   } else {
     const bool zeros = w.format().has_zero_point();
@@ -248,14 +259,20 @@ void floating_block(Isa isa, const PackedMatrix& w, int64_t block, const PartPla
       for (int64_t i = 0; i < plan.groups * kRowBlock; ++i)
         z[i] = static_cast<float>(s.zero_points[static_cast<size_t>(i)]);
     }
-    const uint8_t* panel = unpack_block(isa, w, block, CodeMap::exclusive_or, 0, nullptr, s);
-    k_decode.at(isa)({panel, w.cols(), plan.group, plan.value_table.data(), w.format().element.bits <= 4,
+    const int64_t steps = tensor::padded_units(w.cols()) / tensor::kStepUnits;
+    uint8_t* panel = sized(s.panel, steps * 512);
+    const auto* packed = reinterpret_cast<const uint8_t*>(w.bytes().data());
+    k_unpack.at(isa)({packed + block * tensor::row_block_code_bytes(bits, w.cols()), steps, bits,
+                      CodeMap::exclusive_or, 0, nullptr, panel});
+    k_decode.at(isa)({panel, w.cols(), plan.group, plan.value_table.data(), bits <= 4,
                       plain ? nullptr : s.scales.data(), w.format().has_minimum() ? s.minimums.data() : nullptr,
                       zeros ? s.zeros.data() : nullptr, values});
   }
   for (int64_t t = 0; t < x.tokens; ++t) std::fill_n(out + t * out_stride, kRowBlock, 0.0f);
   gemm(isa, {x.tokens, kRowBlock, w.cols(), x.values, x.cols, 1, values, kRowBlock, out, out_stride});
 }
+
+// ---- rows of a weight ----
 
 // Natural number of a packed row.
 int64_t natural_row(const tensor::Weight& weight, int64_t packed) {
@@ -271,26 +288,54 @@ struct RowRange {
   float* out;
   int64_t out_stride;
 
-  // One block of a part whose first row is packed row `packed`.
-  void run(const PackedMatrix& part, const PartPlan& plan, int64_t block, int64_t packed) const {
-    const int64_t rows = std::min(kRowBlock, part.rows() - block * kRowBlock);
+  bool holds(int64_t row) const { return row >= begin && row < end; }
+
+  // Some row blocks of a part whose first row is packed row `packed`. body(target, stride) writes their products.
+  template <class Body>
+  void run(const PackedMatrix& part, int64_t block, int64_t blocks, int64_t packed, const Body& body) const {
+    const int64_t width = blocks * kRowBlock, rows = std::min(width, part.rows() - block * kRowBlock);
     bool wanted = false;
-    for (int64_t r = 0; r < rows; ++r) wanted = wanted || holds(natural_row(weight, packed + r));
+    for (int64_t r = 0; r < rows && !wanted; ++r) wanted = holds(natural_row(weight, packed + r));
     if (!wanted) return;
-    const bool direct = rows == kRowBlock && weight.row_order.empty() && packed >= begin && packed + kRowBlock <= end;
-    float* target = direct ? out + packed - begin : sized(scratch().out, x.tokens * kRowBlock);
-    const int64_t stride = direct ? out_stride : kRowBlock;
-    (plan.arithmetic == Arithmetic::integer ? integer_block : floating_block)(isa, part, block, plan, x, target,
-                                                                              stride);
-    if (direct) return;
+    if (rows == width && weight.row_order.empty() && packed >= begin && packed + width <= end) {
+      return body(out + packed - begin, out_stride);
+    }
+    float* target = sized(scratch().out, x.tokens * width);
+    body(target, width);
     for (int64_t r = 0; r < rows; ++r) {
       const int64_t natural = natural_row(weight, packed + r);
       if (!holds(natural)) continue;
-      for (int64_t t = 0; t < x.tokens; ++t) out[t * out_stride + natural - begin] = target[t * kRowBlock + r];
+      for (int64_t t = 0; t < x.tokens; ++t) out[t * out_stride + natural - begin] = target[t * width + r];
     }
   }
-  bool holds(int64_t row) const { return row >= begin && row < end; }
 };
+
+// Row blocks [from, to) of one part whose first row is packed row `first_row`.
+void run_part(const RowRange& range, const PartPlan& plan, int64_t from, int64_t to, int64_t first_row,
+              ThreadPool& pool) {
+  const bool integer = plan.arithmetic == Arithmetic::integer;
+  const Activations& x = range.x;
+  Scratch& own = scratch();
+  if (integer) sum_stretches(range.isa, plan, x, pool, own);
+  const IntegerPart products{range.isa, plan, x, own.sums.data(), plan.base == 0 ? nullptr : own.starts.data()};
+  const int64_t at_once = !integer ? 1 : x.tokens <= kFusedTokens ? 4 : 2;
+  const int64_t items = ceil_div(to - from, at_once);
+  // Several items for each thread, so that one that is held up keeps nobody waiting; not more, so that the rows of one
+  // are read in order.
+  const int64_t grain = std::max<int64_t>(1, items / (int64_t{8} * pool.size()));
+  pool.parallel_for(items, grain, [&](int64_t first, int64_t last, int) {
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t block = from + i * at_once, blocks = std::min(at_once, to - block);
+      range.run(*plan.matrix, block, blocks, first_row + block * kRowBlock, [&](float* out, int64_t stride) {
+        if (integer) {
+          products.run(block, blocks, out, stride);
+        } else {
+          floating_block(range.isa, plan, block, x, out, stride);
+        }
+      });
+    }
+  });
+}
 
 }  // namespace
 
@@ -315,6 +360,32 @@ Arithmetic arithmetic_of(const formats::Format& weight, const formats::Format& a
              : Arithmetic::floating;
 }
 
+Product::Product(Isa isa, const tensor::Weight& weight, const formats::Format& activation)
+    : isa_(isa), weight_(&weight) {
+  for (const PackedMatrix& part : weight.parts) parts_.push_back(plan_part(isa, part, activation));
+}
+
+Product::~Product() = default;
+Product::Product(Product&&) noexcept = default;
+Product& Product::operator=(Product&&) noexcept = default;
+int64_t Product::rows() const { return weight_->rows(); }
+
+void Product::run(int64_t begin, int64_t end, const Activations& x, ThreadPool& pool, float* out,
+                  int64_t out_stride) const {
+  LOWBIT_CHECK(x.cols == weight_->cols() && begin >= 0 && end <= weight_->rows());
+  const RowRange range{isa_, *weight_, begin, end, x, out, out_stride};
+  const bool ordered = weight_->row_order.empty();
+  int64_t first_row = 0;
+  for (const PartPlan& plan : parts_) {
+    LOWBIT_CHECK(plan.arithmetic == Arithmetic::integer || x.values != nullptr);
+    const int64_t rows = plan.matrix->rows();
+    const int64_t from = ordered ? std::clamp<int64_t>(begin - first_row, 0, rows) : 0;
+    const int64_t to = ordered ? std::clamp<int64_t>(end - first_row, 0, rows) : rows;
+    if (from < to) run_part(range, plan, from / kRowBlock, ceil_div(to, kRowBlock), first_row, pool);
+    first_row += rows;
+  }
+}
+
 void matmul(Isa isa, const tensor::Weight& weight, const Activations& x, ThreadPool& pool, float* out,
             int64_t out_stride) {
   matmul_rows(isa, weight, 0, weight.rows(), x, pool, out, out_stride);
@@ -322,26 +393,7 @@ void matmul(Isa isa, const tensor::Weight& weight, const Activations& x, ThreadP
 
 void matmul_rows(Isa isa, const tensor::Weight& weight, int64_t begin, int64_t end, const Activations& x,
                  ThreadPool& pool, float* out, int64_t out_stride) {
-  LOWBIT_CHECK(x.cols == weight.cols() && begin >= 0 && end <= weight.rows());
-  const RowRange range{isa, weight, begin, end, x, out, out_stride};
-  int64_t first_row = 0;
-  for (const PackedMatrix& part : weight.parts) {
-    const bool ordered = weight.row_order.empty();
-    const int64_t from = ordered ? std::clamp<int64_t>(begin - first_row, 0, part.rows()) : 0;
-    const int64_t to = ordered ? std::clamp<int64_t>(end - first_row, 0, part.rows()) : part.rows();
-    if (from < to) {
-      const PartPlan plan = plan_part(isa, part, x, pool);
-      LOWBIT_CHECK(plan.arithmetic == Arithmetic::integer || x.values != nullptr);
-      const int64_t first_block = from / kRowBlock, blocks = ceil_div(to, kRowBlock) - first_block;
-      pool.parallel_for(blocks, std::max<int64_t>(1, std::min<int64_t>(8, blocks / 16)),
-                        [&](int64_t first, int64_t last, int) {
-                          for (int64_t b = first_block + first; b < first_block + last; ++b) {
-                            range.run(part, plan, b, first_row + b * kRowBlock);
-                          }
-                        });
-    }
-    first_row += part.rows();
-  }
+  Product(isa, weight, x.format).run(begin, end, x, pool, out, out_stride);
 }
 
 }  // namespace lowbit::kernels

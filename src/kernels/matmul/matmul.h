@@ -55,6 +55,27 @@ struct Activations {
   }
 };
 
+struct PartPlan;  // plan.h
+
+// A weight prepared for activations of one format: made once, used by any number of calls, which do not allocate once
+// their scratch has grown. The weight stays where it is.
+class Product {
+ public:
+  Product(Isa isa, const tensor::Weight& weight, const formats::Format& activation);
+  ~Product();
+  Product(Product&&) noexcept;
+  Product& operator=(Product&&) noexcept;
+
+  // Rows [begin, end) of the weight in natural order: out[token][out_stride] holds row `begin` first.
+  void run(int64_t begin, int64_t end, const Activations& x, ThreadPool& pool, float* out, int64_t out_stride) const;
+  int64_t rows() const;
+
+ private:
+  Isa isa_;
+  const tensor::Weight* weight_;
+  std::vector<PartPlan> parts_;
+};
+
 // out[token][out_stride]; all rows of the weight in natural order.
 void matmul(Isa isa, const tensor::Weight& weight, const Activations& x, ThreadPool& pool, float* out,
             int64_t out_stride);

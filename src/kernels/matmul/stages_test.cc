@@ -102,8 +102,17 @@ void check_dot(Isa isa, bool signed_codes, Code code, const std::vector<std::arr
   const std::vector<float> scales(16, 1.0f), activation_scales(static_cast<size_t>(tokens), 1.0f);
   const std::vector<int32_t> sums(static_cast<size_t>(tokens), 0);
   std::vector<float> out(static_cast<size_t>(tokens * 16));
-  k_dot.at(isa)({panel.data(), signed_codes, &stretch, 1, scales.data(), nullptr, nullptr, tokens, a.data(), 32,
-                 activation_scales.data(), 1, sums.data(), out.data(), 16});
+  DotArgs args = {};
+  args.stretch = {&stretch, 1, scales.data(), nullptr, nullptr, 16, activation_scales.data(), 1, sums.data(), nullptr, 1};
+  args.panels = panel.data();
+  args.blocks = 1;
+  args.signed_codes = signed_codes;
+  args.tokens = tokens;
+  args.codes = a.data();
+  args.code_stride = 32;
+  args.out = out.data();
+  args.out_stride = 16;
+  k_dot.at(isa)(args);
   int64_t wrong = 0;
   for (int64_t t = 0; t < tokens; ++t) {
     for (int r = 0; r < 16; ++r) {

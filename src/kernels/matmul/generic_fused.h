@@ -1,0 +1,146 @@
+// Integer dot products of few tokens straight from packed codes: what reads weights once should not write them.
+#pragma once
+
+#include "kernels/matmul/generic_dot.h"
+#include "kernels/matmul/generic_unpack.h"
+
+// A row in registers only stays there where nothing is called.
+#define LOWBIT_INLINE __attribute__((always_inline))
+
+namespace lowbit::kernels {
+
+template <class S, int Bits, CodeMap Map, int J>
+static inline typename S::Bytes mapped_unit(const FusedArgs& g, const uint8_t* step) {
+  const typename S::Bytes code = unit_codes<S, Bits, J>(step);
+  if constexpr (Map == CodeMap::lookup16) {
+    return S::lookup16(g.table, code);
+  } else if constexpr (Map == CodeMap::lookup64) {
+    return S::lookup64(g.table, code);
+  } else {
+    return S::bytes_xor(code, g.flip);
+  }
+}
+
+// Several chains for few tokens: sums of integers may be divided at will.
+template <class S, int Bits, CodeMap Map, int Tokens, bool Signed>
+struct FusedRow {
+  static constexpr int kChains = 4 / Tokens;
+  const FusedArgs& g;
+  typename S::Float acc[Tokens];
+  typename S::Int sum[Tokens][kChains];
+  const int8_t* a[Tokens];
+
+  LOWBIT_INLINE void begin(int64_t s) {
+    for (int t = 0; t < Tokens; ++t) {
+      sum[t][0] = start_of<S>(g.stretch, s, t);
+      for (int c = 1; c < kChains; ++c) sum[t][c] = S::int_zero();
+    }
+  }
+  LOWBIT_INLINE void end(int64_t s) {
+    for (int t = 0; t < Tokens; ++t) {
+      for (int c = 1; c < kChains; ++c) sum[t][0] = S::int_add(sum[t][0], sum[t][c]);
+      acc[t] = end_stretch<S>(g.stretch, s, 0, t, sum[t][0], acc[t]);
+    }
+  }
+  template <int J>
+  LOWBIT_INLINE void unit(const uint8_t* step, int64_t units) {
+    const typename S::Bytes w = mapped_unit<S, Bits, Map, J>(g, step);
+    for (int t = 0; t < Tokens; ++t) {
+      typename S::Int& chain = sum[t][J % kChains];
+      const typename S::Bytes x = S::bytes_broadcast4(a[t] + 4 * (units + J));
+      chain = Signed ? S::dot_signed(chain, w, x) : S::dot(chain, w, x);
+    }
+  }
+  LOWBIT_INLINE void first_half(const uint8_t* step, int64_t units) {
+    unit<0>(step, units);
+    unit<1>(step, units);
+    unit<2>(step, units);
+    unit<3>(step, units);
+  }
+  LOWBIT_INLINE void second_half(const uint8_t* step, int64_t units) {
+    unit<4>(step, units);
+    unit<5>(step, units);
+    unit<6>(step, units);
+    unit<7>(step, units);
+  }
+};
+
+template <class S, int Bits, CodeMap Map, int Tokens, bool Signed>
+static inline void fused_row(const FusedArgs& given) {
+  const FusedArgs g = given;
+  FusedRow<S, Bits, Map, Tokens, Signed> row{g, {}, {}, {}};
+  for (int t = 0; t < Tokens; ++t) {
+    row.acc[t] = S::zero();
+    row.a[t] = g.codes + t * g.code_stride;
+  }
+  constexpr int64_t kStep = 64 * Bits;
+  const uint8_t* step = g.packed;
+  int64_t units = 0;
+  if (g.stretch_units == 4) {
+    for (int64_t s = 0; s < g.stretch.stretch_count; s += 2, units += 8, step += kStep) {
+      row.begin(s);
+      row.first_half(step, units);
+      row.end(s);
+      if (s + 1 == g.stretch.stretch_count) break;
+      row.begin(s + 1);
+      row.second_half(step, units);
+      row.end(s + 1);
+    }
+  } else {
+    for (int64_t s = 0; s < g.stretch.stretch_count; ++s) {
+      row.begin(s);
+      // The last stretch may end inside a step: activations beyond the row are 0.
+      for (const int64_t end = g.stretch.stretches[s].end_unit; units < end; units += 8, step += kStep) {
+        row.first_half(step, units);
+        row.second_half(step, units);
+      }
+      row.end(s);
+    }
+  }
+  for (int t = 0; t < Tokens; ++t) S::store(g.out + t * g.out_stride, row.acc[t]);
+}
+
+template <class S, int Bits, CodeMap Map, bool Signed>
+static inline void fused_tokens(const FusedArgs& g) {
+  FusedArgs part = g;
+  const auto advance = [&](int64_t tokens) {
+    part.tokens -= tokens;
+    part.codes += tokens * part.code_stride;
+    part.out += tokens * part.out_stride;
+    part.stretch.activation_scales += tokens * part.stretch.scale_stride;
+    part.stretch.sums += tokens * part.stretch.sum_stride;
+    if (part.stretch.starts != nullptr) part.stretch.starts += tokens * part.stretch.sum_stride;
+  };
+  for (; part.tokens >= 4; advance(4)) fused_row<S, Bits, Map, 4, Signed>(part);
+  for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed>(part);
+  if (part.tokens == 1) fused_row<S, Bits, Map, 1, Signed>(part);
+}
+
+// Codes of Bits bits have one kind of table at most.
+template <class S, int Bits, bool Signed>
+static inline void fused_map(const FusedArgs& g) {
+  constexpr CodeMap kTable = Bits <= 4 ? CodeMap::lookup16 : CodeMap::lookup64;
+  if constexpr (Bits <= 6) {
+    if (g.map != CodeMap::exclusive_or) return fused_tokens<S, Bits, kTable, Signed>(g);
+  }
+  fused_tokens<S, Bits, CodeMap::exclusive_or, Signed>(g);
+}
+
+template <class S, bool Signed>
+static inline void fused_bits(const FusedArgs& g) {
+  using Fn = void (*)(const FusedArgs&);
+  static constexpr Fn kBits[] = {fused_map<S, 1, Signed>, fused_map<S, 2, Signed>, fused_map<S, 3, Signed>,
+                                 fused_map<S, 4, Signed>, fused_map<S, 5, Signed>, fused_map<S, 6, Signed>,
+                                 fused_map<S, 7, Signed>, fused_map<S, 8, Signed>};
+  kBits[g.bits - 1](g);
+}
+
+template <class S>
+static inline void fused(const FusedArgs& g) {
+  if constexpr (S::kDotMax < 255) {
+    if (g.signed_codes) return fused_bits<S, true>(g);
+  }
+  fused_bits<S, false>(g);
+}
+
+}  // namespace lowbit::kernels

@@ -1,0 +1,121 @@
+// From packed codes to bytes or fp32, over a vector ISA. Formats differ here alone; a new element of at most 8 bits needs
+// nothing.
+#pragma once
+
+#include "kernels/matmul/args.h"
+
+namespace lowbit::kernels {
+
+// ---- unpack: planes of 4, 2 and 1 bits, high bits first (8 bits: one plane of whole bytes) ----
+
+// The part of unit J's code that lies in the plane of Width bits at `plane`, moved to bit Up.
+template <class S, int Width, int Up, int J>
+static inline typename S::Bytes plane_part(const uint8_t* plane) {
+  constexpr int kPerVector = 8 / Width;
+  return S::template field<(J % kPerVector) * Width, Width, Up>(S::bytes_load(plane + 64 * (J / kPerVector)));
+}
+
+template <class S, int Bits, int J>
+static inline typename S::Bytes unit_codes(const uint8_t* step) {
+  if constexpr (Bits == 8) {
+    return S::bytes_load(step + 64 * J);
+  } else {
+    constexpr int kHas4 = Bits & 4, kHas2 = Bits & 2, kHas1 = Bits & 1;
+    typename S::Bytes code;
+    bool first = true;
+    const auto take = [&](typename S::Bytes part) {
+      code = first ? part : S::bytes_or(code, part);
+      first = false;
+    };
+    if constexpr (kHas4 != 0) take(plane_part<S, 4, kHas2 + kHas1, J>(step));
+    if constexpr (kHas2 != 0) take(plane_part<S, 2, kHas1, J>(step + 64 * kHas4));
+    if constexpr (kHas1 != 0) take(plane_part<S, 1, 0, J>(step + 64 * (kHas4 + kHas2)));
+    return code;
+  }
+}
+
+template <class S, CodeMap Map>
+static inline void store_unit(const UnpackArgs& g, typename S::Bytes code, uint8_t* out) {
+  if constexpr (Map == CodeMap::exclusive_or) {
+    S::bytes_store(out, S::bytes_xor(code, g.flip));
+  } else if constexpr (Map == CodeMap::lookup16) {
+    S::bytes_store(out, S::lookup16(g.table, code));
+  } else if constexpr (Map == CodeMap::lookup64) {
+    S::bytes_store(out, S::lookup64(g.table, code));
+  } else {
+    S::bytes_store(out, code);
+    for (int i = 0; i < 64; ++i) out[i] = g.table[out[i]];
+  }
+}
+
+template <class S, int Bits, CodeMap Map>
+static inline void unpack_panel(const UnpackArgs& g) {
+  for (int64_t step = 0; step < g.steps; ++step) {
+    const uint8_t* in = g.packed + step * 64 * Bits;
+    uint8_t* out = g.panel + step * 512;
+    store_unit<S, Map>(g, unit_codes<S, Bits, 0>(in), out);
+    store_unit<S, Map>(g, unit_codes<S, Bits, 1>(in), out + 64);
+    store_unit<S, Map>(g, unit_codes<S, Bits, 2>(in), out + 128);
+    store_unit<S, Map>(g, unit_codes<S, Bits, 3>(in), out + 192);
+    store_unit<S, Map>(g, unit_codes<S, Bits, 4>(in), out + 256);
+    store_unit<S, Map>(g, unit_codes<S, Bits, 5>(in), out + 320);
+    store_unit<S, Map>(g, unit_codes<S, Bits, 6>(in), out + 384);
+    store_unit<S, Map>(g, unit_codes<S, Bits, 7>(in), out + 448);
+  }
+}
+
+template <class S, int Bits>
+static inline void unpack_bits(const UnpackArgs& g) {
+  using Fn = void (*)(const UnpackArgs&);
+  static constexpr Fn kMaps[] = {unpack_panel<S, Bits, CodeMap::exclusive_or>,
+                                 unpack_panel<S, Bits, CodeMap::lookup16>, unpack_panel<S, Bits, CodeMap::lookup64>,
+                                 unpack_panel<S, Bits, CodeMap::lookup256>};
+  kMaps[static_cast<int>(g.map)](g);
+}
+
+template <class S>
+static inline void unpack(const UnpackArgs& g) {
+  using Fn = void (*)(const UnpackArgs&);
+  static constexpr Fn kBits[] = {unpack_bits<S, 1>, unpack_bits<S, 2>, unpack_bits<S, 3>, unpack_bits<S, 4>,
+                                 unpack_bits<S, 5>, unpack_bits<S, 6>, unpack_bits<S, 7>, unpack_bits<S, 8>};
+  kBits[g.bits - 1](g);
+}
+
+// ---- decode to fp32 ----
+
+template <class S, int Column, bool Small>
+static inline void decode_column(const DecodeArgs& g, typename S::Bytes codes, int64_t col) {
+  if (col >= g.cols) return;
+  const typename S::Int index = S::template column<Column>(codes);
+  typename S::Float v = Small ? S::gather16(g.table, index) : S::gather(g.table, index);
+  const int64_t at = col / g.group * 16;
+  if (g.zeros != nullptr) v = S::sub(v, S::load(g.zeros + at));
+  if (g.minimums != nullptr) {
+    v = S::fma(v, S::load(g.scales + at), S::load(g.minimums + at));
+  } else if (g.scales != nullptr) {
+    v = S::mul(v, S::load(g.scales + at));
+  }
+  S::store(g.values + col * 16, v);
+}
+
+template <class S, bool Small>
+static inline void decode_columns(const DecodeArgs& g) {
+  for (int64_t col = 0; col < g.cols; col += 4) {
+    const typename S::Bytes codes = S::bytes_load(g.panel + col * 16);
+    decode_column<S, 0, Small>(g, codes, col);
+    decode_column<S, 1, Small>(g, codes, col + 1);
+    decode_column<S, 2, Small>(g, codes, col + 2);
+    decode_column<S, 3, Small>(g, codes, col + 3);
+  }
+}
+
+template <class S>
+static inline void decode(const DecodeArgs& g) {
+  if (g.small_table) {
+    decode_columns<S, true>(g);
+  } else {
+    decode_columns<S, false>(g);
+  }
+}
+
+}  // namespace lowbit::kernels

@@ -1,0 +1,143 @@
+#include "kernels/matmul/plan.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "base/bits.h"
+#include "tensor/codes_block.h"
+#include "tensor/group_values.h"
+#include "tensor/planes.h"
+
+namespace lowbit::kernels {
+
+namespace {
+
+using tensor::PackedMatrix;
+
+// The largest u8 code that dot() of an ISA sums exactly (kDotMax of simd/<isa>.h).
+constexpr int kDotMax[] = {255, 128, 255};
+
+// Columns unpacked together: with two row blocks a third of the first-level cache.
+constexpr int64_t kChunkColumns = 512;
+
+void plan_code_map(const formats::ElementFormat& element, const formats::IntegerForm& form, PartPlan& plan) {
+  const uint32_t count = element.code_count();
+  plan.map_table.assign(256, 0);
+  for (uint32_t c = 0; c < count && c < form.integers.size(); ++c) {
+    plan.map_table[c] = static_cast<uint8_t>(form.integers[c] - form.least);
+  }
+  for (const uint32_t flip : {0u, count / 2}) {
+    bool linear = true;
+    for (uint32_t c = 0; c < count && linear; ++c) linear = plan.map_table[c] == (c ^ flip);
+    if (linear) {
+      plan.map = CodeMap::exclusive_or;
+      plan.flip = static_cast<uint8_t>(flip);
+      return;
+    }
+  }
+  plan.map = count <= 16 ? CodeMap::lookup16 : count <= 64 ? CodeMap::lookup64 : CodeMap::lookup256;
+}
+
+void plan_stretches(int64_t cols, const formats::Format& activation, PartPlan& plan) {
+  const int64_t given = activation.levels[0].group;
+  const int64_t group = given > 0 ? std::min(given, cols) : cols;
+  plan.bounds.push_back(0);
+  for (int64_t begin = 0; begin < cols;) {
+    const int64_t end = std::min({(begin / plan.group + 1) * plan.group, (begin / group + 1) * group,
+                                  begin + longest_stretch(activation), cols});
+    plan.aligned = plan.aligned && begin % 4 == 0;
+    plan.stretches.push_back({static_cast<int32_t>(begin / 4), static_cast<int32_t>(ceil_div(end, 4)),
+                              static_cast<int32_t>(begin / plan.group), static_cast<int32_t>(begin / group)});
+    plan.bounds.push_back(end);
+    begin = end;
+  }
+}
+
+void plan_chunks(int64_t cols, PartPlan& plan) {
+  const int64_t steps = tensor::padded_units(cols) / tensor::kStepUnits;
+  DotChunk chunk;
+  for (int64_t s = 0; s < std::ssize(plan.stretches); ++s) {
+    const int64_t unit = plan.stretches[static_cast<size_t>(s)].begin_unit;
+    const int64_t step = unit / tensor::kStepUnits;
+    if (unit % tensor::kStepUnits == 0 && (step - chunk.first_step) * tensor::kColumnStep >= kChunkColumns) {
+      chunk.steps = step - chunk.first_step;
+      plan.chunks.push_back(chunk);
+      chunk = {s, 0, step, 0};
+    }
+    ++chunk.stretches;
+  }
+  chunk.steps = steps - chunk.first_step;
+  plan.chunks.push_back(chunk);
+}
+
+// All stretches but the last of one length, of 16 columns or a multiple of 32.
+int64_t fused_units(const PartPlan& plan) {
+  const DotStretch& first = plan.stretches[0];
+  const int64_t units = first.end_unit;
+  if (plan.stretches.size() > 1 && units != 4 && units % 8 != 0) return 0;
+  for (size_t s = 0; s + 1 < plan.stretches.size(); ++s) {
+    if (plan.stretches[s].end_unit - plan.stretches[s].begin_unit != units) return 0;
+    if (plan.bounds[s + 1] != 4 * plan.stretches[s].end_unit) return 0;
+  }
+  return units;
+}
+
+void plan_scales(const PackedMatrix& w, PartPlan& plan) {
+  const std::vector<formats::ScaleLevel>& levels = w.format().levels;
+  const auto whole = [](const formats::ScaleLevel& level) { return level.group == formats::kGroupTensor; };
+  if (levels.empty() || whole(levels[0]) || levels.size() > 2 || (levels.size() == 2 && !whole(levels[1]))) return;
+  static const formats::ElementFormat f16 = formats::parse_element("f16").value();
+  static const formats::ElementFormat bf16 = formats::parse_element("bf16").value();
+  const formats::ElementFormat& scale = levels[0].scale;
+  plan.simple_scales = true;
+  if (scale.bits == 32) {
+    plan.scale_kind = ScaleKind::f32;
+  } else if (scale == f16) {
+    plan.scale_kind = ScaleKind::f16;
+  } else if (scale == bf16) {
+    plan.scale_kind = ScaleKind::bf16;
+  } else if (scale.bits == 8) {
+    plan.scale_kind = ScaleKind::byte;
+    plan.scale_table = formats::decode_table(scale).data();
+  } else {
+    plan.simple_scales = false;
+  }
+  if (levels.size() == 1 || !plan.simple_scales) return;
+  // The outer scale is one number: what combining gives for it alone.
+  const std::span<const std::byte> entry = w.section(w.layout().scales[1]);
+  const formats::ElementFormat& outer = levels[1].scale;
+  uint32_t code = 0;
+  std::memcpy(&code, entry.data(), ceil_div(outer.bits, 8));
+  plan.tensor_scale = outer.bits == 32 ? bits_float(code) : outer.decode(code & (outer.code_count() - 1));
+}
+
+}  // namespace
+
+PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& activation) {
+  PartPlan plan;
+  plan.matrix = &matrix;
+  plan.arithmetic = arithmetic_of(matrix.format(), activation);
+  plan.group = tensor::value_group_columns(matrix);
+  plan.groups = tensor::value_groups(matrix);
+  const formats::ElementFormat& element = matrix.format().element;
+  if (plan.arithmetic == Arithmetic::integer) {
+    const formats::IntegerForm& form = *formats::integer_form(element);
+    plan_code_map(element, form, plan);
+    plan.signed_codes = form.most - form.least > kDotMax[static_cast<int>(isa)];
+    plan.base = form.least + (plan.signed_codes ? 128 : 0);
+    plan.unit = std::ldexp(1.0f, form.exponent);
+    plan_stretches(matrix.cols(), activation, plan);
+    plan_chunks(matrix.cols(), plan);
+    const bool mapped = plan.map == CodeMap::lookup256;
+    if (plan.aligned && !mapped && code_planes(activation) == 1) plan.fused_units = fused_units(plan);
+  } else if (element.bits <= 8) {
+    const std::span<const float> table = formats::decode_table(element);
+    plan.value_table.assign(256, 0.0f);
+    std::copy(table.begin(), table.end(), plan.value_table.begin());
+  }
+  plan_scales(matrix, plan);
+  return plan;
+}
+
+}  // namespace lowbit::kernels

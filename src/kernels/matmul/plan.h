@@ -1,0 +1,43 @@
+// What is the same for all row blocks of a part of a weight and all its calls: made once.
+#pragma once
+
+#include <vector>
+
+#include "kernels/matmul/args.h"
+#include "kernels/matmul/matmul.h"
+
+namespace lowbit::kernels {
+
+// Stretches whose columns are unpacked together, beginning at a step of 32 columns.
+struct DotChunk {
+  int64_t first_stretch = 0, stretches = 0;
+  int64_t first_step = 0, steps = 0;
+};
+
+struct PartPlan {
+  Arithmetic arithmetic = Arithmetic::floating;
+  const tensor::PackedMatrix* matrix = nullptr;
+  CodeMap map = CodeMap::exclusive_or;
+  uint8_t flip = 0;
+  std::vector<uint8_t> map_table;  // integer: code -> integer - least
+  std::vector<float> value_table;  // floating: code -> value, 256 entries
+  bool signed_codes = false;
+  int32_t base = 0;                // integer: what a code's byte lacks to its integer
+  float unit = 1;                  // integer: the power of two of the element's integers
+  int64_t group = 0, groups = 0;   // of the innermost scales
+  std::vector<DotStretch> stretches;
+  std::vector<int64_t> bounds;  // the same in columns, for stretches that do not start at a unit
+  bool aligned = true;          // all stretches start at units
+  int64_t fused_units = 0;      // units of a stretch where the kernel `fused` can do it, else 0
+  std::vector<DotChunk> chunks;
+  // Scales that group_scales() reads: one level in groups or rows, perhaps one more over the tensor.
+  bool simple_scales = false;
+  ScaleKind scale_kind = ScaleKind::f32;
+  const float* scale_table = nullptr;
+  float tensor_scale = 1;
+};
+
+// matrix stays where it is as long as the plan is used.
+PartPlan plan_part(Isa isa, const tensor::PackedMatrix& matrix, const formats::Format& activation);
+
+}  // namespace lowbit::kernels
