@@ -49,6 +49,14 @@ struct DotStretch {
   int32_t weight_group, activation_group;
 };
 
+// What activations bring to their stretches: [tokens][stride] each, one entry for each stretch.
+struct StretchSums {
+  const float* scales;    // of the activations
+  const int32_t* sums;    // sum(s8)
+  const int32_t* starts;  // a constant of the element times that sum; null: 0
+  int64_t stride;
+};
+
 // What ends a stretch: for each output
 //   sum = sum(u8 * s8) + start + offset[weight group] * sum(s8)     exact
 //   acc = fma(float(sum), float(weight scale * activation scale), acc)
@@ -56,15 +64,11 @@ struct DotStretch {
 struct StretchArgs {
   const DotStretch* stretches;  // ascending
   int64_t stretch_count;
-  const float* scales;      // [row blocks][weight groups][16]
-  const int32_t* offsets;   // likewise; null: all 0
-  const float* minimums;    // likewise, or null
-  int64_t group_step;       // entries of a row block: weight groups * 16
-  const float* activation_scales;
-  int64_t scale_stride;     // of a token
-  const int32_t* sums;      // sum(s8) of each stretch
-  const int32_t* starts;    // a constant of the element times that sum; null: 0
-  int64_t sum_stride;       // of a token, of sums and starts
+  const float* scales;     // [row blocks][weight groups][16]
+  const int32_t* offsets;  // likewise; null: all 0
+  const float* minimums;   // likewise, or null
+  int64_t group_step;  // entries of a row block: weight groups * 16
+  StretchSums activations;
 };
 
 // Integer products of `blocks` row blocks, unpacked, with `tokens` rows of activations.

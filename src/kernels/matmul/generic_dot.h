@@ -11,20 +11,22 @@ static inline typename S::Float end_stretch(const StretchArgs& g, int64_t s, int
                                             typename S::Int sum, typename S::Float acc) {
   const DotStretch& stretch = g.stretches[s];
   const int64_t at = block * g.group_step + int64_t{16} * stretch.weight_group;
-  const float activation = g.activation_scales[token * g.scale_stride + stretch.activation_group];
+  const int64_t entry = token * g.activations.stride + s;
+  const float activation = g.activations.scales[entry];
   if (g.offsets != nullptr) {
-    const int32_t total = g.sums[token * g.sum_stride + s];
+    const int32_t total = g.activations.sums[entry];
     sum = S::int_add(sum, S::int_mul(S::int_load(g.offsets + at), S::int_broadcast(total)));
   }
   acc = S::fma(S::to_float(sum), S::mul(S::load(g.scales + at), S::broadcast(activation)), acc);
   if (g.minimums == nullptr) return acc;
-  const auto total = static_cast<float>(g.sums[token * g.sum_stride + s]);
+  const auto total = static_cast<float>(g.activations.sums[entry]);
   return S::fma(S::broadcast(total), S::mul(S::load(g.minimums + at), S::broadcast(activation)), acc);
 }
 
 template <class S>
 static inline typename S::Int start_of(const StretchArgs& g, int64_t s, int64_t token) {
-  return g.starts == nullptr ? S::int_zero() : S::int_broadcast(g.starts[token * g.sum_stride + s]);
+  const int32_t* starts = g.activations.starts;
+  return starts == nullptr ? S::int_zero() : S::int_broadcast(starts[token * g.activations.stride + s]);
 }
 
 // Sums over units [begin, end) of the panels for a register tile.

@@ -107,9 +107,10 @@ static inline void fused_tokens(const FusedArgs& g) {
     part.tokens -= tokens;
     part.codes += tokens * part.code_stride;
     part.out += tokens * part.out_stride;
-    part.stretch.activation_scales += tokens * part.stretch.scale_stride;
-    part.stretch.sums += tokens * part.stretch.sum_stride;
-    if (part.stretch.starts != nullptr) part.stretch.starts += tokens * part.stretch.sum_stride;
+    StretchSums& sums = part.stretch.activations;
+    sums.scales += tokens * sums.stride;
+    sums.sums += tokens * sums.stride;
+    if (sums.starts != nullptr) sums.starts += tokens * sums.stride;
   };
   for (; part.tokens >= 4; advance(4)) fused_row<S, Bits, Map, 4, Signed>(part);
   for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed>(part);

@@ -26,10 +26,22 @@ constexpr int64_t kFusedTokens = 4;
 // Buffers of one thread, kept between calls.
 struct Scratch {
   std::vector<uint8_t> panel;
-  std::vector<float> values, scales, minimums, zeros, out;
+  std::vector<float> values, scales, minimums, zeros, acc, out;
   std::vector<int16_t> zero_points;
-  std::vector<int32_t> offsets, sums, starts;
+  std::vector<int32_t> offsets;
 };
+
+// What one call makes of its activations, kept between calls of a thread.
+struct CallScratch {
+  std::vector<int8_t> codes;
+  std::vector<float> scales;
+  std::vector<int32_t> sums, starts;
+};
+
+CallScratch& call_scratch() {
+  static thread_local CallScratch s;
+  return s;
+}
 
 Scratch& scratch() {
   static thread_local Scratch s;
@@ -77,13 +89,14 @@ void dot_unaligned(const DotArgs& g, const std::vector<int64_t>& bounds, int sig
       float acc = 0.0f;
       for (int64_t s = 0; s < g.stretch.stretch_count; ++s) {
         const int64_t at = int64_t{16} * g.stretch.stretches[s].weight_group + r;
-        const int32_t total = g.stretch.sums[t * g.stretch.sum_stride + s];
-        int32_t sum = g.stretch.starts == nullptr ? 0 : g.stretch.starts[t * g.stretch.sum_stride + s];
+        const int64_t entry = t * g.stretch.activations.stride + s;
+        const int32_t total = g.stretch.activations.sums[entry];
+        int32_t sum = g.stretch.activations.starts == nullptr ? 0 : g.stretch.activations.starts[entry];
         if (g.stretch.offsets != nullptr) sum += g.stretch.offsets[at] * total;
         for (int64_t c = bounds[static_cast<size_t>(s)]; c < bounds[static_cast<size_t>(s) + 1]; ++c) {
           sum += (g.panels[c / 4 * 64 + r * 4 + c % 4] - signed_bias) * code(c);
         }
-        const float activation = g.stretch.activation_scales[t * g.stretch.scale_stride + g.stretch.stretches[s].activation_group];
+        const float activation = g.stretch.activations.scales[entry];
         acc = std::fma(static_cast<float>(sum), g.stretch.scales[at] * activation, acc);
         if (g.stretch.minimums != nullptr) acc = std::fma(static_cast<float>(total), g.stretch.minimums[at] * activation, acc);
       }
@@ -92,13 +105,103 @@ void dot_unaligned(const DotArgs& g, const std::vector<int64_t>& bounds, int sig
   }
 }
 
+// Activations as the kernels read them. Many tokens: the codes of a chunk lie together, [chunk][token][columns], and so
+// do what belongs to its stretches, [chunk][token][stretches].
+struct PackedActivations {
+  int64_t tokens = 0;
+  bool chunked = false;
+  const int8_t* codes = nullptr;
+  int64_t code_stride = 0, plane = 0;  // of a token, where not chunked
+  StretchSums sums = {};               // its stride: all stretches, where not chunked
+
+  DotArgs chunk(const DotChunk& c, int64_t planes) const {
+    DotArgs args = {};
+    args.tokens = tokens;
+    args.first_unit = c.first_step * tensor::kStepUnits;
+    args.stretch.activations = sums;
+    if (chunked) {
+      const int64_t columns = c.steps * tensor::kColumnStep;
+      args.code_stride = planes * columns;
+      args.plane = planes == 1 ? 0 : columns;
+      // The kernel counts from unit 0 of the row.
+      args.codes = codes + tokens * planes * c.first_step * tensor::kColumnStep - 4 * args.first_unit;
+      const int64_t at = tokens * c.first_stretch;
+      args.stretch.activations.stride = c.stretches;
+      args.stretch.activations.scales += at;
+      args.stretch.activations.sums += at;
+      if (sums.starts != nullptr) args.stretch.activations.starts += at;
+    } else {
+      args.code_stride = code_stride;
+      args.plane = plane;
+      args.codes = codes;
+      args.stretch.activations.scales += c.first_stretch;
+      args.stretch.activations.sums += c.first_stretch;
+      if (sums.starts != nullptr) args.stretch.activations.starts += c.first_stretch;
+    }
+    return args;
+  }
+};
+
+// Sums of one token over all stretches.
+void sum_token(Isa isa, const PartPlan& plan, const Activations& x, int64_t token, int32_t* sums) {
+  const auto count = std::ssize(plan.stretches);
+  if (plan.aligned) {
+    return k_sums.at(isa)(
+        {plan.stretches.data(), count, 1, x.codes + token * x.code_stride, x.code_stride, x.plane, sums});
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    int32_t sum = 0;
+    for (int64_t c = plan.bounds[static_cast<size_t>(i)]; c < plan.bounds[static_cast<size_t>(i) + 1]; ++c)
+      sum += x.code(token, c);
+    sums[i] = sum;
+  }
+}
+
+PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, ThreadPool& pool) {
+  CallScratch& s = call_scratch();
+  const auto count = std::ssize(plan.stretches);
+  const int64_t planes = code_planes(x.format), all_steps = plan.chunks.back().first_step + plan.chunks.back().steps;
+  PackedActivations out;
+  out.tokens = x.tokens;
+  out.chunked = plan.aligned && x.tokens > kFusedTokens && plan.chunks.size() > 1;
+  float* scales = sized(s.scales, x.tokens * count);
+  int32_t* sums = sized(s.sums, x.tokens * count);
+  int32_t* starts = sized(s.starts, x.tokens * count);
+  int8_t* codes = out.chunked ? sized(s.codes, x.tokens * planes * all_steps * tensor::kColumnStep) : nullptr;
+  pool.parallel_for(x.tokens, 32, [&](int64_t begin, int64_t end, int) {
+    static thread_local std::vector<int32_t> token_sums;
+    for (int64_t t = begin; t < end; ++t) {
+      sum_token(isa, plan, x, t, sized(token_sums, count));
+      for (const DotChunk& c : plan.chunks) {
+        const int64_t at = out.chunked ? x.tokens * c.first_stretch + t * c.stretches : t * count + c.first_stretch;
+        for (int64_t i = 0; i < c.stretches; ++i) {
+          const auto stretch = static_cast<size_t>(c.first_stretch + i);
+          scales[at + i] = x.scales[t * x.groups() + plan.stretches[stretch].activation_group];
+          sums[at + i] = token_sums[stretch];
+          starts[at + i] = plan.base * token_sums[stretch];
+        }
+        if (!out.chunked) continue;
+        const int64_t columns = c.steps * tensor::kColumnStep, first = c.first_step * tensor::kColumnStep;
+        for (int64_t p = 0; p < planes; ++p) {
+          std::memcpy(codes + x.tokens * planes * first + (t * planes + p) * columns,
+                      x.codes + t * x.code_stride + p * x.plane + first, static_cast<size_t>(columns));
+        }
+      }
+    }
+  });
+  out.codes = out.chunked ? codes : x.codes;
+  out.code_stride = x.code_stride;
+  out.plane = x.plane;
+  out.sums = {scales, sums, plan.base == 0 ? nullptr : starts, count};
+  return out;
+}
+
 // The integer products of one part with some activations.
 struct IntegerPart {
   Isa isa;
   const PartPlan& plan;
-  const Activations& x;
-  const int32_t* sums;    // [tokens][stretches]
-  const int32_t* starts;  // likewise, or null
+  const PackedActivations& x;
+  int64_t planes;  // of a code of the activations
 
   const PackedMatrix& matrix() const { return *plan.matrix; }
   int bits() const { return matrix().format().element.bits; }
@@ -107,26 +210,18 @@ struct IntegerPart {
            block * tensor::row_block_code_bytes(bits(), matrix().cols());
   }
 
-  StretchArgs stretch_args(int64_t blocks, Scratch& s) const {
-    const int64_t count = plan.groups * kRowBlock;
-    const bool zeros = matrix().format().has_zero_point();
-    int32_t* offsets = nullptr;
-    if (zeros) {
-      offsets = sized(s.offsets, blocks * count);
-      for (int64_t i = 0; i < blocks * count; ++i) offsets[i] = -s.zero_points[static_cast<size_t>(i)];
-    }
-    const auto stretches = std::ssize(plan.stretches);
-    return {plan.stretches.data(),
-            stretches,
-            s.scales.data(),
-            offsets,
-            matrix().format().has_minimum() ? s.minimums.data() : nullptr,
-            count,
-            x.scales,
-            x.groups(),
-            sums,
-            starts,
-            stretches};
+  // What weights bring to the stretches of some row blocks, from `index` of those loaded.
+  StretchArgs stretch_args(int64_t index, const Scratch& s) const {
+    const int64_t count = plan.groups * kRowBlock, at = index * count;
+    StretchArgs out = {};
+    out.stretches = plan.stretches.data();
+    out.stretch_count = std::ssize(plan.stretches);
+    out.scales = s.scales.data() + at;
+    if (matrix().format().has_zero_point()) out.offsets = s.offsets.data() + at;
+    if (matrix().format().has_minimum()) out.minimums = s.minimums.data() + at;
+    out.group_step = count;
+    out.activations = x.sums;
+    return out;
   }
 
   const uint8_t* unpack(int64_t block, int64_t blocks, int64_t first_step, int64_t steps, Scratch& s) const {
@@ -142,76 +237,63 @@ struct IntegerPart {
   void run(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
     Scratch& s = scratch();
     load_groups(isa, plan, block, blocks, s);
-    const StretchArgs stretch = stretch_args(blocks, s);
-    if (!plan.aligned) return run_unaligned(block, blocks, stretch, out, out_stride);
-    if (plan.fused_units != 0 && x.tokens <= kFusedTokens) {
-      for (int64_t b = 0; b < blocks; ++b) run_fused(block + b, b, stretch, out + b * kRowBlock, out_stride);
-      return;
+    if (matrix().format().has_zero_point()) {
+      const int64_t count = blocks * plan.groups * kRowBlock;
+      int32_t* offsets = sized(s.offsets, count);
+      for (int64_t i = 0; i < count; ++i) offsets[i] = -s.zero_points[static_cast<size_t>(i)];
     }
+    if (!plan.aligned) return run_unaligned(block, blocks, out, out_stride);
+    if (plan.fused_units != 0 && x.tokens <= kFusedTokens) return run_fused(block, blocks, out, out_stride);
+    // Sums of chunks go to and fro: they should lie together.
+    const int64_t width = blocks * kRowBlock;
+    float* acc = x.chunked ? sized(s.acc, x.tokens * width) : out;
+    const int64_t acc_stride = x.chunked ? width : out_stride;
     for (const DotChunk& chunk : plan.chunks) {
-      const uint8_t* panels = unpack(block, blocks, chunk.first_step, chunk.steps, s);
-      DotArgs args = dot_args(stretch, panels, chunk.steps, blocks, out, out_stride);
-      args.first_unit = chunk.first_step * tensor::kStepUnits;
+      DotArgs args = x.chunk(chunk, planes);
+      const StretchSums activations = args.stretch.activations;
+      args.stretch = stretch_args(0, s);
+      args.stretch.activations = activations;
       args.stretch.stretches += chunk.first_stretch;
       args.stretch.stretch_count = chunk.stretches;
-      args.stretch.sums += chunk.first_stretch;
-      if (starts != nullptr) args.stretch.starts += chunk.first_stretch;
+      args.panels = unpack(block, blocks, chunk.first_step, chunk.steps, s);
+      args.panel_step = chunk.steps * 512;
+      args.blocks = blocks;
+      args.signed_codes = plan.signed_codes;
       args.resume = chunk.first_stretch > 0;
+      args.out = acc;
+      args.out_stride = acc_stride;
       k_dot.at(isa)(args);
     }
+    if (!x.chunked) return;
+    for (int64_t t = 0; t < x.tokens; ++t) std::copy_n(acc + t * width, width, out + t * out_stride);
   }
 
  private:
-  DotArgs dot_args(const StretchArgs& stretch, const uint8_t* panels, int64_t steps, int64_t blocks, float* out,
-                   int64_t out_stride) const {
-    return {stretch, panels,  steps * 512,   0,       blocks, plan.signed_codes, x.tokens,
-            x.codes, x.code_stride, x.plane, false, out,    out_stride};
+  void run_fused(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
+    for (int64_t b = 0; b < blocks; ++b) {
+      k_fused.at(isa)({stretch_args(b, scratch()), packed(block + b), bits(), plan.map, plan.flip,
+                       plan.map_table.data(), plan.signed_codes, plan.fused_units, x.tokens, x.codes, x.code_stride,
+                       out + b * kRowBlock, out_stride});
+    }
   }
 
-  void run_fused(int64_t block, int64_t index, StretchArgs stretch, float* out, int64_t out_stride) const {
-    stretch.scales += index * stretch.group_step;
-    if (stretch.offsets != nullptr) stretch.offsets += index * stretch.group_step;
-    if (stretch.minimums != nullptr) stretch.minimums += index * stretch.group_step;
-    k_fused.at(isa)({stretch, packed(block), bits(), plan.map, plan.flip, plan.map_table.data(), plan.signed_codes,
-                     plan.fused_units, x.tokens, x.codes, x.code_stride, out, out_stride});
-  }
-
-  void run_unaligned(int64_t block, int64_t blocks, const StretchArgs& all, float* out, int64_t out_stride) const {
+  void run_unaligned(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
+    Scratch& s = scratch();
     const int64_t steps = tensor::padded_units(matrix().cols()) / tensor::kStepUnits;
     for (int64_t b = 0; b < blocks; ++b) {
-      StretchArgs stretch = all;
-      stretch.scales += b * stretch.group_step;
-      if (stretch.offsets != nullptr) stretch.offsets += b * stretch.group_step;
-      if (stretch.minimums != nullptr) stretch.minimums += b * stretch.group_step;
-      const uint8_t* panels = unpack(block + b, 1, 0, steps, scratch());
-      dot_unaligned(dot_args(stretch, panels, steps, 1, out + b * kRowBlock, out_stride), plan.bounds,
-                    plan.signed_codes ? 128 : 0);
+      DotArgs args = {};
+      args.stretch = stretch_args(b, s);
+      args.panels = unpack(block + b, 1, 0, steps, s);
+      args.tokens = x.tokens;
+      args.codes = x.codes;
+      args.code_stride = x.code_stride;
+      args.plane = x.plane;
+      args.out = out + b * kRowBlock;
+      args.out_stride = out_stride;
+      dot_unaligned(args, plan.bounds, plan.signed_codes ? 128 : 0);
     }
   }
 };
-
-// Sums of activations over the stretches of a plan, and what they start the products with.
-void sum_stretches(Isa isa, const PartPlan& plan, const Activations& x, ThreadPool& pool, Scratch& s) {
-  const auto count = std::ssize(plan.stretches);
-  int32_t* sums = sized(s.sums, x.tokens * count);
-  int32_t* starts = sized(s.starts, x.tokens * count);
-  pool.parallel_for(x.tokens, 32, [&](int64_t begin, int64_t end, int) {
-    if (plan.aligned) {
-      k_sums.at(isa)({plan.stretches.data(), count, end - begin, x.codes + begin * x.code_stride, x.code_stride, x.plane,
-                      sums + begin * count});
-    } else {
-      for (int64_t t = begin; t < end; ++t) {
-        for (int64_t i = 0; i < count; ++i) {
-          int32_t sum = 0;
-          for (int64_t c = plan.bounds[static_cast<size_t>(i)]; c < plan.bounds[static_cast<size_t>(i) + 1]; ++c)
-            sum += x.code(t, c);
-          sums[t * count + i] = sum;
-        }
-      }
-    }
-    for (int64_t i = begin * count; i < end * count; ++i) starts[i] = plan.base * sums[i];
-  });
-}
 
 // ---- floating arithmetic ----
 
@@ -315,9 +397,8 @@ void run_part(const RowRange& range, const PartPlan& plan, int64_t from, int64_t
               ThreadPool& pool) {
   const bool integer = plan.arithmetic == Arithmetic::integer;
   const Activations& x = range.x;
-  Scratch& own = scratch();
-  if (integer) sum_stretches(range.isa, plan, x, pool, own);
-  const IntegerPart products{range.isa, plan, x, own.sums.data(), plan.base == 0 ? nullptr : own.starts.data()};
+  const PackedActivations packed = integer ? pack(range.isa, plan, x, pool) : PackedActivations();
+  const IntegerPart products{range.isa, plan, packed, integer ? code_planes(x.format) : 1};
   const int64_t at_once = !integer ? 1 : x.tokens <= kFusedTokens ? 4 : 2;
   const int64_t items = ceil_div(to - from, at_once);
   // Several items for each thread, so that one that is held up keeps nobody waiting; not more, so that the rows of one

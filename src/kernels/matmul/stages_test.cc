@@ -103,7 +103,8 @@ void check_dot(Isa isa, bool signed_codes, Code code, const std::vector<std::arr
   const std::vector<int32_t> sums(static_cast<size_t>(tokens), 0);
   std::vector<float> out(static_cast<size_t>(tokens * 16));
   DotArgs args = {};
-  args.stretch = {&stretch, 1, scales.data(), nullptr, nullptr, 16, activation_scales.data(), 1, sums.data(), nullptr, 1};
+  args.stretch = {&stretch, 1, scales.data(), nullptr, nullptr, 16,
+                  {activation_scales.data(), sums.data(), nullptr, 1}};
   args.panels = panel.data();
   args.blocks = 1;
   args.signed_codes = signed_codes;
@@ -137,6 +138,7 @@ TEST(Dot, EveryCodeTimesEveryActivation) {
   }
   for (const Isa isa : isas()) {
     for (const bool signed_codes : {false, true}) {
+      if (signed_codes && isa != Isa::avx2) continue;  // the others take every code as it is
       const int most = greatest_code(isa, signed_codes);
       for (int base = 0; base <= most; base += 16) {
         check_dot(isa, signed_codes, [&](int r, int) { return std::min(base + r, most); }, columns);
