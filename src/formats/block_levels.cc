@@ -47,6 +47,10 @@ struct Grid {
   int64_t col_end(int64_t block) const { return std::min(col(block) + wide, cols); }
 };
 
+// Numbers of a row from which on it is worth a call for all of them.
+constexpr int64_t kLongRow = 64;
+constexpr int64_t kLeastForKernel = 16;  // of a block
+
 int64_t matrix_rows(const BlockOptions& options, int64_t rows) { return options.rows > 0 ? options.rows : rows; }
 
 std::vector<Grid> grids_of(const Format& format, int64_t rows, int64_t cols, int64_t matrix) {
@@ -90,6 +94,10 @@ class LevelConverter {
     codes_.resize(grids_.size());
     scales_.resize(grids_.size());
     for (size_t k = grids_.size(); k-- > 0;) choose_level(k);
+    totals_.resize(scales_[0].size());
+    for_all(options.array.pool, grids_[0].count, [&](int64_t block) {
+      totals_[static_cast<size_t>(block)] = product(grids_, scales_, 0, grids_[0].row(block), grids_[0].col(block));
+    });
   }
 
   std::vector<std::vector<uint32_t>>& codes() { return codes_; }
@@ -104,7 +112,15 @@ class LevelConverter {
     const bool fast = has_plan && policy.saturation == Saturation::finite;
     if (fast && plan.fixed) plan.to_fixed = fixed_plan(format_.element);
     if (fast && !plan.fixed) plan.to_float = magic_plan(format_.element, policy);
-    for_all(options_.array.pool, rows_, [&](int64_t row) { convert_row(row, fast ? &plan : nullptr, out); });
+    // Kernels take the numbers of one block in one row at a time.
+    const bool powers = (!fast || grids_[0].wide < kLeastForKernel) && !is_stochastic(policy.rounding) &&
+                        cols_ >= kLongRow &&
+                        std::all_of(format_.levels.begin(), format_.levels.end(),
+                                    [](const ScaleLevel& level) { return is_power_of_two(level.scale); });
+    for_all(options_.array.pool, rows_, [&](int64_t row) {
+      if (powers && whole_row(row, out)) return;
+      convert_row(row, fast ? &plan : nullptr, out);
+    });
   }
 
  private:
@@ -118,6 +134,7 @@ class LevelConverter {
   size_t lost_level_ = 0;                  // whose scales become NaN for that; no level: grids_.size()
   std::vector<std::vector<uint32_t>> codes_;
   std::vector<std::vector<float>> scales_;  // their values
+  std::vector<float> totals_;               // [innermost block]: the product of its scales
 
   std::vector<float> numbers_of(int64_t block) const {
     const Grid& g = grids_[0];
@@ -193,10 +210,12 @@ class LevelConverter {
   template <class Out>
   void convert_row(int64_t row, const BlockRounding* plan, Out* out) const {
     const Grid& g = grids_[0];
+    const int64_t first = g.row_of_blocks(row) * g.per_row;
     for (int64_t col = 0; col < cols_; col += g.wide) {
       const int64_t count = std::min(g.wide, cols_ - col);
-      const float total = product(grids_, scales_, 0, row, col);
-      const double a = amax_[0][static_cast<size_t>(g.at(row, col))];
+      const auto block = static_cast<size_t>(first + col / g.wide);
+      const float total = totals_[block];
+      const double a = amax_[0][block];
       // Nothing that counts rounds to a subnormal float or beyond the largest one.
       const bool tame = a >= 0x1p-60 && a <= 0x1p100 && total >= 0x1p-80f && total <= 0x1p100f &&
                         a <= 0x1p60 * static_cast<double>(total);
@@ -207,6 +226,38 @@ class LevelConverter {
         one_by_one(begin, count, total, out);
       }
     }
+  }
+
+  // A row of blocks that may be short, where all its quotients are floats, as under scales that are powers of two.
+  template <class Out>
+  bool whole_row(int64_t row, Out* out) const {
+    const Grid& g = grids_[0];
+    const float* x = values_.data() + row * cols_;
+    const float* totals = totals_.data() + g.row_of_blocks(row) * g.per_row;
+    std::vector<float> quotients(static_cast<size_t>(cols_));
+    bool exact = true;
+    for (int64_t col = 0; col < cols_; col += g.wide) {
+      const double total = static_cast<double>(totals[col / g.wide]);
+      for (int64_t i = col; i < std::min(col + g.wide, cols_); ++i) {
+        const double q = static_cast<double>(x[i]) / total;
+        const auto rounded = static_cast<float>(q);
+        quotients[static_cast<size_t>(i)] = rounded;
+        exact = exact && total > 0 && static_cast<double>(rounded) == q;  // not so of NaN
+      }
+    }
+    if (!exact) return false;
+    ArrayOptions options = options_.array;
+    options.pool = nullptr;
+    Out* to = out + row * cols_;
+    if constexpr (sizeof(Out) == 1) {
+      encode_array(format_.element, quotients, std::span(to, quotients.size()), options);
+    } else {
+      cast_array(format_.element, quotients, std::span(to, quotients.size()), options);
+      for (int64_t col = 0; col < cols_; col += g.wide) {
+        for (int64_t i = col; i < std::min(col + g.wide, cols_); ++i) to[i] *= totals[col / g.wide];
+      }
+    }
+    return true;
   }
 
   bool finite(int64_t begin, int64_t count) const {
