@@ -70,7 +70,8 @@ Chooser::Chooser(const Format& f, const BlockOptions& options, size_t level)
       scale(f.levels[level].scale),
       rule(rule_of(f, options, level)),
       is_inner(level == 0),
-      mantissa(mantissa_of(element)) {
+      mantissa(mantissa_of(element)),
+      most_code(static_cast<int>(scale.max_code())) {
   const double reach = reach_of(f, options, level);
   most = largest_value(element) * reach;
   exponent = std::ilogb(most);
@@ -146,6 +147,9 @@ uint32_t Chooser::choose(std::span<const float> block, double a, float outer) co
     for (const int k : {1, 0, -1}) codes.push_back(stored(std::ldexp(1.0, power(a / outside) + k)));
   } else if (rule == ScaleRule::mean_square) {
     for (int k = 60; k >= 25; --k) codes.push_back(stored(a / most * (k / 50.0) / outside));
+  } else if (is_power_of_two(scale) && rule != ScaleRule::amax) {
+    // What stored() makes of it.
+    return static_cast<uint32_t>(std::clamp(power(a / outside) + scale.bias, 0, most_code));
   } else {
     return stored(wanted(a, outer));
   }

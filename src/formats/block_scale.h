@@ -25,7 +25,8 @@ struct Chooser {
   int exponent;      // e
   double threshold;  // t
   bool below;        // a == t s is allowed: below the first power of two beyond m
-  int mantissa;
+  int mantissa;      // bits of the element, as the rule `even` counts them
+  int most_code;     // of the largest scale
 
   Chooser(const Format& f, const BlockOptions& options, size_t level = 0);
 
