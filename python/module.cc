@@ -107,9 +107,10 @@ void decode(std::string_view format, const Flat<const Code>& in, const Flat<floa
   formats::decode_array(element, span_of(in), span_of(out), call.options);
 }
 
-void cast_blocks(std::string_view format, const Flat<const float>& in, int64_t cols, const Flat<float>& out,
-                 std::string_view rule, double threshold, std::string_view round, std::string_view saturate,
-                 uint64_t seed, int threads) {
+// The axis counts from the end, as Python does where it is negative.
+void cast_blocks(std::string_view format, const Flat<const float>& in, const std::vector<int64_t>& shape, int axis,
+                 const Flat<float>& out, std::string_view rule, double threshold, std::string_view round,
+                 std::string_view saturate, uint64_t seed, int threads) {
   const formats::Format parsed = checked(formats::parse_format(format));
   formats::BlockOptions options;
   options.rule = checked(formats::parse_scale_rule(rule));
@@ -119,7 +120,7 @@ void cast_blocks(std::string_view format, const Flat<const float>& in, int64_t c
   Call call(round, saturate, seed, threads);
   options.array = call.options;
   nb::gil_scoped_release release;
-  formats::cast_blocks(parsed, span_of(in), cols, span_of(out), options);
+  formats::cast_blocks_along(parsed, span_of(in), shape, axis, span_of(out), options);
 }
 
 bool is_element(std::string_view format) { return formats::parse_element(format).ok(); }

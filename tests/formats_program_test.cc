@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/rng.h"
@@ -144,6 +145,35 @@ TEST(FormatsProgram, Compare) {
   expect_error({"formats", "compare", "e2m1", "--tensor", "nothing"}, 2, "expected MODEL:NAME");
 }
 
+// Rouhani et al. 2023 (arXiv 2302.08007), theorem 1: signal to noise of at least 6.02 mantissa bits - 7.4 dB for
+// shared micro-exponents, - 12 dB for MSFP; and a bit less than 6.02 dB are between two formats a bit apart.
+TEST(FormatsProgram, CompareMicroExponents) {
+  std::map<std::string, double> decibels, bits;
+  const Json all = json_of({"formats", "compare", "mx4", "mx6", "mx9", "msfp12", "msfp14", "msfp16", "mxfp6",
+                            "nf4/64:uint8/16384:f32", "e2m1/16x16:e4m3fn/tensor:f32", "nvfp4", "--json"});
+  for (const Json& format : all.at("formats")) {
+    bits[format.at("format")] = format.at("bits_per_element");
+    decibels[format.at("format")] = format.at("errors")[0].at("sqnr_db");
+    for (const Json& error : format.at("errors")) EXPECT_TRUE(error.at("sqnr_db").is_number()) << format.at("format");
+  }
+  EXPECT_EQ(bits.at("mx4"), 4);
+  EXPECT_EQ(bits.at("mx6"), 6);
+  EXPECT_EQ(bits.at("mx9"), 9);
+  EXPECT_EQ(bits.at("msfp14"), 6.5);
+  EXPECT_GT(decibels.at("mx4"), 6.02 * 2 - 7.4);
+  EXPECT_GT(decibels.at("mx6"), 6.02 * 4 - 7.4);
+  EXPECT_GT(decibels.at("mx9"), 6.02 * 7 - 7.4);
+  EXPECT_GT(decibels.at("msfp16"), 6.02 * 7 - 12.04);
+  // A bit for each pair is worth more than the 3 dB of half a bit for each number.
+  EXPECT_NEAR(decibels.at("mx9") - decibels.at("msfp16"), 3.6, 0.5);
+  EXPECT_NEAR(decibels.at("mx9") - decibels.at("mx6"), 3 * 6.02, 0.5);
+  EXPECT_NEAR(decibels.at("msfp16") - decibels.at("msfp14"), 2 * 6.02, 0.5);
+  EXPECT_GT(decibels.at("mxfp6"), decibels.at("mx6"));
+  EXPECT_GT(decibels.at("nvfp4"), decibels.at("e2m1/16x16:e4m3fn/tensor:f32"));
+  const Finished shown = run({"formats", "show", "e4m3fn/128x128:f32"});
+  EXPECT_NE(shown.out.find("f32 for 128x128 elements"), std::string::npos) << shown.out;
+}
+
 TEST(FormatsProgram, Advise) {
   const Folder folder;
   const std::string file = folder.file("a.npy");
@@ -232,6 +262,45 @@ TEST(CastProgram, TypesAndBlocks) {
   }
   const Json floor = json_of({"cast", "--format", "mxfp4", "--scale-rule", "floor", in, out, "--json"});
   EXPECT_NE(floor.at("mse"), json_of({"cast", "--format", "mxfp4", in, out, "--json"}).at("mse"));
+}
+
+TEST(CastProgram, BlocksAlongAnAxisAndOfSeveralRows) {
+  const Folder folder;
+  const std::string in = folder.file("a.npy"), turned = folder.file("t.npy"), out = folder.file("b.npy");
+  const std::vector<float> x = normal(40 * 70);
+  std::vector<float> t(x.size());
+  const auto turn = [](const std::vector<float>& from, std::vector<float>& to, size_t rows, size_t cols) {
+    for (size_t r = 0; r < rows; ++r) {
+      for (size_t c = 0; c < cols; ++c) to[c * rows + r] = from[r * cols + c];
+    }
+  };
+  turn(x, t, 40, 70);
+  ASSERT_TRUE(io::write_npy(in, {{40, 70}, x}).ok());
+  ASSERT_TRUE(io::write_npy(turned, {{70, 40}, t}).ok());
+  for (const char* format : {"mxfp4", "mx6", "q4_k", "e4m3fn/16x32:f32", "e2m1/16x16:e4m3fn/tensor:f32"}) {
+    json_of({"cast", "--format", format, turned, out, "--json"});
+    std::vector<float> expected(x.size());
+    turn(read<float>(out), expected, 70, 40);
+    for (const char* axis : {"0", "-2"}) {
+      json_of({"cast", "--format", format, "--axis", axis, in, out, "--json"});
+      EXPECT_EQ(read<float>(out), expected) << format << " " << axis;
+    }
+  }
+  expect_error({"cast", "--format", "mxfp4", "--axis", "2", in, out}, 1, "axis 2: found an array of 2 axes");
+  expect_error({"cast", "--format", "e4m3fn", "--axis", "0", in, out}, 2, "no blocks that could run along axis 0");
+  expect_error({"cast", "--format", "int4/16x16:f16+zp", in, out}, 1, "found blocks of 16 rows");
+}
+
+// A format with blocks of several rows comes past no door to a model.
+TEST(CastProgram, BlocksOfSeveralRowsAreForArrays) {
+  const Folder folder;
+  const std::string model = "goldens/tiny-llama.gguf", out = folder.file("q.safetensors");
+  const std::string words = "format e4m3fn/128x128:f32: found blocks of 128 rows";
+  expect_error({"quantize", model, "-o", out, "--format", "e4m3fn/128x128:f32", "--method", "rtn"}, 1, words);
+  expect_error({"quantize", model, "-o", out, "--format", "q4_0", "--tensor", "ffn=e4m3fn/128x128:f32"}, 1, words);
+  expect_error({"run", model, "-p", "a", "--activations", "e4m3fn/128x128:f32"}, 2, words);
+  expect_error({"run", model, "-p", "a", "--kv", "e4m3fn/128x128:f32"}, 2, words);
+  EXPECT_FALSE(std::filesystem::exists(out));
 }
 
 TEST(CastProgram, WrongInput) {

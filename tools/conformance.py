@@ -112,6 +112,10 @@ def block_rows():
     symmetric = lowbit.cast(np.array([-2.0] + [0.5] * 31, np.float32), "fix8.6sym/32:e8m0", scale_rule="floor")
     tiny = block([2.0**-128] + [0.0] * 31, "mxfp4", "floor")
     small = block([1.0] * 16 + [1e-3] * 16, "nvfp4", "amax")
+    pair = block([1.0, 1.0] + [0.3] * 14, "mx4", "floor")
+    pair_nan = block([math.nan] + [1.0] * 31, "mx9", "floor")
+    square = lowbit.cast(np.array([[math.nan] + [1.0] * 255] + [[1.0] * 256] * 127, np.float32), "e4m3fn/128x128:f32")
+    twice = block([1.0] * 64 + [1e-3] * 64, "nf4/64:uint8/128:f32", "amax")
     return [
         ("all zeros, mxfp4", "OCP MX: scale not told", f"elements {show(zeros[0])}, scale 2^-127",
          "gfloat, Pychop: 2^-127; Universal: 2^-emax; microxcaling: 2^(-126-emax), clamped"),
@@ -130,6 +134,11 @@ def block_rows():
          "code that makes 1/s as the byte 254 - e fails here: e8m0's 0 is a subnormal float"),
         ("1e-3 beside 1, nvfp4", "scale in e4m3, subnormal where needed", show(small[16]),
          "torchao: scales of at least 2^-6; TransformerEngine multiplies by reciprocals: last bits differ"),
+        ("0.3 beside a pair of 1, mx4", "Rouhani et al. 2023: a step of 1/2, halved for lower pairs",
+         f"{show(pair[2])}; {show(block([1.0, 1.0] + [0.3] * 14, 'msfp11', 'floor')[2])} as msfp11", "-"),
+        ("NaN in a block, mx9", "Rouhani et al. 2023: not told", f"all 16 {show(pair_nan[1])}, {show(pair_nan[16])} in the next", "-"),
+        ("NaN in a matrix, e4m3fn/128x128", "none", f"its block {show(square[127, 127])}, {show(square[0, 128])} beside it", "-"),
+        ("1e-3 beside 1, nf4/64:uint8/128", "QLoRA: 8-bit scales", show(twice[64]), "bitsandbytes: the mean is taken off the scales first"),
     ]
 
 

@@ -1,7 +1,7 @@
 """Every low-precision number format, bit-exact, on NumPy arrays.
 
 A format is a string, as everywhere in lowbit: "e4m3fn", "binary8p4se", "posit16", "fix8.4", "nf4"; with scales of
-blocks along the last axis "mxfp4", "nvfp4", "e4m3fn/128:f32". Results are the same for any number of threads and any
+blocks along an axis "mxfp4", "nvfp4", "mx6", "e4m3fn/128:f32", "e4m3fn/128x128:f32". Results are the same for any number of threads and any
 processor. Wrong strings raise ValueError with the column and the nearest names.
 """
 
@@ -57,20 +57,24 @@ def _is_double(x):
     return x.dtype == np.float64 or x.dtype.kind in "iu"
 
 
-def cast(x, format, *, round="rne", saturate="finite", seed=0, scale_rule="automatic", threshold=0.0, threads=1, out=None):
+def cast(x, format, *, round="rne", saturate="finite", seed=0, scale_rule="automatic", threshold=0.0, axis=-1, threads=1, out=None):
     """The values of x in a format: an array of x's shape.
 
     float32 for float32 and narrower input. float64 (and integer) input is rounded once, from its own value, and gives
     float64. Formats with scales take float32 and go by `scale_rule` (see the format library's block.h) with blocks along
-    the last axis. `out`: a contiguous array of the result's type to write to (may be x). threads: 0 for all.
+    `axis`: as though that axis were moved to the end, the array cast, and the axis moved back. Blocks of several rows
+    (128x128) lie in the last two axes then. `out`: a contiguous array of the result's type to write to (may be x). threads: 0 for all.
     """
     x = np.asarray(x)
     if not _lowbit.is_element(format):
         result = _result(out, x.shape, np.float32)
-        cols = x.shape[-1] if x.ndim else 1
+        if not -max(x.ndim, 1) <= axis < max(x.ndim, 1):
+            raise ValueError(f"axis: found {axis}, expected {-max(x.ndim, 1)} to {max(x.ndim, 1) - 1}")
         flat = _flat(x, np.float32)
-        _lowbit.cast_blocks(format, flat, cols, result.reshape(-1), scale_rule, threshold, round, saturate, seed, threads)
+        _lowbit.cast_blocks(format, flat, x.shape, axis, result.reshape(-1), scale_rule, threshold, round, saturate, seed, threads)
         return result
+    if axis != -1:
+        raise ValueError(f"axis: found {axis} with {format}, which has no blocks")
     if _is_double(x):
         result = _result(out, x.shape, np.float64)
         _lowbit.cast_double(format, _flat(x, np.float64), result.reshape(-1), round, saturate, seed)

@@ -132,6 +132,43 @@ def test_arrays_of_any_kind():
     assert lowbit.cast(np.array([2**-900]), "e11m4")[0] == 2**-900
 
 
+def test_blocks_along_any_axis():
+    x = np.random.default_rng(5).standard_normal((3, 40, 37)).astype(np.float32)
+    for name in ("mxfp4", "nvfp4", "mx9", "e4m3fn/16x16:f32", "nf4/8:uint8/32:f32"):
+        for axis in (-3, -2, -1, 0, 1, 2):
+            moved = np.moveaxis(lowbit.cast(np.moveaxis(x, axis, -1), name), -1, axis)
+            assert (lowbit.cast(x, name, axis=axis, threads=2) == moved).all(), (name, axis)
+    assert lowbit.cast(np.float32(3.3), "mxfp4", axis=0) == 3
+    with pytest.raises(ValueError, match="axis"):
+        lowbit.cast(x, "mxfp4", axis=3)
+    with pytest.raises(ValueError, match="no blocks"):
+        lowbit.cast(x, "e4m3fn", axis=0)
+
+
+def test_square_blocks():
+    ml_dtypes = pytest.importorskip("ml_dtypes")
+    x = np.random.default_rng(6).standard_normal((2, 130, 200)).astype(np.float32)
+    ours = lowbit.cast(x, "e4m3fn/128x128:f32")
+    for m in range(2):
+        for r in (0, 128):
+            for c in (0, 128):
+                block = x[m, r : r + 128, c : c + 128]
+                scale = np.abs(block).max() / np.float32(448)
+                theirs = (block / scale).astype(ml_dtypes.float8_e4m3fn).astype(np.float32) * scale
+                assert np.abs(ours[m, r : r + 128, c : c + 128] - theirs).max() <= 0.07 * np.abs(block).max()
+                assert (ours[m, r : r + 128, c : c + 128] == theirs).mean() > 0.999
+
+
+def test_shared_micro_exponents():
+    # Rouhani et al. 2023: the exponent of 16, one bit for each pair that is lower, 4 bits of mantissa without a hidden one.
+    x = np.random.default_rng(7).standard_normal((100, 8, 2)).astype(np.float32)
+    top = np.floor(np.log2(np.abs(x).max(axis=(1, 2), keepdims=True)))
+    pair = np.floor(np.log2(np.abs(x).max(axis=2, keepdims=True)))
+    step = 2.0 ** (top - (pair < top) - 3)
+    expected = np.clip(np.rint(x / step), -15, 15) * step
+    assert (lowbit.cast(x.reshape(100, 16), "mx6", scale_rule="floor") == expected.reshape(100, 16)).all()
+
+
 def test_errors_say_what_is_wrong():
     x = np.zeros(4, np.float32)
     with pytest.raises(ValueError, match="column 1.*nearest names"):

@@ -20,12 +20,13 @@ struct CastArguments {
   std::optional<formats::Format> format;
   RoundingOptions rounding;
   formats::ScaleRule rule = formats::ScaleRule::automatic;
-  int64_t threads = 0;
+  int64_t threads = 0, axis = -1;
   bool json = false;
 };
 
 eval::CastOptions options_of(const CastArguments& arguments, ThreadPool* pool) {
-  return {*arguments.format, arguments.rounding.policy, arguments.rounding.seed, arguments.rule, pool};
+  return {*arguments.format, arguments.rounding.policy, arguments.rounding.seed, arguments.rule, pool,
+          arguments.axis};
 }
 
 Status check(const CastArguments& arguments) {
@@ -80,6 +81,7 @@ Status cast(const CastArguments& arguments) {
   LOWBIT_ASSIGN(const io::NpyView array, io::map_npy(arguments.in, {eval::kFloatTypes, true}));
   ThreadPool pool(static_cast<int>(arguments.threads));
   const eval::CastOptions options = options_of(arguments, &pool);
+  LOWBIT_TRY(eval::check_axis(array, options.axis));
   const io::NpyType type = eval::casts_to_float(options.format) ? io::NpyType::float32 : io::NpyType::float64;
   LOWBIT_ASSIGN(auto out, io::NpyWriter::create(arguments.out, type, array.shape, array.fortran_order));
   std::optional<io::NpyWriter> codes;
@@ -111,8 +113,9 @@ Action cast_command(Options& options) {
       .positional("OUT.npy", text(arguments->out),
                   "the values: float32, or float64 where the format has values that are no float32")
       .offer = Offer::files;
-  OptionRow& format = options.option("--format", "F", any_format(arguments->format),
-                                     "a plain element, or a block format along the last axis (mxfp4, int4/32:f16)");
+  OptionRow& format =
+      options.option("--format", "F", any_format(arguments->format),
+                     "a plain element, or a block format (mxfp4, mx6, int4/32:f16, e4m3fn/128x128:f32)");
   format.required = true;
   format.offer = Offer::formats;
   arguments->rounding.add_to(options);
@@ -125,6 +128,8 @@ Action cast_command(Options& options) {
       .option("--scale-rule", "RULE", rule,
               fmt::format("scales of a block format (automatic): {}", fmt::join(rules.subspan(1), ", ")))
       .choices = {rules.begin(), rules.end()};
+  options.option("--axis", "N", integer(arguments->axis, -64, 63),
+                 "the axis that blocks run along (-1, the last); blocks of several rows lie across the next one");
   options
       .option("--codes", "CODES.npy", text(arguments->codes),
               "the codes too, one per element: uint8, uint16 or uint32")

@@ -22,9 +22,9 @@ constexpr size_t kShownOthers = 20;
 struct Measured {
   std::string name;
   std::vector<float> values;
-  int64_t rows = 1, cols = 0;
+  int64_t rows = 1, cols = 0, matrix_rows = 0;
 
-  eval::Samples samples() const { return {values, rows, cols}; }
+  eval::Samples samples() const { return {values, rows, cols, matrix_rows}; }
 };
 
 Measured drawn(const eval::Distribution& distribution) {
@@ -36,7 +36,7 @@ Result<Measured> read_array(const std::string& path, ThreadPool& pool) {
   LOWBIT_ASSIGN(const io::NpyView array, io::map_npy(path, {eval::kFloatTypes, true}));
   if (array.elements() == 0) return errorf("{}: an array of no elements, expected one at least", path);
   const eval::ArrayRows rows(array);
-  return Measured{path, rows.read(&pool), rows.rows(), rows.cols()};
+  return Measured{path, rows.read(&pool), rows.rows(), rows.cols(), rows.matrix_rows()};
 }
 
 Result<Measured> read_tensor(const std::string& model, const std::string& name, ProgressBar& bar) {

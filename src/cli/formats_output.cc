@@ -11,16 +11,16 @@
 namespace lowbit::cli {
 namespace {
 
-Json group_json(int64_t group) {
-  if (group == formats::kGroupRow) return "row";
-  if (group == formats::kGroupTensor) return "tensor";
-  return group;
+Json group_json(const formats::ScaleLevel& level) {
+  if (level.group == formats::kGroupRow) return "row";
+  if (level.group == formats::kGroupTensor) return "tensor";
+  return level.rows == 1 ? Json(level.group) : Json(fmt::format("{}x{}", level.rows, level.group));
 }
 
 Json levels_json(const formats::Format& format) {
   Json levels = Json::array();
   for (const formats::ScaleLevel& level : format.levels) {
-    levels.push_back({{"group", group_json(level.group)},
+    levels.push_back({{"group", group_json(level)},
                       {"scale", formats::print(level.scale)},
                       {"minimum", level.minimum ? Json(formats::print(*level.minimum)) : Json()},
                       {"zero_point", level.zero_point}});

@@ -97,9 +97,11 @@ std::string nan_text(const ElementFormat& element, const Json& facts) {
 }
 
 std::string level_text(const Json& level) {
-  std::string out = fmt::format("{} for {}", level.at("scale").get<std::string>(),
-                                level.at("group").is_string() ? "a whole " + level.at("group").get<std::string>()
-                                                              : level.at("group").dump() + " elements");
+  const Json& group = level.at("group");
+  const bool whole = group == "row" || group == "tensor";
+  const std::string name = group.is_string() ? group.get<std::string>() : group.dump();
+  std::string out =
+      fmt::format("{} for {}", level.at("scale").get<std::string>(), whole ? "a whole " + name : name + " elements");
   if (!level.at("minimum").is_null()) out += ", minimum " + level.at("minimum").get<std::string>();
   if (level.at("zero_point").get<bool>()) out += ", zero point";
   return out;

@@ -195,10 +195,11 @@ ByRule way_of(const CastOptions& options) { return {options.rule, options.policy
 
 Status cast_blocks(const io::NpyView& array, const CastOptions& options, Sums& sums, io::NpyWriter& values,
                    const ProgressFn& progress) {
-  const ArrayRows rows(array);
+  LOWBIT_TRY(check_axis(array, options.axis));
+  const ArrayRows rows(array, options.axis);
   report_progress(progress, "casting", 0.0, 0.0);
   const std::vector<float> in = rows.read(options.pool);
-  const Samples all{in, rows.rows(), rows.cols()};
+  const Samples all = rows.samples(in);
   const ByRule way = way_of(options);
   LOWBIT_ASSIGN(std::vector<float> out, check_rule(options.format, way).ok()
                                             ? cast_rows(options.format, all, way, options.pool)
@@ -212,8 +213,13 @@ Status cast_blocks(const io::NpyView& array, const CastOptions& options, Sums& s
 Status check_cast(const CastOptions& options) {
   const formats::Format& format = options.format;
   if (format.is_plain()) {
-    if (options.rule == formats::ScaleRule::automatic) return {};
-    return errorf("format {} has no scales that a rule could choose", formats::print(format));
+    if (options.rule != formats::ScaleRule::automatic) {
+      return errorf("format {} has no scales that a rule could choose", formats::print(format));
+    }
+    if (options.axis != -1) {
+      return errorf("format {} has no blocks that could run along axis {}", formats::print(format), options.axis);
+    }
+    return {};
   }
   // Formats that need a search are rounded in one way.
   const bool one_way = options.rule == formats::ScaleRule::automatic && options.policy == formats::CastPolicy{};

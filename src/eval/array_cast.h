@@ -18,6 +18,7 @@ struct CastOptions {
   uint64_t seed = 0;                                        // of stochastic roundings
   formats::ScaleRule rule = formats::ScaleRule::automatic;  // of block formats
   ThreadPool* pool = nullptr;
+  int64_t axis = -1;  // along which the blocks of a block format run; negative: from the end
 };
 
 // Sums are made in one order, whatever the number of threads.
@@ -42,11 +43,12 @@ bool casts_to_float(const formats::Format& format);
 io::NpyType code_type(const formats::ElementFormat& element);
 
 // Casts an array of floating point. A plain element: piece by piece in the order of the file, each number rounded
-// once, from the type that it has; random bits go by the place in the file. A block format: along the last axis, the
-// last block of a row may be short; each number becomes a float32 first and the whole array is held in memory twice.
-// Scales go by the rule (formats/block.h); a format that has no such rules (minima, zero points, scales of scales) is
-// rounded as method rtn does it, to nearest even. values: of the type that casts_to_float() tells; codes: of
-// code_type(), or null (block formats have none); both with the shape and order of the array.
+// once, from the type that it has; random bits go by the place in the file. A block format: along the axis, the last
+// block of a row may be short, blocks of several rows lie in the last two axes once that axis is moved to the end
+// (and random bits go by the place there); each number becomes a float32 first and the whole array is held in memory
+// twice. Scales go by the rule (formats/block.h); a format that has no such rules (minima, zero points) is rounded as
+// method rtn does it, to nearest even. values: of the type that casts_to_float() tells; codes: of code_type(), or
+// null (block formats have none); both with the shape and order of the array.
 Result<CastStatistics> cast_array(const io::NpyView& array, const CastOptions& options, io::NpyWriter& values,
                                   io::NpyWriter* codes, const ProgressFn& progress = {});
 

@@ -7,6 +7,7 @@
 
 #include "base/bits.h"
 #include "base/rng.h"
+#include "eval/array_values.h"
 #include "formats/array.h"
 #include "formats/exact.h"
 #include "io/test_files.h"
@@ -207,6 +208,53 @@ TEST_F(ArrayCast, BlocksRunAlongTheLastAxis) {
   for (size_t i = 0; i < kCols; ++i) EXPECT_NEAR(got[i], expected[i], 1e-6);
 }
 
+// From both orders of the file, blocks of several rows and random bits too.
+TEST_F(ArrayCast, BlocksRunAlongAnyAxis) {
+  Rng rng(2);
+  constexpr int64_t kShape[] = {5, 4, 35};
+  std::vector<float> c(5 * 4 * 35), f(c.size());
+  const auto at_c = [&](const int64_t* i) { return static_cast<size_t>((i[0] * 4 + i[1]) * 35 + i[2]); };
+  const auto at_f = [&](const int64_t* i) { return static_cast<size_t>((i[2] * 4 + i[1]) * 5 + i[0]); };
+  const auto each = [&](const auto& body) {
+    int64_t i[3];
+    for (i[0] = 0; i[0] < kShape[0]; ++i[0])
+      for (i[1] = 0; i[1] < kShape[1]; ++i[1])
+        for (i[2] = 0; i[2] < kShape[2]; ++i[2]) body(i);
+  };
+  each([&](const int64_t* i) { c[at_c(i)] = f[at_f(i)] = static_cast<float>(rng.normal()); });
+  const std::vector<int64_t> shape(std::begin(kShape), std::end(kShape));
+  for (const char* name : {"mxfp4", "q4_k", "e4m3fn/2x16:f32", "mx6"}) {
+    for (int64_t axis = 0; axis < 3; ++axis) {
+      CastOptions options{format(name), {}, 0, formats::ScaleRule::automatic, &pools_[1], axis};
+      if (name != std::string("q4_k")) options.policy = {formats::Rounding::stochastic, {}, 32};
+      const auto run = [&](const io::NpyView& in) {
+        auto out = io::NpyWriter::create(folder_ / "v.npy", NpyType::float32, in.shape, in.fortran_order).value();
+        EXPECT_TRUE(cast_array(in, options, out, nullptr).ok());
+        EXPECT_TRUE(out.commit().ok());
+        return read<float>(io::map_npy(folder_ / "v.npy", {kAll, true}).value());
+      };
+      const auto by_c = run(view(NpyType::float32, shape, c));
+      const auto by_f = run(view(NpyType::float32, shape, f, true));
+      each([&](const int64_t* i) { ASSERT_EQ(by_c[at_c(i)], by_f[at_f(i)]) << name << " " << axis; });
+      // The axis moved to the end, and back.
+      const int64_t others[2] = {axis == 0 ? 1 : 0, axis == 2 ? 1 : 2};
+      const std::vector<int64_t> turned = {kShape[others[0]], kShape[others[1]], kShape[axis]};
+      const auto at_moved = [&](const int64_t* i) {
+        return static_cast<size_t>((i[others[0]] * turned[1] + i[others[1]]) * turned[2] + i[axis]);
+      };
+      std::vector<float> moved(c.size());
+      each([&](const int64_t* i) { moved[at_moved(i)] = c[at_c(i)]; });
+      options.axis = -1;
+      const auto back = run(view(NpyType::float32, turned, moved));
+      each([&](const int64_t* i) { ASSERT_EQ(by_c[at_c(i)], back[at_moved(i)]) << name << " " << axis; });
+    }
+  }
+  const io::NpyView in = view(NpyType::float32, shape, c);
+  EXPECT_TRUE(check_axis(in, -3).ok());
+  EXPECT_NE(check_axis(in, 3).message().find("an array of 3 axes, expected -3 to 2"), std::string::npos);
+  EXPECT_TRUE(check_axis(view(NpyType::float32, {}, c), 0).ok());
+}
+
 TEST_F(ArrayCast, BlocksByRuleAndPolicy) {
   // A NaN takes its block along where the scale has a code for it, and is reported.
   std::vector<float> x(64, 1.0f);
@@ -233,6 +281,9 @@ TEST(CheckCast, SaysWhatDoesNotFit) {
   EXPECT_TRUE(check_cast({format("e4m3fn"), sr}).ok());
   EXPECT_TRUE(check_cast({format("mxfp4"), sr, 1, ScaleRule::ceil}).ok());
   EXPECT_TRUE(check_cast({format("q4_k"), {}}).ok());
+  EXPECT_TRUE(check_cast({format("mx9"), sr, 0, ScaleRule::floor}).ok());
+  EXPECT_TRUE(check_cast({format("e4m3fn/128x128:f32"), sr, 0, {}, nullptr, 0}).ok());
+  EXPECT_NE(check_cast({format("e4m3fn"), {}, 0, {}, nullptr, 0}).message().find("axis 0"), std::string::npos);
   EXPECT_NE(check_cast({format("q4_k"), sr}).message().find("q4_k"), std::string::npos);
   EXPECT_NE(check_cast({format("q4_k"), {}, 0, ScaleRule::ceil}).message().find("q4_k"), std::string::npos);
   EXPECT_NE(check_cast({format("e4m3fn"), {}, 0, ScaleRule::ceil}).message().find("e4m3fn"), std::string::npos);

@@ -1,5 +1,6 @@
 #include "eval/array_values.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "base/check.h"
@@ -47,32 +48,78 @@ std::vector<float> values_of(const io::NpyView& array, int64_t first, int64_t co
   return out;
 }
 
-ArrayRows::ArrayRows(const io::NpyView& array) : array_(&array) {
-  int64_t longer = 0;  // axes of more than one index: with at most one, both orders are the same
-  for (const int64_t n : array.shape) longer += n > 1 ? 1 : 0;
-  contiguous_ = !array.fortran_order || longer <= 1;
-  if (!array.shape.empty()) cols_ = array.shape.back();
+Status check_axis(const io::NpyView& array, int64_t axis) {
+  const auto axes = std::max<int64_t>(std::ssize(array.shape), 1);
+  if (axis >= -axes && axis < axes) return {};
+  return errorf("axis {}: found an array of {} axes, expected {} to {}", axis, array.shape.size(), -axes, axes - 1);
+}
+
+ArrayRows::ArrayRows(const io::NpyView& array, int64_t axis) : array_(&array) {
+  LOWBIT_CHECK(check_axis(array, axis).ok());
+  const auto axes = static_cast<int64_t>(array.shape.size());
+  const int64_t at = axis < 0 ? axis + axes : axis;
+  std::vector<Axis> all(array.shape.size());
+  int64_t stride = 1;
+  for (int64_t i = 0; i < axes; ++i) {
+    const auto next = static_cast<size_t>(array.fortran_order ? i : axes - 1 - i);
+    all[next] = {array.shape[next], stride};
+    stride *= array.shape[next];
+  }
+  for (int64_t i = 0; i < axes; ++i) {
+    const Axis& found = all[static_cast<size_t>(i)];
+    if (i == at) {
+      along_ = found;
+    } else {
+      others_.push_back(found);
+      matrix_rows_ = found.length;
+    }
+  }
+  cols_ = along_.length;
   rows_ = cols_ == 0 ? 0 : array.elements() / cols_;
+}
+
+std::vector<int64_t> ArrayRows::begins() const {
+  std::vector<int64_t> out = {0};
+  if (rows_ == 0) return {};
+  for (const Axis& axis : others_) {
+    std::vector<int64_t> next;
+    next.reserve(out.size() * static_cast<size_t>(axis.length));
+    for (const int64_t begin : out) {
+      for (int64_t i = 0; i < axis.length; ++i) next.push_back(begin + i * axis.stride);
+    }
+    out = std::move(next);
+  }
+  return out;
+}
+
+bool ArrayRows::contiguous() const {
+  int64_t stride = along_.length;
+  if (along_.length > 1 && along_.stride != 1) return false;
+  for (size_t i = others_.size(); i-- > 0;) {
+    if (others_[i].length > 1 && others_[i].stride != stride) return false;
+    stride *= others_[i].length;
+  }
+  return true;
 }
 
 std::vector<float> ArrayRows::read(ThreadPool* pool) const {
   std::vector<float> stored = values_of<float>(*array_, 0, rows_ * cols_, pool);
-  if (contiguous_) return stored;
+  if (contiguous()) return stored;
   std::vector<float> out(stored.size());
-  for (int64_t c = 0; c < cols_; ++c) {
-    for (int64_t r = 0; r < rows_; ++r)
-      out[static_cast<size_t>(r * cols_ + c)] = stored[static_cast<size_t>(c * rows_ + r)];
+  auto to = out.begin();
+  for (const int64_t begin : begins()) {
+    for (int64_t c = 0; c < cols_; ++c) *to++ = stored[static_cast<size_t>(begin + c * along_.stride)];
   }
   return out;
 }
 
 std::vector<float> ArrayRows::in_file_order(std::vector<float> rows) const {
   LOWBIT_CHECK(std::ssize(rows) == rows_ * cols_);
-  if (contiguous_) return rows;
+  if (contiguous()) return rows;
   std::vector<float> out(rows.size());
-  for (int64_t c = 0; c < cols_; ++c) {
-    for (int64_t r = 0; r < rows_; ++r)
-      out[static_cast<size_t>(c * rows_ + r)] = rows[static_cast<size_t>(r * cols_ + c)];
+  auto from = rows.begin();
+  for (const int64_t begin : begins()) {
+    for (int64_t c = 0; c < cols_; ++c) out[static_cast<size_t>(begin + c * along_.stride)] = *from++;
   }
   return out;
 }

@@ -25,7 +25,9 @@ Result<std::vector<float>> cast_rows(const formats::Format& format, const Sample
                                      ThreadPool* pool) {
   LOWBIT_TRY(check_rule(format, way));
   std::vector<float> out(all.values.size());
-  if (!out.empty()) formats::cast_blocks(format, all.values, all.cols, out, options_of(way, pool));
+  formats::BlockOptions options = options_of(way, pool);
+  options.rows = all.matrix_rows;
+  if (!out.empty()) formats::cast_blocks(format, all.values, all.cols, out, options);
   return out;
 }
 

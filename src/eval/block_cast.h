@@ -14,15 +14,15 @@
 
 namespace lowbit::eval {
 
-// Scales of each block by a rule, as hardware converts an array: of formats with one level of symmetric scales, and
-// perhaps one for the whole tensor (formats/block.h).
+// Scales of each block by a rule, as hardware converts an array: of formats whose scales are symmetric
+// (formats/block.h).
 struct ByRule {
   formats::ScaleRule rule = formats::ScaleRule::automatic;
   formats::CastPolicy policy;
   uint64_t seed = 0;
 };
-// As weights are quantized, to nearest even: any block format. amax: scales from the extreme values of each group
-// (method rtn); error: the search for the least squared error.
+// As weights are quantized, to nearest even: any block format but those of blocks of several rows. amax: scales from
+// the extreme values of each group (method rtn); error: the search for the least squared error.
 struct ByQuantizer {
   quant::ScaleSearch search = quant::ScaleSearch::amax;
 };

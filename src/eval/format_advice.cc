@@ -26,6 +26,7 @@ std::vector<float> part_of(const Samples& samples, Samples& part) {
   if (std::ssize(samples.values) <= kMostMeasured) return {samples.values.begin(), samples.values.end()};
   part.cols = std::min(samples.cols, kMostMeasured);
   part.rows = std::min(samples.rows, kMostMeasured / part.cols);
+  part.matrix_rows = 0;
   std::vector<float> values;
   for (int64_t r = 0; r < part.rows; ++r) {
     const auto begin = static_cast<size_t>(r * samples.rows / part.rows * samples.cols);

@@ -162,7 +162,7 @@ Result<double> relative_error(const formats::Format& format, const Samples& samp
   LOWBIT_CHECK(options.pool != nullptr && options.block > 0 &&
                std::ssize(samples.values) == samples.rows * samples.cols);
   const std::vector<float> values = finite_values(samples.values);
-  const Samples finite{values, samples.rows, samples.cols};
+  const Samples finite{values, samples.rows, samples.cols, samples.matrix_rows};
   const double signal = sum_of_squares(values);
   double error = 0.0;
   if (format.is_plain() && options.scaling != Scaling::none) {
@@ -187,7 +187,7 @@ double true_bits(const formats::Format& format, int64_t rows, int64_t cols) {
   for (const formats::ScaleLevel& level : format.levels) {
     const int entry =
         level.scale.bits + (level.minimum ? level.minimum->bits : 0) + (level.zero_point ? format.element.bits : 0);
-    double entries = static_cast<double>(rows);
+    auto entries = static_cast<double>(ceil_div(rows, level.rows));
     if (level.group > 0) entries *= static_cast<double>(ceil_div(cols, level.group));
     if (level.group == formats::kGroupTensor) entries = 1.0;
     bits += entry * entries / elements;

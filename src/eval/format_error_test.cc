@@ -134,6 +134,9 @@ TEST(FormatError, TrueBitsCountEveryScale) {
   EXPECT_EQ(true_bits(format("int4/row:f32"), 3, 64), 4.5);
   EXPECT_EQ(true_bits(format("uint4/32:f16+zp"), 1, 32), 4 + 20.0 / 32);
   EXPECT_EQ(true_bits(format("nvfp4"), 2, 16), 4.5 + 1.0);
+  EXPECT_EQ(true_bits(format("mx6"), 3, 32), 6.0);
+  EXPECT_EQ(true_bits(format("e4m3fn/128x128:f32"), 256, 256), 8 + 32.0 / (128 * 128));
+  EXPECT_EQ(true_bits(format("e4m3fn/128x128:f32"), 130, 64), 8 + 2 * 32.0 / (130 * 64));
 }
 
 TEST(FormatAdvice, RanksByBitsAndError) {

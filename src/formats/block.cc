@@ -9,6 +9,8 @@
 #include "base/check.h"
 #include "base/named_list.h"
 #include "formats/array_plans.h"
+#include "formats/block_levels.h"
+#include "formats/block_scale.h"
 #include "formats/codes.h"
 #include "formats/exact.h"
 
@@ -21,132 +23,6 @@ constexpr std::string_view kRuleNames[] = {"automatic", "floor",       "ceil", "
 // Blocks given to a kernel at a time.
 constexpr int64_t kBlocksAtOnce = 128;
 
-bool is_power_of_two(const ElementFormat& scale) {
-  return scale.kind == ElementKind::floating && scale.mantissa_bits == 0 && !scale.is_signed;
-}
-
-double largest_value(const ElementFormat& element) {
-  return std::fabs(decode_exact(element, element.max_code()).to_double());
-}
-
-ScaleRule rule_of(const Format& format, const BlockOptions& options) {
-  if (options.rule != ScaleRule::automatic) return options.rule;
-  return is_power_of_two(format.levels[0].scale) ? ScaleRule::threshold : ScaleRule::amax;
-}
-
-// The step below the largest value.
-double last_step(const ElementFormat& element) {
-  const double most = largest_value(element);
-  const double below =
-      decode_exact(element, encode(element, std::nextafter(most, 0.0), {Rounding::down, {}})).to_double();
-  return most - below;
-}
-
-// Bits behind the point of the element's significand, as the rule `even` counts them.
-int mantissa_of(const ElementFormat& element) {
-  return element.kind == ElementKind::floating ? element.mantissa_bits : std::max(element.bits - 2, 0);
-}
-
-// Everything about a format that the choice of a scale needs.
-struct Chooser {
-  const Format& format;
-  const ElementFormat& element;
-  const ElementFormat& scale;
-  ScaleRule rule;
-  double most;       // m
-  int exponent;      // e
-  double threshold;  // t
-  bool below;        // a == t s is allowed: below the first power of two beyond m
-  int mantissa;
-
-  Chooser(const Format& f, const BlockOptions& options)
-      : format(f),
-        element(f.element),
-        scale(f.levels[0].scale),
-        rule(rule_of(f, options)),
-        most(largest_value(element)),
-        exponent(element.max_exponent()),
-        mantissa(mantissa_of(element)) {
-    threshold = rule == ScaleRule::round_up ? most
-                : options.threshold > 0     ? options.threshold
-                                            : most + 0.625 * last_step(element);
-    below = threshold < std::ldexp(1.0, exponent + 1);
-  }
-
-  // The exponent of a power-of-two scale; a > 0.
-  int power(double a) const {
-    const int floor = std::ilogb(a);
-    switch (rule) {
-      case ScaleRule::ceil:
-        return floor + (std::ldexp(1.0, floor) == a ? 0 : 1) - exponent;
-      case ScaleRule::even:
-        return std::ilogb(a + std::ldexp(1.0, floor - mantissa - 1)) - exponent;
-      case ScaleRule::round_up:
-      case ScaleRule::threshold: {
-        int up = 0;
-        const double part = std::frexp(a / threshold, &up);  // in [1/2, 1)
-        return part == 0.5 && below ? up - 1 : up;
-      }
-      default:
-        return floor - exponent;
-    }
-  }
-
-  // The scale before it is stored, of rules that need no trial.
-  double wanted(double a, float outer) const {
-    if (rule == ScaleRule::amax)
-      return a / static_cast<double>(static_cast<float>(most * static_cast<double>(outer)));
-    const double power_of_two = std::ldexp(1.0, power(a));
-    const double factor = rule == ScaleRule::four_thirds ? 4.0 / 3.0 : 1.0;
-    return power_of_two * factor / static_cast<double>(outer);
-  }
-
-  uint32_t stored(double s) const { return encode(scale, s, {Rounding::nearest_even, Saturation::finite}); }
-  float total(uint32_t code, float outer) const { return scale.decode(code) * outer; }
-
-  double squared_error(std::span<const float> block, float total_scale, const CastPolicy& policy) const {
-    double sum = 0;
-    for (const float x : block) {
-      if (!std::isfinite(x)) continue;
-      const double q = total_scale != 0 ? static_cast<double>(x) / static_cast<double>(total_scale) : 0.0;
-      const double d =
-          static_cast<double>(x) - static_cast<double>(element.decode(encode(element, q, policy)) * total_scale);
-      sum += d * d;
-    }
-    return sum;
-  }
-
-  // The code with the least squared error; the first of equals.
-  uint32_t best_of(std::span<const uint32_t> codes, std::span<const float> block, float outer) const {
-    uint32_t best = codes[0];
-    double least = std::numeric_limits<double>::infinity();
-    for (const uint32_t code : codes) {
-      const double error = squared_error(block, total(code, outer), {});
-      if (error < least) {
-        least = error;
-        best = code;
-      }
-    }
-    return best;
-  }
-
-  uint32_t choose(std::span<const float> block, double a, float outer) const {
-    if (a == 0) return stored(0.0);
-    std::vector<uint32_t> codes;
-    if (rule == ScaleRule::four_over_six) {
-      codes = {stored(a / 6 / static_cast<double>(outer)), stored(a / 4 / static_cast<double>(outer))};
-    } else if (rule == ScaleRule::mean_square && is_power_of_two(scale)) {
-      for (const int k : {1, 0, -1})
-        codes.push_back(stored(std::ldexp(1.0, power(a) + k) / static_cast<double>(outer)));
-    } else if (rule == ScaleRule::mean_square) {
-      for (int k = 60; k >= 25; --k) codes.push_back(stored(a / most * (k / 50.0) / static_cast<double>(outer)));
-    } else {
-      return stored(wanted(a, outer));
-    }
-    return best_of(codes, block, outer);
-  }
-};
-
 // The plan of the elements that give the codes of a float for numbers that are not negative; signed ones have those
 // of the unsigned.
 std::optional<MagicCast> positive_plan(ElementFormat scale) {
@@ -155,18 +31,6 @@ std::optional<MagicCast> positive_plan(ElementFormat scale) {
   scale.is_signed = true;
   if (!has_magic(scale, {}) || scale.subnormals != Subnormals::gradual || !scale.has_zero) return std::nullopt;
   return magic_plan(scale, {});
-}
-
-double greatest_finite(std::span<const float> block) {
-  double a = 0;
-  for (const float x : block) {
-    if (std::isfinite(x)) a = std::max(a, static_cast<double>(std::fabs(x)));
-  }
-  return a;
-}
-
-bool holds_nan(std::span<const float> block) {
-  return std::any_of(block.begin(), block.end(), [](float x) { return std::isnan(x); });
 }
 
 // ---- one array ---------------------------------------------------------------------------------------------------
@@ -258,16 +122,14 @@ class Converter {
     return (scale_values_.empty() ? chooser_.scale.decode(code) : scale_values_[code]) * outer_;
   }
 
-  // a_T / (m S), S the largest inner scale (256 for four over six, so that 3/2 of it is there too).
+  // a_T / (m S), S the largest inner scale.
   float tensor_scale() const {
     uint32_t bits = 0;
     array_kernels(options_.array.isa).blocks.amax(values_.data(), std::ssize(values_), 1, &bits);
     // An infinity or a NaN among them: the slow way.
     const double a = bits < 0x7F800000u ? static_cast<double>(bits_float(bits)) : greatest_finite(values_);
-    double inner = decode_exact(chooser_.scale, chooser_.scale.max_code()).to_double();
-    if (chooser_.rule == ScaleRule::four_over_six) inner = std::min(inner, 256.0);
     const ElementFormat& stored = format_.levels[1].scale;
-    const float s = stored.decode(encode(stored, a / (chooser_.most * inner)));
+    const float s = stored.decode(encode(stored, a / Chooser(format_, options_, 1).most));
     return s > 0 ? s : 1.0f;
   }
 
@@ -408,32 +270,26 @@ std::span<const std::string_view> scale_rule_names() { return kRuleNames; }
 
 Status check_block_format(const Format& format, const BlockOptions& options) {
   const std::string name = print(format);
-  const size_t levels = format.levels.size();
-  const bool shape = levels == 1
-                         ? format.levels[0].group != kGroupTensor
-                         : levels == 2 && format.levels[0].group > 0 && format.levels[1].group == kGroupTensor;
-  if (!shape || format.has_minimum() || format.has_zero_point()) {
+  if (format.is_plain()) return errorf("format {}: found no scales, expected blocks", name);
+  if (format.has_minimum() || format.has_zero_point()) {
     return errorf(
-        "format {}: found scales that need a search, expected groups or rows with a symmetric scale, and "
-        "perhaps one scale of the tensor",
-        name);
+        "format {}: found a {}, which needs a search, expected symmetric scales (lowbit quantize takes all formats)",
+        name, format.has_minimum() ? "minimum" : "zero point");
   }
   for (const ScaleLevel& level : format.levels) {
-    if (level.scale.kind != ElementKind::floating) {
-      return errorf("format {}: found a scale {}, expected a float", name, print(level.scale));
+    if (!(level.scale.max_value() > 0)) {
+      return errorf("format {}: found no positive value in the scale {}", name, print(level.scale));
     }
   }
   if (format.element.bits > 8)
     return errorf("format {}: found an element of {} bits, expected at most 8", name, format.element.bits);
   const ElementFormat& element = format.element;
   if (!(element.max_value() > 0)) return errorf("format {}: found no positive value in the element", name);
-  const bool power = is_power_of_two(format.levels[0].scale);
-  const ScaleRule rule = rule_of(format, options);
-  if (rule == ScaleRule::four_thirds && power) {
+  if (options.rule == ScaleRule::four_thirds && is_power_of_two(format.levels[0].scale)) {
     return errorf("format {}: found the rule four-thirds, whose scales are no powers of two, and the scale {}", name,
                   print(format.levels[0].scale));
   }
-  if (rule == ScaleRule::four_over_six && element.max_value() != 6.0f) {
+  if (options.rule == ScaleRule::four_over_six && element.max_value() != 6.0f) {
     return errorf("format {}: found the rule four-over-six, expected it with e2m1 alone", name);
   }
   if (options.threshold < 0 || !std::isfinite(options.threshold)) {
@@ -442,17 +298,37 @@ Status check_block_format(const Format& format, const BlockOptions& options) {
   return {};
 }
 
-uint32_t choose_scale(const Format& format, std::span<const float> block, float outer, const BlockOptions& options) {
-  return Chooser(format, options).choose(block, greatest_finite(block), outer);
+uint32_t choose_scale(const Format& format, std::span<const float> block, float outer, const BlockOptions& options,
+                      size_t level) {
+  return Chooser(format, options, level).choose(block, greatest_finite(block), outer);
 }
 
-Blocks encode_blocks(const Format& format, std::span<const float> values, int64_t cols, const BlockOptions& options) {
+namespace {
+
+// One level in groups or rows, and perhaps the tensor's: what Converter knows.
+bool is_single(const Format& format) {
+  const std::vector<ScaleLevel>& levels = format.levels;
+  const auto real = [](const ScaleLevel& level) { return level.scale.kind == ElementKind::floating; };
+  if (levels[0].rows > 1 || levels[0].group == kGroupTensor || !real(levels[0])) return false;
+  return levels.size() == 1 || (levels.size() == 2 && levels[0].group > 0 && levels[1].group == kGroupTensor &&
+                                real(levels[1]) && !is_power_of_two(levels[1].scale));
+}
+
+void check_call(const Format& format, std::span<const float> values, int64_t cols, const BlockOptions& options) {
   LOWBIT_CHECK(check_block_format(format, options).ok());
-  LOWBIT_CHECK(cols > 0 && static_cast<int64_t>(values.size()) % cols == 0);
+  LOWBIT_CHECK(cols > 0 && std::ssize(values) % cols == 0 && options.rows >= 0);
+  LOWBIT_CHECK(options.rows == 0 || std::ssize(values) / cols % options.rows == 0);
+}
+
+}  // namespace
+
+Blocks encode_blocks(const Format& format, std::span<const float> values, int64_t cols, const BlockOptions& options) {
+  check_call(format, values, cols, options);
+  if (!is_single(format)) return encode_levels(format, values, cols, options);
   const Converter converter(format, values, cols, options);
   Blocks out;
   out.cols = cols;
-  out.rows = static_cast<int64_t>(values.size()) / cols;
+  out.rows = out.matrix_rows = static_cast<int64_t>(values.size()) / cols;
   out.group = converter.group();
   out.tensor_scale = converter.outer();
   out.codes.resize(values.size());
@@ -463,6 +339,7 @@ Blocks encode_blocks(const Format& format, std::span<const float> values, int64_
 
 void decode_blocks(const Format& format, const Blocks& blocks, std::span<float> out, const ArrayOptions& options) {
   LOWBIT_CHECK(out.size() == blocks.codes.size() && static_cast<int64_t>(out.size()) == blocks.rows * blocks.cols);
+  if (!is_single(format)) return decode_levels(format, blocks, out, options);
   decode_array(format.element, std::span(blocks.codes), out, options);
   const ElementFormat& scale = format.levels[0].scale;
   const int64_t per_row = ceil_div(blocks.cols, blocks.group);
@@ -476,8 +353,9 @@ void decode_blocks(const Format& format, const Blocks& blocks, std::span<float> 
 
 void cast_blocks(const Format& format, std::span<const float> values, int64_t cols, std::span<float> out,
                  const BlockOptions& options) {
-  LOWBIT_CHECK(check_block_format(format, options).ok() && out.size() == values.size());
-  LOWBIT_CHECK(cols > 0 && static_cast<int64_t>(values.size()) % cols == 0);
+  check_call(format, values, cols, options);
+  LOWBIT_CHECK(out.size() == values.size());
+  if (!is_single(format)) return cast_levels(format, values, cols, out, options);
   Converter(format, values, cols, options).run(out.data(), nullptr);
 }
 

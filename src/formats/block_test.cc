@@ -153,8 +153,14 @@ TEST(Block, SpecialBlocks) {
 TEST(Block, WhatIsNoBlockFormatSaysWhy) {
   BlockOptions options;
   for (const char* name :
-       {"int4/128:f16+zp", "q4_k", "q4_1", "e4m3fn", "fix16.8/32", "int4/32:uint6/256", "e4m3fn/tensor:f32"}) {
+       {"int4/128:f16+zp", "q4_k", "q4_1", "q2_k", "e4m3fn", "fix16.8/32", "int1/32", "int4/32:int1/64"}) {
     EXPECT_FALSE(check_block_format(format(name), options).ok()) << name;
+  }
+  for (const char* name : {"q4_k", "q4_1", "int4/128:f16+zp"}) {
+    EXPECT_NE(check_block_format(format(name), options).message().find("lowbit quantize"), std::string::npos) << name;
+  }
+  for (const char* name : {"int4/32:uint6/256", "e4m3fn/tensor:f32", "q3_k", "mx9", "e4m3fn/128x128:f32"}) {
+    EXPECT_TRUE(check_block_format(format(name), options).ok()) << name;
   }
   options.rule = ScaleRule::four_over_six;
   EXPECT_FALSE(check_block_format(format("mxfp8"), options).ok());

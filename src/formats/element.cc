@@ -170,7 +170,7 @@ double bits_per_element(const Format& format) {
     if (level.group <= 0) continue;
     const int more =
         level.scale.bits + (level.minimum ? level.minimum->bits : 0) + (level.zero_point ? format.element.bits : 0);
-    bits += static_cast<double>(more) / static_cast<double>(level.group);
+    bits += more / (static_cast<double>(level.group) * static_cast<double>(level.rows));
   }
   return bits;
 }

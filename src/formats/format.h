@@ -5,6 +5,7 @@
 //   int4/128:f16+zp                    groups of 128 along the reduction, an fp16 scale and a zero point each
 //   uint4/32:uint6+uint6/256:f16+f16   super-blocks: 6-bit scales and minima, scaled again every 256
 //   e2m1/16:e4m3fn/tensor:f32          NVFP4
+//   e4m3fn/128x128:f32                 one scale for each 128 rows of 128 elements
 //
 // The value of a code q under scale s, zero point z, minimum m (each already combined over the levels):
 //   fma(value(q), s, m)      or      float(int(q) - int(z)) * s
@@ -138,6 +139,7 @@ struct ScaleLevel {
   ElementFormat scale;
   std::optional<ElementFormat> minimum;  // a real number added: its format
   bool zero_point = false;               // an integer code of the element's own kind; innermost level only
+  int64_t rows = 1;  // of the matrix that share the scale: more than 1 only in conversions of arrays (block.h)
 
   bool operator==(const ScaleLevel&) const = default;
 };
@@ -151,6 +153,10 @@ struct Format {
   bool has_minimum() const { return !levels.empty() && levels[0].minimum.has_value(); }
   bool has_zero_point() const { return !levels.empty() && levels[0].zero_point; }
 };
+
+// A matrix that is packed, multiplied or written to a file has scales within its rows. The error says what has blocks
+// of several rows.
+Status check_rows_apart(const Format& format);
 
 // Bits of a code and of its share of the scales, minima and zero points of groups; those of rows and tensors count 0.
 double bits_per_element(const Format& format);

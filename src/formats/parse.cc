@@ -22,6 +22,12 @@ std::string quoted(std::string_view text) {
   return out + (text.size() > 60 ? "...\"" : "\"");
 }
 
+std::string print_group(const ScaleLevel& level) {
+  if (level.group == kGroupRow) return "row";
+  if (level.group == kGroupTensor) return "tensor";
+  return level.rows == 1 ? fmt::format("{}", level.group) : fmt::format("{}x{}", level.rows, level.group);
+}
+
 class Parser {
  public:
   Parser(std::string_view original, std::string text) : original_(original), text_(std::move(text)) {}
@@ -124,26 +130,51 @@ class Parser {
                                 : fmt::format("{}; nearest names: {}", role, nearest));
   }
 
-  Result<int64_t> group(const Format& so_far) {
+  // The number that a text is, 1 to kLargestGroup; 0 where it is none.
+  static int64_t group_number(std::string_view text) {
+    int64_t value = 0;
+    for (const char c : text) {
+      if (c < '0' || c > '9' || value > kLargestGroup) return 0;
+      value = value * 10 + (c - '0');
+    }
+    return text.empty() || text[0] == '0' || value > kLargestGroup ? 0 : value;
+  }
+
+  // Sets the group and the rows of a level: "32", "128x128", "row" or "tensor".
+  Status group(const Format& so_far, ScaleLevel& out) {
     const std::string_view name = word();
     const size_t start = at_;
-    const int64_t before = so_far.levels.empty() ? 1 : so_far.levels.back().group;
+    const ScaleLevel* inner = so_far.levels.empty() ? nullptr : &so_far.levels.back();
     const std::string written = name.empty() ? found() : quoted(original_.substr(start, name.size()));
     at_ += name.size();
-    if (before == kGroupTensor) return fail(start, written, "the end, as nothing lies outside the tensor");
-    if (name == "tensor") return kGroupTensor;
-    if (before == kGroupRow) return fail(start, written, "\"tensor\", the only group outside a row");
-    if (name == "row") return kGroupRow;
-    int64_t value = 0;
-    for (const char c : name) {
-      if (c < '0' || c > '9' || value > kLargestGroup) value = kLargestGroup + 1;
-      if (value <= kLargestGroup) value = value * 10 + (c - '0');
+    if (inner != nullptr && inner->group == kGroupTensor) {
+      return fail(start, written, "the end, as nothing lies outside the tensor");
     }
-    if (name.empty() || name[0] == '0' || value > kLargestGroup) {
-      return fail(start, written, "a group (1 to 1048576 elements, row or tensor)");
+    if (name == "tensor") {
+      out.group = kGroupTensor;
+      return {};
     }
-    if (value % before != 0) return fail(start, written, fmt::format("a multiple of the inner group {}", before));
-    return value;
+    if (inner != nullptr && inner->group == kGroupRow) {
+      return fail(start, written, "\"tensor\", the only group outside a row");
+    }
+    if (name == "row") {
+      if (inner != nullptr && inner->rows > 1) {
+        return fail(start, written, "\"tensor\" or blocks of rows, as the inner blocks span several rows");
+      }
+      out.group = kGroupRow;
+      return {};
+    }
+    const size_t cross = name.find('x');
+    if (cross != std::string_view::npos) out.rows = group_number(name.substr(0, cross));
+    out.group = group_number(cross == std::string_view::npos ? name : name.substr(cross + 1));
+    if (out.group == 0 || out.rows == 0) {
+      return fail(start, written, "a group (1 to 1048576 elements, rows x elements, row or tensor)");
+    }
+    if (inner == nullptr) return {};
+    if (out.group % inner->group != 0 || out.rows % inner->rows != 0) {
+      return fail(start, written, fmt::format("a multiple of the inner group {}", print_group(*inner)));
+    }
+    return {};
   }
 
   Result<ElementFormat> scale(std::string_view role) {
@@ -158,7 +189,7 @@ class Parser {
 
   Result<ScaleLevel> level(const Format& so_far) {
     ScaleLevel out;
-    LOWBIT_ASSIGN(out.group, group(so_far));
+    LOWBIT_TRY(group(so_far, out));
     scale_at_.push_back(at_);
     out.scale = *find_named_element("f16");
     if (done() || text_[at_] != ':') return out;
@@ -199,11 +230,6 @@ Result<Parser> prepare(std::string_view text) {
   return Parser(text, lower_case(text));
 }
 
-std::string print_group(int64_t group) {
-  if (group == kGroupRow) return "row";
-  return group == kGroupTensor ? "tensor" : fmt::format("{}", group);
-}
-
 }  // namespace
 
 Result<Format> parse_format(std::string_view text) {
@@ -217,11 +243,23 @@ Result<ElementFormat> parse_element(std::string_view text) {
   return parser.single_element();
 }
 
+Status check_rows_apart(const Format& format) {
+  for (const ScaleLevel& level : format.levels) {
+    if (level.rows == 1) continue;
+    return errorf(
+        "format {}: found blocks of {} rows, which arrays are cast to (lowbit cast); expected groups within a row, "
+        "as "
+        "{} for a matrix that is stored",
+        print(format), level.rows, level.group);
+  }
+  return {};
+}
+
 std::string print(const Format& format) {
   if (const std::string_view alias = alias_of(format); !alias.empty()) return std::string(alias);
   std::string out = print(format.element);
   for (const ScaleLevel& level : format.levels) {
-    out += "/" + print_group(level.group);
+    out += "/" + print_group(level);
     const std::string scale = print(level.scale);
     const bool more = level.zero_point || level.minimum;
     if (scale == "f16" && !more) continue;

@@ -88,6 +88,15 @@ TEST(Parse, PrintsTheShortestName) {
       {"ternary/row:f32", "ternary/row:f32"},
       {"ufix8.4", "ufix8.4"},
       {"q4_0/tensor:f32", nullptr},
+      {"E4M3FN/128X128:f32", "e4m3fn/128x128:f32"},
+      {"e4m3fn/1x128:f32", "e4m3fn/128:f32"},
+      {"e4m3fn/128x1", "e4m3fn/128x1"},
+      {"e2m1/16x16:e4m3fn/tensor:f32", "e2m1/16x16:e4m3fn/tensor:f32"},
+      {"int4/32:uint6/8x64:f16/16x128:f32", "int4/32:uint6/8x64/16x128:f32"},
+      {"int4/16:e4m3fn/row/tensor:f32", "int4/16:e4m3fn/row/tensor:f32"},
+      {"int5sm/2:ue1m0b1finite/16:e8m0", "int5sm/2:ue1m0b1finite/16:e8m0"},
+      {"fix5.3sm/2:ue1m0b1finite/16:e8m0", "mx6"},
+      {"fix4.2sm/16:e8m0", "msfp12"},
   };
   for (const auto& [written, printed] : rows) {
     SCOPED_TRACE(written);
@@ -189,6 +198,14 @@ TEST(Parse, FieldsOfALongFormat) {
   EXPECT_EQ(f->levels[2].group, kGroupTensor);
   EXPECT_EQ(f->levels[2].scale, *parse_element("f32"));
   EXPECT_FALSE(f->levels[2].minimum.has_value());
+  const auto square = parse_format("e2m1/8x16:e4m3fn/tensor:f32");
+  EXPECT_EQ(square->levels[0].rows, 8);
+  EXPECT_EQ(square->levels[0].group, 16);
+  EXPECT_EQ(square->levels[1].rows, 1);
+  EXPECT_EQ(bits_per_element(*square), 4 + 8.0 / 128);
+  EXPECT_FALSE(*square == *parse_format("nvfp4"));
+  EXPECT_TRUE(check_rows_apart(*parse_format("nvfp4")).ok());
+  EXPECT_NE(check_rows_apart(*square).message().find("blocks of 8 rows"), std::string::npos);
   EXPECT_TRUE(parse_format("int4/128:f16+zp")->has_zero_point());
   EXPECT_EQ(parse_format("int4/128")->levels[0].scale, *parse_element("f16"));
   EXPECT_FALSE(*parse_format("int4/128") == *parse_format("int4/128:f16+zp"));
@@ -298,6 +315,15 @@ const Wrong kWrong[] = {
     {"int4/64/32", 9, "multiple of the inner group 64"},
     {"int4/row/32", 10, "the only group outside a row"},
     {"int4/row/row", 10, "the only group outside a row"},
+    {"int4/0x16", 6, "rows x elements"},
+    {"int4/16x", 6, "rows x elements"},
+    {"int4/x16", 6, "rows x elements"},
+    {"int4/4x4x4", 6, "rows x elements"},
+    {"int4/2000000x4", 6, "rows x elements"},
+    {"int4/8x8/12x16", 10, "multiple of the inner group 8x8"},
+    {"int4/8x8/64", 10, "multiple of the inner group 8x8"},
+    {"int4/8x8/row", 10, "the inner blocks span several rows"},
+    {"int4/row/8x8", 10, "the only group outside a row"},
     {"int4/tensor/row", 13, "nothing lies outside"},
     {"int4/tensor/tensor", 13, "nothing lies outside"},
     {"q4_0/256:f16", 1, "block format"},

@@ -6,6 +6,7 @@
 namespace lowbit::tensor {
 
 Status check_castable(const formats::Format& format) {
+  LOWBIT_TRY(formats::check_rows_apart(format));
   const bool simple =
       format.is_plain() || (format.levels.size() == 1 && !format.has_minimum() && !format.has_zero_point() &&
                             format.levels[0].group != formats::kGroupTensor);

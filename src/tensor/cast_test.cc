@@ -59,7 +59,7 @@ TEST(Cast, EmptyAndTinyGroupsBecomeZero) {
 TEST(Cast, WhatNeedsASearchIsRefused) {
   EXPECT_TRUE(check_castable(format("int8/32:f32")).ok());
   EXPECT_TRUE(check_castable(format("bf16")).ok());
-  for (const char* text : {"q4_1", "int4/128:f16+zp", "q4_k", "nvfp4"}) {
+  for (const char* text : {"q4_1", "int4/128:f16+zp", "q4_k", "nvfp4", "e4m3fn/128x128:f32"}) {
     EXPECT_FALSE(check_castable(format(text)).ok()) << text;
   }
 }

@@ -83,6 +83,7 @@ Result<PackedLayout> PackedLayout::of(const Format& format, int64_t rows, int64_
   if (!is_storable(bits)) {
     return errorf("elements of {} bits cannot be stored; expected 1 to 16 or 32 bits", bits);
   }
+  LOWBIT_TRY(formats::check_rows_apart(format));
   for (size_t i = 0; i < format.levels.size(); ++i) LOWBIT_TRY(check_level(format, i));
   const Error too_large = errorf("a matrix of {} x {} elements is too large", rows, cols);
   const uint64_t row_blocks = (static_cast<uint64_t>(rows) + kRowBlock - 1) / kRowBlock;

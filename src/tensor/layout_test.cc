@@ -194,6 +194,16 @@ TEST(PackedBytes, Floats) {
   EXPECT_EQ(bytes_of(*matrix, 64, 8), (std::vector<int>{0, 0, 0, 0xc0, 0, 0, 0x40, 0x40}));
 }
 
+// Nothing that is stored or multiplied comes past this.
+TEST(PackedLayout, ScalesOfSeveralRowsAreRefused) {
+  for (const char* text : {"e4m3fn/128x128:f32", "e2m1/16x16:e4m3fn/tensor:f32", "int4/16/2x32"}) {
+    const auto layout = PackedLayout::of(*formats::parse_format(text), 256, 256);
+    ASSERT_FALSE(layout.ok()) << text;
+    EXPECT_NE(layout.message().find(text), std::string::npos) << layout.message();
+    EXPECT_NE(layout.message().find("expected groups within a row"), std::string::npos) << layout.message();
+  }
+}
+
 TEST(PackedBytes, SixBitScalesAndZeroPoints) {
   Format format{integer(4), {ScaleLevel{4, integer(6), std::nullopt, true}}};
   PackedMatrix matrix = *PackedMatrix::allocate(format, 4, 8);
