@@ -49,13 +49,23 @@ struct DotStretch {
   int32_t weight_group, activation_group;
 };
 
-// What activations bring to their stretches: [tokens][stride] each, one entry for each stretch.
+// What activations bring to their stretches, one entry for each token and stretch.
 struct StretchSums {
   const float* scales;    // of the activations
   const int32_t* sums;    // sum(s8)
-  const int32_t* starts;  // a constant of the element times that sum; null: 0
-  int64_t stride;
+  const int32_t* starts;  // a constant of the element times that sum
 };
+
+// Tokens are taken in tiles of nearly equal size of at most `most`. Calls visit(first token, tokens) for each.
+template <class Visit>
+static inline void for_each_tile(int64_t tokens, int64_t most, const Visit& visit) {
+  int64_t token = 0;
+  for (int64_t tiles = (tokens + most - 1) / most; tiles > 0; --tiles) {
+    const int64_t size = (tokens - token + tiles - 1) / tiles;
+    visit(token, size);
+    token += size;
+  }
+}
 
 // What ends a stretch: for each output
 //   sum = sum(u8 * s8) + start + offset[weight group] * sum(s8)     exact
@@ -71,17 +81,18 @@ struct StretchArgs {
   StretchSums activations;
 };
 
-// Integer products of `blocks` row blocks, unpacked, with `tokens` rows of activations.
+// Integer products of `blocks` row blocks, unpacked, with `tokens` rows of activations. These lie by tiles of
+// for_each_tile(tokens, kTokenTile): codes [tile][unit][token of the tile][4], entries of stretches
+// [tile][stretch][token of the tile].
 struct DotArgs {
   StretchArgs stretch;
   const uint8_t* panels;
-  int64_t panel_step;  // bytes of a row block's panel
-  int64_t first_unit;  // of the panels; activations begin with unit 0
+  int64_t units;       // of each panel and of each token
+  int64_t first_unit;  // of both in the row
   int64_t blocks;
   bool signed_codes;  // the panel's largest code is beyond the ISA's dot(): use code - 128 (starts account for it)
   int64_t tokens;
   const int8_t* codes;
-  int64_t code_stride;
   int64_t plane;  // 0: a code of an activation is one byte; else 128 * (the byte `plane` behind) + byte
   bool resume;    // out holds the sums of the stretches before
   float* out;     // [tokens][out_stride], 16 written for each block
@@ -89,7 +100,7 @@ struct DotArgs {
 };
 
 // The same of one row block straight from its packed codes, for stretches of 16 columns or multiples of 32, activations
-// of one byte, and maps of at most 64 entries. All stretches but the last have `stretch_units` units.
+// of one byte, and maps of at most 64 entries. Codes are [token][code_stride], entries [token][stretch]. All stretches but the last have `stretch_units` units.
 struct FusedArgs {
   StretchArgs stretch;
   const uint8_t* packed;

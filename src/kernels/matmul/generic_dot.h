@@ -5,79 +5,74 @@
 
 namespace lowbit::kernels {
 
-// acc after a stretch with these exact sums of products. s: number of the stretch; block: of those of `g`.
-template <class S>
-static inline typename S::Float end_stretch(const StretchArgs& g, int64_t s, int64_t block, int64_t token,
+// acc after a stretch with these exact sums of products. block: of those of `g`; entry: of its activations. More: there
+// are offsets or minima.
+template <class S, bool More>
+static inline typename S::Float end_stretch(const StretchArgs& g, int64_t weight_group, int64_t block, int64_t entry,
                                             typename S::Int sum, typename S::Float acc) {
-  const DotStretch& stretch = g.stretches[s];
-  const int64_t at = block * g.group_step + int64_t{16} * stretch.weight_group;
-  const int64_t entry = token * g.activations.stride + s;
-  const float activation = g.activations.scales[entry];
-  if (g.offsets != nullptr) {
+  const int64_t at = block * g.group_step + 16 * weight_group;
+  const typename S::Float activation = S::broadcast(g.activations.scales[entry]);
+  if constexpr (More) {
     const int32_t total = g.activations.sums[entry];
-    sum = S::int_add(sum, S::int_mul(S::int_load(g.offsets + at), S::int_broadcast(total)));
+    if (g.offsets != nullptr) {
+      sum = S::int_add(sum, S::int_mul(S::int_load(g.offsets + at), S::int_broadcast(total)));
+    }
+    acc = S::fma(S::to_float(sum), S::mul(S::load(g.scales + at), activation), acc);
+    if (g.minimums == nullptr) return acc;
+    return S::fma(S::broadcast(static_cast<float>(total)), S::mul(S::load(g.minimums + at), activation), acc);
   }
-  acc = S::fma(S::to_float(sum), S::mul(S::load(g.scales + at), S::broadcast(activation)), acc);
-  if (g.minimums == nullptr) return acc;
-  const auto total = static_cast<float>(g.activations.sums[entry]);
-  return S::fma(S::broadcast(total), S::mul(S::load(g.minimums + at), S::broadcast(activation)), acc);
+  return S::fma(S::to_float(sum), S::mul(S::load(g.scales + at), activation), acc);
 }
 
-template <class S>
-static inline typename S::Int start_of(const StretchArgs& g, int64_t s, int64_t token) {
-  const int32_t* starts = g.activations.starts;
-  return starts == nullptr ? S::int_zero() : S::int_broadcast(starts[token * g.activations.stride + s]);
-}
-
-// Sums over units [begin, end) of the panels for a register tile.
+// Sums over `units` units for a register tile. step: bytes from one row block's panel to the next.
 template <class S, int Blocks, int Tokens, bool Signed>
-static inline void dot_units(const uint8_t* panels, int64_t panel_step, const int8_t* const (&a)[Tokens], int64_t begin,
-                             int64_t end, typename S::Int (&sum)[Blocks][Tokens]) {
-  for (int64_t unit = begin; unit < end; ++unit) {
+static inline void dot_units(const uint8_t* panel, int64_t step, const int8_t* x, int64_t units,
+                             typename S::Int (&sum)[Blocks][Tokens]) {
+  for (; units > 0; --units, panel += 64, x += 4 * Tokens) {
     typename S::Bytes w[Blocks];
-    for (int b = 0; b < Blocks; ++b) w[b] = S::bytes_load(panels + b * panel_step + unit * 64);
+    for (int b = 0; b < Blocks; ++b) w[b] = S::bytes_load(panel + b * step);
     for (int t = 0; t < Tokens; ++t) {
-      const typename S::Bytes x = S::bytes_broadcast4(a[t] + unit * 4);
+      const typename S::Bytes a = S::bytes_broadcast4(x + 4 * t);
       for (int b = 0; b < Blocks; ++b) {
-        sum[b][t] = Signed ? S::dot_signed(sum[b][t], w[b], x) : S::dot(sum[b][t], w[b], x);
+        sum[b][t] = Signed ? S::dot_signed(sum[b][t], w[b], a) : S::dot(sum[b][t], w[b], a);
       }
     }
   }
 }
 
 // A register tile: Blocks row blocks from `block`, Tokens tokens from `token`. Wide: activations of two planes.
-template <class S, int Blocks, int Tokens, bool Signed, bool Wide>
+template <class S, int Blocks, int Tokens, bool Signed, bool Wide, bool More>
 static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
   typename S::Float acc[Blocks][Tokens];
-  const int8_t* a[Tokens];
-  const int8_t* high[Tokens];
   float* out = g.out + token * g.out_stride + 16 * block;
   for (int t = 0; t < Tokens; ++t) {
-    a[t] = g.codes + (token + t) * g.code_stride + 4 * g.first_unit;
-    high[t] = a[t] + g.plane;
     for (int b = 0; b < Blocks; ++b) acc[b][t] = g.resume ? S::load(out + t * g.out_stride + 16 * b) : S::zero();
   }
-  const uint8_t* panels = g.panels + block * g.panel_step;
-  for (int64_t s = 0; s < g.stretch.stretch_count; ++s) {
-    const int64_t begin = g.stretch.stretches[s].begin_unit - g.first_unit;
-    const int64_t end = g.stretch.stretches[s].end_unit - g.first_unit;
+  const int64_t step = 64 * g.units;
+  const uint8_t* panel = g.panels + block * step;
+  const int8_t* x = g.codes + 4 * token * g.units;
+  int64_t entry = token * g.stretch.stretch_count;
+  for (int64_t s = 0; s < g.stretch.stretch_count; ++s, entry += Tokens) {
+    const DotStretch& stretch = g.stretch.stretches[s];
+    const int64_t begin = stretch.begin_unit - g.first_unit, units = stretch.end_unit - stretch.begin_unit;
     typename S::Int sum[Blocks][Tokens];
     for (int t = 0; t < Tokens; ++t) {
-      const typename S::Int start = Wide ? S::int_zero() : start_of<S>(g.stretch, s, token + t);
+      const typename S::Int start = Wide ? S::int_zero() : S::int_broadcast(g.stretch.activations.starts[entry + t]);
       for (int b = 0; b < Blocks; ++b) sum[b][t] = start;
     }
     if constexpr (Wide) {
-      dot_units<S, Blocks, Tokens, Signed>(panels, g.panel_step, high, begin, end, sum);
+      dot_units<S, Blocks, Tokens, Signed>(panel + 64 * begin, step, x + g.plane + 4 * Tokens * begin, units, sum);
       for (int t = 0; t < Tokens; ++t) {
+        const typename S::Int start = S::int_broadcast(g.stretch.activations.starts[entry + t]);
         for (int b = 0; b < Blocks; ++b) {
-          sum[b][t] = S::int_add(S::int_mul(sum[b][t], S::int_broadcast(128)), start_of<S>(g.stretch, s, token + t));
+          sum[b][t] = S::int_add(S::int_mul(sum[b][t], S::int_broadcast(128)), start);
         }
       }
     }
-    dot_units<S, Blocks, Tokens, Signed>(panels, g.panel_step, a, begin, end, sum);
+    dot_units<S, Blocks, Tokens, Signed>(panel + 64 * begin, step, x + 4 * Tokens * begin, units, sum);
     for (int b = 0; b < Blocks; ++b) {
       for (int t = 0; t < Tokens; ++t) {
-        acc[b][t] = end_stretch<S>(g.stretch, s, block + b, token + t, sum[b][t], acc[b][t]);
+        acc[b][t] = end_stretch<S, More>(g.stretch, stretch.weight_group, block + b, entry + t, sum[b][t], acc[b][t]);
       }
     }
   }
@@ -87,48 +82,52 @@ static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
 }
 
 // The tile of `size` tokens, at most Most.
-template <class S, int Blocks, int Most, bool Signed, bool Wide>
+template <class S, int Blocks, int Most, bool Signed, bool Wide, bool More>
 static inline void dot_tile_of(int64_t size, const DotArgs& g, int64_t block, int64_t token) {
   if constexpr (Most > 0) {
-    if (size == Most) return dot_tile<S, Blocks, Most, Signed, Wide>(g, block, token);
-    dot_tile_of<S, Blocks, Most - 1, Signed, Wide>(size, g, block, token);
+    if (size == Most) return dot_tile<S, Blocks, Most, Signed, Wide, More>(g, block, token);
+    dot_tile_of<S, Blocks, Most - 1, Signed, Wide, More>(size, g, block, token);
   }
 }
 
-// All tokens, in tiles of nearly equal size.
-template <class S, int Blocks, int Most, bool Signed, bool Wide>
+template <class S, int Blocks, int Most, bool Signed, bool Wide, bool More>
 static inline void dot_tokens(const DotArgs& g, int64_t block) {
-  int64_t token = 0;
-  for (int64_t tiles = (g.tokens + Most - 1) / Most; tiles > 0; --tiles) {
-    const int64_t size = (g.tokens - token + tiles - 1) / tiles;
-    dot_tile_of<S, Blocks, Most, Signed, Wide>(size, g, block, token);
-    token += size;
-  }
+  for_each_tile(g.tokens, Most, [&](int64_t token, int64_t size) {
+    dot_tile_of<S, Blocks, Most, Signed, Wide, More>(size, g, block, token);
+  });
 }
 
-template <class S, bool Signed, bool Wide>
+template <class S, bool Signed, bool Wide, bool More>
 static inline void dot_blocks(const DotArgs& g) {
   int64_t block = 0;
   if constexpr (!Wide && S::kRowTile >= 4) {
     // Few tokens: chains side by side come from rows.
     if (g.tokens <= 3) {
-      for (; block + 4 <= g.blocks; block += 4) dot_tokens<S, 4, 3, Signed, Wide>(g, block);
+      for (; block + 4 <= g.blocks; block += 4) dot_tokens<S, 4, 3, Signed, Wide, More>(g, block);
     }
   }
   if constexpr (!Wide && S::kRowTile >= 2) {
-    for (; block + 2 <= g.blocks; block += 2) dot_tokens<S, 2, S::kTokenTile, Signed, Wide>(g, block);
+    for (; block + 2 <= g.blocks; block += 2) dot_tokens<S, 2, S::kTokenTile, Signed, Wide, More>(g, block);
   }
-  for (; block < g.blocks; ++block) dot_tokens<S, 1, S::kTokenTile, Signed, Wide>(g, block);
+  for (; block < g.blocks; ++block) dot_tokens<S, 1, S::kTokenTile, Signed, Wide, More>(g, block);
+}
+
+template <class S, bool Signed>
+static inline void dot_kind(const DotArgs& g) {
+  const bool more = g.stretch.offsets != nullptr || g.stretch.minimums != nullptr;
+  if (g.plane != 0) {
+    more ? dot_blocks<S, Signed, true, true>(g) : dot_blocks<S, Signed, true, false>(g);
+  } else {
+    more ? dot_blocks<S, Signed, false, true>(g) : dot_blocks<S, Signed, false, false>(g);
+  }
 }
 
 template <class S>
 static inline void dot(const DotArgs& g) {
   if constexpr (S::kDotMax < 255) {
-    if (g.signed_codes) {
-      return g.plane != 0 ? dot_blocks<S, true, true>(g) : dot_blocks<S, true, false>(g);
-    }
+    if (g.signed_codes) return dot_kind<S, true>(g);
   }
-  g.plane != 0 ? dot_blocks<S, false, true>(g) : dot_blocks<S, false, false>(g);
+  dot_kind<S, false>(g);
 }
 
 // ---- sums of activations ----

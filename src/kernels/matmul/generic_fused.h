@@ -26,20 +26,23 @@ template <class S, int Bits, CodeMap Map, int Tokens, bool Signed>
 struct FusedRow {
   static constexpr int kChains = 4 / Tokens;
   const FusedArgs& g;
+  bool more;  // offsets or minima
   typename S::Float acc[Tokens];
   typename S::Int sum[Tokens][kChains];
   const int8_t* a[Tokens];
 
   LOWBIT_INLINE void begin(int64_t s) {
     for (int t = 0; t < Tokens; ++t) {
-      sum[t][0] = start_of<S>(g.stretch, s, t);
+      sum[t][0] = S::int_broadcast(g.stretch.activations.starts[t * g.stretch.stretch_count + s]);
       for (int c = 1; c < kChains; ++c) sum[t][c] = S::int_zero();
     }
   }
   LOWBIT_INLINE void end(int64_t s) {
     for (int t = 0; t < Tokens; ++t) {
       for (int c = 1; c < kChains; ++c) sum[t][0] = S::int_add(sum[t][0], sum[t][c]);
-      acc[t] = end_stretch<S>(g.stretch, s, 0, t, sum[t][0], acc[t]);
+      const int64_t group = g.stretch.stretches[s].weight_group, entry = t * g.stretch.stretch_count + s;
+      acc[t] = more ? end_stretch<S, true>(g.stretch, group, 0, entry, sum[t][0], acc[t])
+                    : end_stretch<S, false>(g.stretch, group, 0, entry, sum[t][0], acc[t]);
     }
   }
   template <int J>
@@ -68,7 +71,7 @@ struct FusedRow {
 template <class S, int Bits, CodeMap Map, int Tokens, bool Signed>
 static inline void fused_row(const FusedArgs& given) {
   const FusedArgs g = given;
-  FusedRow<S, Bits, Map, Tokens, Signed> row{g, {}, {}, {}};
+  FusedRow<S, Bits, Map, Tokens, Signed> row{g, g.stretch.offsets != nullptr || g.stretch.minimums != nullptr, {}, {}, {}};
   for (int t = 0; t < Tokens; ++t) {
     row.acc[t] = S::zero();
     row.a[t] = g.codes + t * g.code_stride;
@@ -108,9 +111,9 @@ static inline void fused_tokens(const FusedArgs& g) {
     part.codes += tokens * part.code_stride;
     part.out += tokens * part.out_stride;
     StretchSums& sums = part.stretch.activations;
-    sums.scales += tokens * sums.stride;
-    sums.sums += tokens * sums.stride;
-    if (sums.starts != nullptr) sums.starts += tokens * sums.stride;
+    sums.scales += tokens * part.stretch.stretch_count;
+    sums.sums += tokens * part.stretch.stretch_count;
+    sums.starts += tokens * part.stretch.stretch_count;
   };
   for (; part.tokens >= 4; advance(4)) fused_row<S, Bits, Map, 4, Signed>(part);
   for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed>(part);

@@ -80,66 +80,15 @@ void load_groups(Isa isa, const PartPlan& plan, int64_t block, int64_t blocks, S
 
 // ---- integer arithmetic ----
 
-// Stretches that begin inside a unit (groups of no multiple of 4): plain loops over the panel, the same definition.
-void dot_unaligned(const DotArgs& g, const std::vector<int64_t>& bounds, int signed_bias) {
-  for (int64_t t = 0; t < g.tokens; ++t) {
-    const int8_t* a = g.codes + t * g.code_stride;
-    const auto code = [&](int64_t c) { return g.plane == 0 ? a[c] : 128 * a[g.plane + c] + a[c]; };
-    for (int64_t r = 0; r < kRowBlock; ++r) {
-      float acc = 0.0f;
-      for (int64_t s = 0; s < g.stretch.stretch_count; ++s) {
-        const int64_t at = int64_t{16} * g.stretch.stretches[s].weight_group + r;
-        const int64_t entry = t * g.stretch.activations.stride + s;
-        const int32_t total = g.stretch.activations.sums[entry];
-        int32_t sum = g.stretch.activations.starts == nullptr ? 0 : g.stretch.activations.starts[entry];
-        if (g.stretch.offsets != nullptr) sum += g.stretch.offsets[at] * total;
-        for (int64_t c = bounds[static_cast<size_t>(s)]; c < bounds[static_cast<size_t>(s) + 1]; ++c) {
-          sum += (g.panels[c / 4 * 64 + r * 4 + c % 4] - signed_bias) * code(c);
-        }
-        const float activation = g.stretch.activations.scales[entry];
-        acc = std::fma(static_cast<float>(sum), g.stretch.scales[at] * activation, acc);
-        if (g.stretch.minimums != nullptr) acc = std::fma(static_cast<float>(total), g.stretch.minimums[at] * activation, acc);
-      }
-      g.out[t * g.out_stride + r] = acc;
-    }
-  }
-}
-
-// Activations as the kernels read them. Many tokens: the codes of a chunk lie together, [chunk][token][columns], and so
-// do what belongs to its stretches, [chunk][token][stretches].
+// Activations as the kernels read them: rows as they came for `fused` and for stretches that begin inside a unit, else
+// by chunks and tiles: codes [plane][chunk][tile][unit][token][4], entries [chunk][tile][stretch][token].
 struct PackedActivations {
   int64_t tokens = 0;
-  bool chunked = false;
+  bool tiled = false;
   const int8_t* codes = nullptr;
-  int64_t code_stride = 0, plane = 0;  // of a token, where not chunked
-  StretchSums sums = {};               // its stride: all stretches, where not chunked
-
-  DotArgs chunk(const DotChunk& c, int64_t planes) const {
-    DotArgs args = {};
-    args.tokens = tokens;
-    args.first_unit = c.first_step * tensor::kStepUnits;
-    args.stretch.activations = sums;
-    if (chunked) {
-      const int64_t columns = c.steps * tensor::kColumnStep;
-      args.code_stride = planes * columns;
-      args.plane = planes == 1 ? 0 : columns;
-      // The kernel counts from unit 0 of the row.
-      args.codes = codes + tokens * planes * c.first_step * tensor::kColumnStep - 4 * args.first_unit;
-      const int64_t at = tokens * c.first_stretch;
-      args.stretch.activations.stride = c.stretches;
-      args.stretch.activations.scales += at;
-      args.stretch.activations.sums += at;
-      if (sums.starts != nullptr) args.stretch.activations.starts += at;
-    } else {
-      args.code_stride = code_stride;
-      args.plane = plane;
-      args.codes = codes;
-      args.stretch.activations.scales += c.first_stretch;
-      args.stretch.activations.sums += c.first_stretch;
-      if (sums.starts != nullptr) args.stretch.activations.starts += c.first_stretch;
-    }
-    return args;
-  }
+  int64_t plane = 0;
+  int64_t code_stride = 0;  // of rows
+  StretchSums sums = {};
 };
 
 // Sums of one token over all stretches.
@@ -157,42 +106,64 @@ void sum_token(Isa isa, const PartPlan& plan, const Activations& x, int64_t toke
   }
 }
 
+// The codes of a tile's tokens in one chunk, four columns of each after the other.
+void interleave(const Activations& x, int64_t token, int64_t count, int64_t column, int64_t units, int8_t* out) {
+  for (int64_t t = 0; t < count; ++t) {
+    const int8_t* from = x.codes + (token + t) * x.code_stride + column;
+    for (int64_t u = 0; u < units; ++u) std::memcpy(out + 4 * (u * count + t), from + 4 * u, 4);
+  }
+}
+
 PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, ThreadPool& pool) {
   CallScratch& s = call_scratch();
   const auto count = std::ssize(plan.stretches);
-  const int64_t planes = code_planes(x.format), all_steps = plan.chunks.back().first_step + plan.chunks.back().steps;
   PackedActivations out;
   out.tokens = x.tokens;
-  out.chunked = plan.aligned && x.tokens > kFusedTokens && plan.chunks.size() > 1;
+  out.tiled = plan.aligned && (plan.fused_units == 0 || x.tokens > kFusedTokens);
   float* scales = sized(s.scales, x.tokens * count);
   int32_t* sums = sized(s.sums, x.tokens * count);
   int32_t* starts = sized(s.starts, x.tokens * count);
-  int8_t* codes = out.chunked ? sized(s.codes, x.tokens * planes * all_steps * tensor::kColumnStep) : nullptr;
-  pool.parallel_for(x.tokens, 32, [&](int64_t begin, int64_t end, int) {
+  const int64_t planes = code_planes(x.format), columns = tensor::padded_units(x.cols) * tensor::kUnitColumns;
+  int8_t* codes = out.tiled ? sized(s.codes, x.tokens * planes * columns) : nullptr;
+  const auto tile = [&](int64_t token, int64_t size) {
     static thread_local std::vector<int32_t> token_sums;
-    for (int64_t t = begin; t < end; ++t) {
-      sum_token(isa, plan, x, t, sized(token_sums, count));
+    for (int64_t t = 0; t < size; ++t) {
+      sum_token(isa, plan, x, token + t, sized(token_sums, count));
+      const float* from = x.scales + (token + t) * x.groups();
       for (const DotChunk& c : plan.chunks) {
-        const int64_t at = out.chunked ? x.tokens * c.first_stretch + t * c.stretches : t * count + c.first_stretch;
+        // Rows of entries lie one behind the other where not tiled: one tile of one token.
+        const int64_t at = out.tiled ? x.tokens * c.first_stretch + token * c.stretches + t
+                                     : (token + t) * count + c.first_stretch;
+        const int64_t step = out.tiled ? size : 1;
         for (int64_t i = 0; i < c.stretches; ++i) {
           const auto stretch = static_cast<size_t>(c.first_stretch + i);
-          scales[at + i] = x.scales[t * x.groups() + plan.stretches[stretch].activation_group];
-          sums[at + i] = token_sums[stretch];
-          starts[at + i] = plan.base * token_sums[stretch];
-        }
-        if (!out.chunked) continue;
-        const int64_t columns = c.steps * tensor::kColumnStep, first = c.first_step * tensor::kColumnStep;
-        for (int64_t p = 0; p < planes; ++p) {
-          std::memcpy(codes + x.tokens * planes * first + (t * planes + p) * columns,
-                      x.codes + t * x.code_stride + p * x.plane + first, static_cast<size_t>(columns));
+          scales[at + i * step] = from[plan.stretches[stretch].activation_group];
+          sums[at + i * step] = token_sums[stretch];
+          starts[at + i * step] = plan.base * token_sums[stretch];
         }
       }
     }
+    if (!out.tiled) return;
+    for (const DotChunk& c : plan.chunks) {
+      const int64_t first = c.first_step * tensor::kColumnStep, units = c.steps * tensor::kStepUnits;
+      for (int64_t p = 0; p < planes; ++p) {
+        int8_t* to = codes + p * x.tokens * columns + x.tokens * first + 4 * token * units;
+        interleave(x, token, size, p * x.plane + first, units, to);
+      }
+    }
+  };
+  const int64_t tiles = ceil_div(x.tokens, plan.token_tile);
+  pool.parallel_for(tiles, std::max<int64_t>(1, 32 / plan.token_tile), [&](int64_t begin, int64_t end, int) {
+    int64_t i = 0;
+    for_each_tile(x.tokens, plan.token_tile, [&](int64_t token, int64_t size) {
+      if (i >= begin && i < end) tile(token, size);
+      ++i;
+    });
   });
-  out.codes = out.chunked ? codes : x.codes;
+  out.codes = out.tiled ? codes : x.codes;
+  out.plane = out.tiled ? (planes == 1 ? 0 : x.tokens * columns) : x.plane;
   out.code_stride = x.code_stride;
-  out.plane = x.plane;
-  out.sums = {scales, sums, plan.base == 0 ? nullptr : starts, count};
+  out.sums = {scales, sums, starts};
   return out;
 }
 
@@ -201,7 +172,6 @@ struct IntegerPart {
   Isa isa;
   const PartPlan& plan;
   const PackedActivations& x;
-  int64_t planes;  // of a code of the activations
 
   const PackedMatrix& matrix() const { return *plan.matrix; }
   int bits() const { return matrix().format().element.bits; }
@@ -245,26 +215,31 @@ struct IntegerPart {
     if (!plan.aligned) return run_unaligned(block, blocks, out, out_stride);
     if (plan.fused_units != 0 && x.tokens <= kFusedTokens) return run_fused(block, blocks, out, out_stride);
     // Sums of chunks go to and fro: they should lie together.
+    const bool several = plan.chunks.size() > 1;
     const int64_t width = blocks * kRowBlock;
-    float* acc = x.chunked ? sized(s.acc, x.tokens * width) : out;
-    const int64_t acc_stride = x.chunked ? width : out_stride;
-    for (const DotChunk& chunk : plan.chunks) {
-      DotArgs args = x.chunk(chunk, planes);
-      const StretchSums activations = args.stretch.activations;
+    float* acc = several ? sized(s.acc, x.tokens * width) : out;
+    for (const DotChunk& c : plan.chunks) {
+      DotArgs args = {};
       args.stretch = stretch_args(0, s);
-      args.stretch.activations = activations;
-      args.stretch.stretches += chunk.first_stretch;
-      args.stretch.stretch_count = chunk.stretches;
-      args.panels = unpack(block, blocks, chunk.first_step, chunk.steps, s);
-      args.panel_step = chunk.steps * 512;
+      args.stretch.stretches += c.first_stretch;
+      args.stretch.stretch_count = c.stretches;
+      args.stretch.activations.scales += x.tokens * c.first_stretch;
+      args.stretch.activations.sums += x.tokens * c.first_stretch;
+      args.stretch.activations.starts += x.tokens * c.first_stretch;
+      args.panels = unpack(block, blocks, c.first_step, c.steps, s);
+      args.units = c.steps * tensor::kStepUnits;
+      args.first_unit = c.first_step * tensor::kStepUnits;
       args.blocks = blocks;
       args.signed_codes = plan.signed_codes;
-      args.resume = chunk.first_stretch > 0;
+      args.tokens = x.tokens;
+      args.codes = x.codes + x.tokens * c.first_step * tensor::kColumnStep;
+      args.plane = x.plane;
+      args.resume = c.first_stretch > 0;
       args.out = acc;
-      args.out_stride = acc_stride;
+      args.out_stride = several ? width : out_stride;
       k_dot.at(isa)(args);
     }
-    if (!x.chunked) return;
+    if (!several) return;
     for (int64_t t = 0; t < x.tokens; ++t) std::copy_n(acc + t * width, width, out + t * out_stride);
   }
 
@@ -277,21 +252,36 @@ struct IntegerPart {
     }
   }
 
+  // Stretches that begin inside a unit (groups of no multiple of 4): plain loops, the same definition.
   void run_unaligned(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
-    Scratch& s = scratch();
     const int64_t steps = tensor::padded_units(matrix().cols()) / tensor::kStepUnits;
     for (int64_t b = 0; b < blocks; ++b) {
-      DotArgs args = {};
-      args.stretch = stretch_args(b, s);
-      args.panels = unpack(block + b, 1, 0, steps, s);
-      args.tokens = x.tokens;
-      args.codes = x.codes;
-      args.code_stride = x.code_stride;
-      args.plane = x.plane;
-      args.out = out + b * kRowBlock;
-      args.out_stride = out_stride;
-      dot_unaligned(args, plan.bounds, plan.signed_codes ? 128 : 0);
+      const uint8_t* panel = unpack(block + b, 1, 0, steps, scratch());
+      for (int64_t t = 0; t < x.tokens; ++t) {
+        for (int64_t r = 0; r < kRowBlock; ++r) out[t * out_stride + b * kRowBlock + r] = unaligned(b, panel, t, r);
+      }
     }
+  }
+
+  float unaligned(int64_t index, const uint8_t* panel, int64_t t, int64_t r) const {
+    const StretchArgs g = stretch_args(index, scratch());
+    const int8_t* a = x.codes + t * x.code_stride;
+    const auto code = [&](int64_t c) { return x.plane == 0 ? a[c] : 128 * a[x.plane + c] + a[c]; };
+    const int bias = plan.signed_codes ? 128 : 0;
+    float acc = 0.0f;
+    for (int64_t s = 0; s < g.stretch_count; ++s) {
+      const int64_t at = int64_t{16} * g.stretches[s].weight_group + r, entry = t * g.stretch_count + s;
+      const int32_t total = g.activations.sums[entry];
+      int32_t sum = g.activations.starts[entry];
+      if (g.offsets != nullptr) sum += g.offsets[at] * total;
+      for (int64_t c = plan.bounds[static_cast<size_t>(s)]; c < plan.bounds[static_cast<size_t>(s) + 1]; ++c) {
+        sum += (panel[c / 4 * 64 + r * 4 + c % 4] - bias) * code(c);
+      }
+      const float activation = g.activations.scales[entry];
+      acc = std::fma(static_cast<float>(sum), g.scales[at] * activation, acc);
+      if (g.minimums != nullptr) acc = std::fma(static_cast<float>(total), g.minimums[at] * activation, acc);
+    }
+    return acc;
   }
 };
 
@@ -398,7 +388,7 @@ void run_part(const RowRange& range, const PartPlan& plan, int64_t from, int64_t
   const bool integer = plan.arithmetic == Arithmetic::integer;
   const Activations& x = range.x;
   const PackedActivations packed = integer ? pack(range.isa, plan, x, pool) : PackedActivations();
-  const IntegerPart products{range.isa, plan, packed, integer ? code_planes(x.format) : 1};
+  const IntegerPart products{range.isa, plan, packed};
   const int64_t at_once = !integer ? 1 : x.tokens <= kFusedTokens ? 4 : 2;
   const int64_t items = ceil_div(to - from, at_once);
   // Several items for each thread, so that one that is held up keeps nobody waiting; not more, so that the rows of one

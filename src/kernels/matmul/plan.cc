@@ -18,6 +18,9 @@ using tensor::PackedMatrix;
 // The largest u8 code that dot() of an ISA sums exactly (kDotMax of simd/<isa>.h).
 constexpr int kDotMax[] = {255, 128, 255};
 
+// Tokens of a register tile (kTokenTile).
+constexpr int64_t kTokenTile[] = {4, 4, 6};
+
 // Columns unpacked together: with two row blocks a third of the first-level cache.
 constexpr int64_t kChunkColumns = 512;
 
@@ -117,6 +120,7 @@ void plan_scales(const PackedMatrix& w, PartPlan& plan) {
 PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& activation) {
   PartPlan plan;
   plan.matrix = &matrix;
+  plan.token_tile = kTokenTile[static_cast<int>(isa)];
   plan.arithmetic = arithmetic_of(matrix.format(), activation);
   plan.group = tensor::value_group_columns(matrix);
   plan.groups = tensor::value_groups(matrix);

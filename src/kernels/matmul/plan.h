@@ -30,6 +30,7 @@ struct PartPlan {
   bool aligned = true;          // all stretches start at units
   int64_t fused_units = 0;      // units of a stretch where the kernel `fused` can do it, else 0
   std::vector<DotChunk> chunks;
+  int64_t token_tile = 1;  // kTokenTile of the instruction set
   // Scales that group_scales() reads: one level in groups or rows, perhaps one more over the tensor.
   bool simple_scales = false;
   ScaleKind scale_kind = ScaleKind::f32;

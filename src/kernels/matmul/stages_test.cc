@@ -95,22 +95,21 @@ void check_dot(Isa isa, bool signed_codes, Code code, const std::vector<std::arr
   for (int r = 0; r < 16; ++r) {
     for (int c = 0; c < 4; ++c) panel[static_cast<size_t>(4 * r + c)] = static_cast<uint8_t>(code(r, c));
   }
-  std::vector<int8_t> a(static_cast<size_t>(tokens * 32));
-  for (int64_t t = 0; t < tokens; ++t)
-    std::copy_n(columns[static_cast<size_t>(t)].begin(), 4, &a[static_cast<size_t>(t * 32)]);
+  std::vector<int8_t> a;  // one unit: tiles lie as tokens do
+  for (const auto& column : columns) a.insert(a.end(), column.begin(), column.end());
   const DotStretch stretch{0, 1, 0, 0};
   const std::vector<float> scales(16, 1.0f), activation_scales(static_cast<size_t>(tokens), 1.0f);
   const std::vector<int32_t> sums(static_cast<size_t>(tokens), 0);
   std::vector<float> out(static_cast<size_t>(tokens * 16));
   DotArgs args = {};
   args.stretch = {&stretch, 1, scales.data(), nullptr, nullptr, 16,
-                  {activation_scales.data(), sums.data(), nullptr, 1}};
+                  {activation_scales.data(), sums.data(), sums.data()}};
   args.panels = panel.data();
   args.blocks = 1;
+  args.units = 1;
   args.signed_codes = signed_codes;
   args.tokens = tokens;
   args.codes = a.data();
-  args.code_stride = 32;
   args.out = out.data();
   args.out_stride = 16;
   k_dot.at(isa)(args);
