@@ -77,8 +77,10 @@ ElementFormat make_codebook(std::string name, uint8_t bits, std::vector<double> 
   f.bias = 0;
   f.nan = NanKind::none;
   f.has_infinity = false;
+  const auto posit = rules.posit_exponent_bits;
   CodebookIndex index = make_index(values, std::move(rules));
-  f.codebook = std::make_shared<const Codebook>(Codebook{std::move(name), std::move(values), std::move(index)});
+  f.codebook =
+      std::make_shared<const Codebook>(Codebook{std::move(name), std::move(values), std::move(index), posit});
   return f;
 }
 

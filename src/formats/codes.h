@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "formats/format.h"
 
@@ -18,6 +19,9 @@ uint32_t sign_mask(const ElementFormat& f);
 // The code that encode() gives for NaN and for +infinity; empty where the element has none.
 std::optional<uint32_t> nan_code(const ElementFormat& f);
 std::optional<uint32_t> infinity_code(const ElementFormat& f);
+
+// decode_table() with NaN behind it: an entry for every pattern of 16 bits, of an element of at most so many.
+std::span<const float> padded_table(const ElementFormat& format);
 
 // What a float should have been (the end of a sentence "expected ..."); null where it is an element of the language:
 // codes of at most 16 bits, or those of tf32 or f32; at least two finite magnitudes.

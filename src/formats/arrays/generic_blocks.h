@@ -179,11 +179,4 @@ static constexpr BlockKernels make_block_kernels() {
   return k;
 }
 
-template <class S>
-static constexpr ArrayKernels make_all_kernels() {
-  ArrayKernels k = make_kernels<S>();
-  k.blocks = make_block_kernels<S>();
-  return k;
-}
-
 }  // namespace lowbit::formats
