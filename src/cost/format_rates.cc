@@ -69,6 +69,8 @@ class Bench {
   bool memory_;
   const std::function<void(const FormatRate&)>& row_;
   std::vector<float> in_, out_;
+  std::vector<double> doubles_;
+  std::vector<uint32_t> wide_;
   std::vector<uint8_t> bytes_;
   std::vector<uint16_t> words_;
   std::unique_ptr<ThreadPool> pool_;
@@ -154,6 +156,21 @@ class Bench {
       LOWBIT_TRY(check("codes of " + rate.name, [&](size_t i) { return words_[i] == expected(i); }));
       report(rate, 6, [&] { formats::encode_array(f, in_, std::span(words_), o); });
     }
+    return memory_ ? Status{} : convert_doubles(f, o, rate);
+  }
+
+  // Numbers that no float holds.
+  Status convert_doubles(const ElementFormat& f, const formats::ArrayOptions& o, FormatRate rate) {
+    if (doubles_.empty()) {
+      for (const float x : in_) doubles_.push_back(static_cast<double>(x) * 1.0000001);
+      wide_.resize(in_.size());
+    }
+    rate.work = "encode-f64";
+    formats::encode_array(f, std::span<const double>(doubles_), std::span(wide_), o);
+    LOWBIT_TRY(check("codes of doubles in " + rate.name, [&](size_t i) {
+      return wide_[i] == formats::encode(f, doubles_[i], o.policy, formats::random_word(o.seed, i));
+    }));
+    report(rate, 12, [&] { formats::encode_array(f, std::span<const double>(doubles_), std::span(wide_), o); });
     return {};
   }
 

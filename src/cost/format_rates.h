@@ -12,7 +12,8 @@
 namespace lowbit::cost {
 
 struct FormatRate {
-  std::string work;   // copy, cast, encode, decode, decode-bf16, arithmetic
+  std::string work;   // copy, cast, encode, encode-f64 (codes of 32 bits from doubles), decode, decode-bf16,
+                      // arithmetic
   std::string name;   // the format; of arithmetic the operation behind it
   std::string kind;   // float, integer, fixed, codebook, block
   std::string round;  // of cast and encode
