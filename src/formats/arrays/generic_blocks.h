@@ -13,7 +13,7 @@ static inline void amax_of_16(const float* in, int64_t group, uint32_t* out) {
   using U = typename Vectors<N>::U;
   if (kVectors != 0) group = kVectors * N;
   U most[16];
-#pragma clang loop unroll(full)
+#pragma GCC unroll 16
   for (int b = 0; b < 16; ++b) {
     const float* x = in + b * group;
     U m = load_vector<U>(x) & 0x7FFFFFFFu;
