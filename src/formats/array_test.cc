@@ -144,6 +144,13 @@ TEST(Array, NamedElementsUnderEveryPolicy) {
                            "posit8.5",
                            "posit3.6",
                            "posit2",
+                           "lns8.3",
+                           "lns6.2lin",
+                           "lns12.6",
+                           "takum8",
+                           "takumlog8",
+                           "takumlog12",
+                           "pow8a0.35",
                            "bipolar8",
                            "[-0.3,0.1,0.100000001,7]",
                            "[-0.000000000001,7]",
@@ -194,8 +201,9 @@ std::vector<double> doubles_for(const ElementFormat& f, uint64_t seed) {
 TEST(Array, DoublesAreRoundedOnce) {
   ThreadPool pool(2);
   for (const char* name :
-       {"e2m1", "e4m3fn", "f16", "bf16", "e5m2fnuz", "ue5m3", "e8m3b120", "e8m0", "tf32", "binary15p2se", "posit16",
-        "posit8", "posit16.4", "posit12.0", "int8", "uint4", "fix16.8", "nf4", "e4m3ftz"}) {
+       {"e2m1",    "e4m3fn",       "f16",     "bf16",   "e5m2fnuz",  "ue5m3",     "e8m3b120",  "e8m0",
+        "tf32",    "binary15p2se", "posit16", "posit8", "posit16.4", "posit12.0", "int8",      "uint4",
+        "fix16.8", "nf4",          "e4m3ftz", "lns8.3", "takum8",    "takum16",   "takumlog8", "pow8a0.35"}) {
     const ElementFormat f = element(name);
     const std::vector<double> in = doubles_for(f, 8);
     for (const CastPolicy& policy : policies()) {
@@ -306,7 +314,8 @@ TEST(Array, ThreadsAndStridesChangeNothing) {
 }
 
 TEST(Array, Decoding) {
-  for (const char* name : {"e4m3fn", "e2m1", "nf4", "posit8", "f16", "posit16", "int4", "fix12.4", "ue5m3"}) {
+  for (const char* name : {"e4m3fn", "e2m1", "nf4", "posit8", "f16", "posit16", "int4", "fix12.4", "ue5m3", "lns8.3",
+                           "takumlog8", "pow12a0.5"}) {
     const ElementFormat f = element(name);
     for (const Isa isa : instruction_sets()) {
       const ArrayOptions options{{}, 0, isa, nullptr};

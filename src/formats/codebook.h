@@ -51,6 +51,8 @@ struct Codebook {
   CodebookIndex index;
   // Set where the codes are posits of so many exponent bits: they can then be made bit by bit as well.
   std::optional<uint8_t> posit_exponent_bits;
+  std::vector<uint32_t> unused;  // codes with a value that encoding never gives
+  bool irrational = false;       // values stand for irrational numbers: as doubles here, as floats in tables
 };
 
 // What a list of values may say beside them.
@@ -59,6 +61,7 @@ struct CodebookRules {
   std::vector<Exact> middles;
   std::vector<uint32_t> unused;                // codes with a value that encoding never gives
   std::optional<uint8_t> posit_exponent_bits;  // as in Codebook
+  bool irrational = false;  // the values are the nearest doubles; the nearest floats serve where floats are stored
 };
 
 // An element of `bits` (1 to 16) with these values. CHECKs that there is a finite one and at most one NaN.

@@ -27,7 +27,8 @@ std::span<const float> padded_table(const ElementFormat& format);
 // codes of at most 16 bits, or those of tf32 or f32; at least two finite magnitudes.
 const char* element_defect(const ElementFormat& f);
 
-// What an element of a Format should have been: one of at most 16 bits or f32, whose values floats hold. Null: it is.
+// What an element of a Format should have been: one of at most 16 bits or f32, whose values floats hold (or, as they
+// are irrational, are rounded to). Null: it is.
 const char* storage_defect(const ElementFormat& f);
 
 }  // namespace lowbit::formats

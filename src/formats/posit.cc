@@ -12,6 +12,7 @@
 #include "base/bits.h"
 #include "formats/codebook.h"
 #include "formats/families.h"
+#include "formats/tapered.h"
 
 namespace lowbit::formats {
 namespace {
@@ -34,26 +35,11 @@ Exact positive_posit(uint32_t code, int n, int es) {
 }
 
 ElementFormat make_posit(int n, int es) {
-  const uint32_t half = 1u << (n - 1);
-  std::vector<double> values(size_t{2} * half, 0.0);
-  for (uint32_t code = 1; code < half; ++code) {
-    values[code] = positive_posit(code, n, es).to_double();
-    values[2 * half - code] = -values[code];
-  }
-  values[half] = std::numeric_limits<double>::quiet_NaN();  // NaR
+  const std::string name = es == 2 ? fmt::format("posit{}", n) : fmt::format("posit{}.{}", n, es);
   CodebookRules rules;
   rules.posit_exponent_bits = static_cast<uint8_t>(es);
-  // Ascending: the negative codes from half + 1 on, zero, the positive codes.
-  for (uint32_t code = half - 1; code >= 1; --code) {
-    Exact middle = code == 1 ? Exact::zero() : positive_posit(2 * code - 1, n + 1, es);
-    middle.negative = code != 1;
-    rules.middles.push_back(middle);
-  }
-  for (uint32_t code = 1; code < half; ++code) {
-    rules.middles.push_back(code == 1 ? Exact::zero() : positive_posit(2 * code - 1, n + 1, es));
-  }
-  const std::string name = es == 2 ? fmt::format("posit{}", n) : fmt::format("posit{}.{}", n, es);
-  return make_codebook(name, static_cast<uint8_t>(n), std::move(values), std::move(rules));
+  return make_tapered(name, n, std::move(rules),
+                      [es](uint32_t code, int bits) { return positive_posit(code, bits, es); });
 }
 
 }  // namespace

@@ -49,9 +49,23 @@ std::string sample_codebook(Rng& rng) {
 #include "formats/codebooks.inc"
 #undef LOWBIT_CODEBOOK
   };
-  if (chance(rng, 3)) return fmt::format("bipolar{}", 1 + rng.below(8));
-  if (chance(rng, 2)) return fmt::format("posit{}.{}", 2 + rng.below(7), rng.below(4));
-  return std::string(pick(rng, kNames));
+  const uint64_t bits = 2 + rng.below(7);
+  switch (rng.below(8)) {
+    case 0:
+    case 1:
+      return fmt::format("bipolar{}", bits);
+    case 2:
+    case 3:
+      return fmt::format("posit{}.{}", bits, rng.below(4));
+    case 4:
+      return fmt::format("lns{}.{}{}", bits, rng.below(bits), chance(rng, 3) ? "lin" : "");
+    case 5:
+      return fmt::format("takum{}{}", chance(rng, 2) ? "log" : "", 2 + rng.below(4));
+    case 6:
+      return fmt::format("pow{}a{}", bits, static_cast<double>(20 + 5 * rng.below(30)) / 100);
+    default:
+      return std::string(pick(rng, kNames));
+  }
 }
 
 // The groups of one to three levels from the inside out.
@@ -97,9 +111,9 @@ ElementFormat sample_element(Rng& rng) {
                              : kind < 6 ? sample_integer(rng, 8)
                              : kind < 7 ? sample_fixed(rng)
                                         : sample_codebook(rng);
-    // Some drawn floats leave the range of f32 or have no value but zero.
-    const auto parsed = parse_element(text);
-    if (parsed.ok() && parsed->bits <= 8 && exact_in_float(*parsed)) return *parsed;
+    // Some drawn elements leave the range of f32 or have no value but zero.
+    const auto parsed = parse_format(text);
+    if (parsed.ok() && parsed->element.bits <= 8) return parsed->element;
   }
 }
 
