@@ -22,6 +22,7 @@ struct FormatRate {
   int64_t elements = 0;
   int threads = 1;
   double nanoseconds = 0;  // per number
+  double bytes = 0;        // read and written for each number, together
   double spread = 0;
   double share = 0;  // the time of a plain copy of the same numbers (of the bytes read and written) over this time
 };

@@ -36,7 +36,7 @@ TEST(FormatRates, EveryKindOfWorkIsMeasuredAndItsAnswersChecked) {
   EXPECT_TRUE(status.ok()) << status.message();
   EXPECT_EQ(works,
             (std::set<std::string>{"arithmetic", "cast", "copy", "decode", "decode-bf16", "encode", "encode-f64"}));
-  EXPECT_TRUE(names.contains("nvfp4") && names.contains("posit8 multiply"));
+  EXPECT_TRUE(names.contains("nvfp4") && names.contains("posit8 multiply") && names.contains("posit8 divide"));
 }
 
 TEST(FormatRates, WhatIsNoBlockFormatIsAnError) {
