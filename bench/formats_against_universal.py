@@ -138,7 +138,7 @@ def show(args, theirs, ours):
         medians = [statistics.median(theirs[cxx][key]) for cxx in compilers]
         cells = [*key, *(f"{m:.2f}" for m in medians)]
         own = statistics.median(ours[key]) if key in ours else None
-        cells += ["-", "-"] if own is None else [f"{own:.3f}", f"{min(medians) / own:.1f}"]
+        cells += ["-", "-"] if own is None else [f"{own:.3f}", f"{min(medians) / own:.1f}" if own < min(medians) else f"{min(medians) / own:.2f}"]
         print("| " + " | ".join(cells) + " |")
 
 
