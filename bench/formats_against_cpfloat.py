@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
 """Casts of arrays against CPFloat, in alternating runs on one core.
 
-bench/formats_against_cpfloat.py CPFLOAT [--program build/release/lowbit] [--pairs 5] [--cc gcc] [--isa avx2]
+bench/formats_against_cpfloat.py CPFLOAT [--program build/release/lowbit] [--pairs 5] [--cc clang-19] [--isa avx2]
 
-CPFLOAT: a checkout of https://github.com/north-numerical-computing/cpfloat (its src/ is enough). A harness is compiled
-in a temporary folder with CC (clang-19), -O3, for this machine, without OpenMP; both cast the same number of floats that lie in
-the second-level cache. Printed: medians of the runs, ns per number, and their ratio. CPFloat's E4M3 differs from OCP's
-(largest value 480); the work is the same.
+CPFLOAT: a checkout of https://github.com/north-numerical-computing/cpfloat with its submodule deps/pcg-c (without it
+CPFloat falls back on the C library's random numbers). It is compiled in a temporary folder as its Makefile does it: gcc,
+-O3 -march=native -std=gnu99, PCG for the random bits, one thread; --cc takes another compiler. Both cast the same number
+of floats that lie in the second-level cache, on the same core. Printed: medians of the runs, ns per number, and their
+ratio. CPFloat's E4M3 differs from OCP's (largest value 480); the work is the same.
 """
 
 import argparse
 import json
+import os
 import pathlib
-import platform
 import statistics
 import subprocess
 import tempfile
@@ -22,7 +23,9 @@ HARNESS = r"""
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include "cpfloat_binary32.h"
+#include "cpfloat_definitions.h"
+optstruct *init_optstruct(void);
+int cpfloatf(float *, const float *, const size_t, optstruct *);
 static double now(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec + 1e-9 * t.tv_nsec; }
 int main(int argc, char **argv) {
   const size_t n = 1 << 15;
@@ -51,19 +54,42 @@ def main():
     parser.add_argument("--program", default="build/release/lowbit")
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--isa", default=None)
-    parser.add_argument("--cc", default="clang-19")
+    parser.add_argument("--cc", default="gcc")
     args = parser.parse_args()
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as folder:
-        source = pathlib.Path(folder, "harness.c")
-        source.write_text(HARNESS)
-        binary = str(pathlib.Path(folder, "harness"))
-        flags = ["-O3", "-march=native"] if args.isa != "avx2" else ["-O3", "-mavx2", "-mfma"]
-        subprocess.run([args.cc, *flags, "-w", f"-I{args.cpfloat / 'src'}", str(source), "-o", binary, "-lm"], check=True)
-        print(f"{platform.processor() or platform.machine()}; ns per number, medians of {args.pairs} alternating runs\n")
+        binary, flags = build(args, pathlib.Path(folder))
+        version = subprocess.run([args.cc, "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
+        print(f"{processor()}; CPFloat by {version}, {' '.join(flags)}; ns per number, medians of {args.pairs} alternating runs\n")
         print("| format | rounding | CPFloat | lowbit | ratio | copy |\n|---|---|--:|--:|--:|--:|")
         for name, precision, emin, emax in ROWS:
             for rounding in ("rne", "sr"):
                 compare(args, binary, name, (precision, emin, emax), rounding)
+
+
+def processor():
+    lines = pathlib.Path("/proc/cpuinfo").read_text().splitlines()
+    return next((line.split(": ", 1)[1] for line in lines if line.startswith("model name")), "unknown processor")
+
+
+def build(args, folder):
+    """The harness and how CPFloat was compiled."""
+    flags = ["-O3", *(["-march=native"] if args.isa != "avx2" else ["-mavx2", "-mfma"]), "-std=gnu99"]
+    pcg = args.cpfloat / "deps/pcg-c"
+    random = ["-include", str(pcg / "include/pcg_variants.h")] if (pcg / "include/pcg_variants.h").exists() else []
+    sources = [str(path) for path in sorted((pcg / "src").glob("*.c"))] if random else []
+    # Its functions are static inline in headers; the Makefile takes that away to make a library.
+    for header in (args.cpfloat / "src").glob("*.h"):
+        text = header.read_text()
+        keep = header.name == "cpfloat_definitions.h"
+        (folder / header.name).write_text(text if keep else text.replace("static inline", ""))
+    for name, text in (("harness.c", HARNESS), ("library.c", '#include "cpfloat_binary32.h"\n')):
+        (folder / name).write_text(text)
+        sources.append(str(folder / name))
+    binary = str(folder / "harness")
+    include = [f"-I{pcg / 'include'}"] if random else []
+    subprocess.run([args.cc, *flags, *random, "-w", *include, *sources, "-o", binary, "-lm"], check=True)
+    return binary, flags + (["with PCG"] if random else ["without PCG"])
 
 
 def compare(args, binary, name, shape, rounding):

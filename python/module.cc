@@ -6,8 +6,10 @@
 #include <nanobind/stl/string_view.h>
 #include <nanobind/stl/vector.h>
 
+#include <algorithm>
 #include <stdexcept>
 
+#include "arith/operations.h"
 #include "formats/array.h"
 #include "formats/block.h"
 #include "formats/exact.h"
@@ -123,6 +125,43 @@ void cast_blocks(std::string_view format, const Flat<const float>& in, const std
   formats::cast_blocks_along(parsed, span_of(in), shape, axis, span_of(out), options);
 }
 
+const arith::OperationRow& operation_row(std::string_view name) {
+  const auto rows = arith::operations();
+  const auto row = std::find_if(rows.begin(), rows.end(), [&](const auto& r) { return r.name == name; });
+  if (row != rows.end()) return *row;
+  std::string known;
+  for (const arith::OperationRow& r : rows) known += (known.empty() ? "" : ", ") + std::string(r.name);
+  throw nb::value_error(("operation: found \"" + std::string(name) + "\", expected one of " + known).c_str());
+}
+
+// Operands and results are codes of one format; the random bits of result i are those of element i of an array.
+void apply(std::string_view operation, std::string_view format, const std::vector<Flat<const uint32_t>>& operands,
+           const Flat<uint32_t>& out, std::string_view round, std::string_view saturate, uint64_t seed) {
+  const formats::ElementFormat element = checked(formats::parse_element(format));
+  const formats::CastPolicy policy = checked(formats::parse_policy(round, saturate));
+  const arith::OperationRow& row = operation_row(operation);
+  const auto op = static_cast<arith::Operation>(&row - arith::operations().data());
+  if (operands.size() != static_cast<size_t>(row.operands)) {
+    throw nb::value_error((std::string(row.name) + ": found " + std::to_string(operands.size()) +
+                           " operands, expected " + std::to_string(row.operands))
+                              .c_str());
+  }
+  for (const auto& codes : operands) {
+    for (const uint32_t code : span_of(codes)) {
+      if (element.bits < 32 && code >= element.code_count()) {
+        throw nb::value_error("found a code with bits beyond the format's");
+      }
+    }
+  }
+  nb::gil_scoped_release release;
+  std::vector<arith::Operand> one(operands.size(), {element, 0});
+  for (size_t i = 0; i < out.size(); ++i) {
+    for (size_t k = 0; k < one.size(); ++k) one[k].code = operands[k].data()[i];
+    const uint32_t random = is_stochastic(policy.rounding) ? formats::random_word(seed, i) : 0;
+    out.data()[i] = arith::apply(op, one, element, policy, random);
+  }
+}
+
 bool is_element(std::string_view format) { return formats::parse_element(format).ok(); }
 
 nb::dict info(std::string_view format) {
@@ -171,6 +210,7 @@ NB_MODULE(_lowbit, m) {
   m.def("decode", &decode<uint16_t>);
   m.def("decode", &decode<uint32_t>);
   m.def("cast_blocks", &cast_blocks);
+  m.def("apply", &apply);
   m.def("is_element", &is_element);
   m.def("info", &info);
   m.def("names", &names);

@@ -6,6 +6,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 
+#include "base/file.h"
 #include "base/rng.h"
 #include "formats/array.h"
 #include "io/npy.h"
@@ -68,7 +69,8 @@ TEST(FormatsProgram, List) {
     if (row.at("name") == "nvfp4") EXPECT_EQ(row.at("bits"), 4.5);
   }
   const std::string text = run({"formats"}).out;
-  for (const char* word : {"e4m3fn", "positN[.ES]", "binaryKpP{s,u}{f,e}", "nvfp4", "OCP"}) {
+  for (const char* word : {"e4m3fn", "positN[.ES]", "binaryKpP{s,u}{f,e}", "nvfp4", "OCP", "lnsN.R[lin]", "takumlogN",
+                           "powNaA", "@levels.txt"}) {
     EXPECT_NE(text.find(word), std::string::npos) << word;
   }
 }
@@ -115,6 +117,47 @@ TEST(FormatsProgram, ShowRoundsAValue) {
   r = rounded("f32", "0.1", "rd", "finite");
   EXPECT_EQ(r.at("value"), static_cast<double>(0.09999999403953552));
   EXPECT_EQ(r.at("above"), static_cast<double>(0.1f));
+}
+
+// Lists of values, in brackets and in files, wherever a format may stand.
+TEST(FormatsProgram, ListsOfValues) {
+  const Folder folder;
+  const std::string levels = folder.file("levels.txt"), in = folder.file("a.npy"), out = folder.file("b.npy");
+  ASSERT_TRUE(write_text_file(levels, "-1 -0.25 # two\n0.25, 1\n").ok());
+  const std::vector<float> list = {-1, 0, 2};
+  ASSERT_TRUE(io::write_npy(folder.file("levels.npy"), {{3}, list}).ok());
+  ASSERT_TRUE(io::write_npy(in, {{4, 256}, normal(1024)}).ok());
+  EXPECT_EQ(json_of({"formats", "show", "[-1,0,1]", "--json"}).at("format"), "[-1,0,1]");
+  EXPECT_EQ(json_of({"formats", "show", "@" + levels, "--json"}).at("format"), "[-1,-0.25,0.25,1]");
+  const Json all = json_of(
+      {"formats", "compare", "[-1,0,1]", "@" + levels + "/64:f16", "@" + folder.file("levels.npy"), "--json"});
+  ASSERT_EQ(all.at("formats").size(), 3u);
+  EXPECT_EQ(all.at("formats")[0].at("format"), "[-1,0,1]");
+  EXPECT_EQ(all.at("formats")[1].at("format"), "[-1,-0.25,0.25,1]/64");
+  EXPECT_EQ(all.at("formats")[2].at("format"), "[-1,0,2]");
+  EXPECT_EQ(json_of({"cast", "--format", "[-1,0,1]", in, out, "--json"}).at("format"), "[-1,0,1]");
+  EXPECT_EQ(json_of({"cast", in, out, "--format=@" + levels + "/32", "--json"}).at("format"), "[-1,-0.25,0.25,1]/32");
+  ASSERT_TRUE(write_text_file(levels, "1 2\n3 four").ok());
+  expect_error({"formats", "show", "@" + levels}, 2,
+               levels + ": line 2, column 3: found \"four\", expected a number");
+  expect_error({"cast", "--format", "@" + folder.file("none"), in, out}, 2, "found no file of this name");
+}
+
+// Values that no float32 holds are written as float64; with scales they are floats.
+TEST(FormatsProgram, IrrationalElements) {
+  const Folder folder;
+  const std::string in = folder.file("a.npy"), out = folder.file("b.npy");
+  ASSERT_TRUE(io::write_npy(in, {{4, 256}, normal(1024)}).ok());
+  for (const char* format : {"lns8.3", "lns8.3lin", "takum8", "takumlog16", "pow4a0.5"}) {
+    EXPECT_EQ(json_of({"cast", "--format", format, in, out, "--json"}).at("format"), format);
+    EXPECT_EQ(json_of({"formats", "show", format, "--json"}).at("format"), format);
+  }
+  EXPECT_EQ(io::map_npy(out, {kAll})->type, io::NpyType::float64);
+  for (const char* format : {"lns8.3/32", "pow4a0.5/128"}) {
+    const Json done = json_of({"cast", "--format", format, in, out, "--json"});
+    EXPECT_EQ(io::map_npy(out, {kAll})->type, io::NpyType::float32);
+    EXPECT_LT(done.at("mse"), 0.05) << format;
+  }
 }
 
 TEST(FormatsProgram, Compare) {

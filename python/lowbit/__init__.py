@@ -9,7 +9,7 @@ import numpy as np
 
 from . import _lowbit
 
-__all__ = ["cast", "encode", "decode", "formats", "info", "dtype"]
+__all__ = ["cast", "encode", "decode", "apply", "formats", "info", "dtype"]
 
 # What ml_dtypes and NumPy call the elements of lowbit.
 _ML_DTYPES = {
@@ -92,11 +92,15 @@ def _result(out, shape, wanted):
     return out
 
 
+def _code_type(format):
+    bits = info(format)["bits"]
+    return np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.uint32
+
+
 def encode(x, format, *, round="rne", saturate="finite", seed=0, threads=1):
     """The codes of x: uint8 for formats of at most 8 bits, else uint16 (uint32 for tf32 and f32), of x's shape."""
     x = np.asarray(x)
-    bits = info(format)["bits"]
-    out = np.empty(x.shape, np.uint8 if bits <= 8 else np.uint16 if bits <= 16 else np.uint32)
+    out = np.empty(x.shape, _code_type(format))
     if _is_double(x):
         _lowbit.encode_double(format, _flat(x, np.float64), out.reshape(-1), round, saturate, seed)
     else:
@@ -118,3 +122,19 @@ def decode(codes, format=None, *, threads=1):
     out = np.empty(codes.shape, np.float32)
     _lowbit.decode(format, np.ascontiguousarray(codes).reshape(-1), out.reshape(-1), threads)
     return out
+
+
+def apply(operation, format, *operands, round="rne", saturate="finite", seed=0):
+    """The codes of an operation on arrays of codes of one format, rounded once; NumPy's broadcasting.
+
+    operation: "add", "subtract", "multiply", "divide" (a, b), "square_root" (a), "fma" (a * b + c), "faa" (a + b + c).
+    """
+    operands = [np.asarray(x) for x in operands]
+    for x in operands:
+        if x.dtype.kind != "u" or x.dtype.itemsize > 4:
+            raise ValueError(f"codes: found dtype {x.dtype}, expected uint8, uint16 or uint32")
+    operands = np.broadcast_arrays(*operands)
+    shape = operands[0].shape if operands else ()
+    out = np.empty(shape, np.uint32)
+    _lowbit.apply(operation, format, [_flat(x, np.uint32) for x in operands], out.reshape(-1), round, saturate, seed)
+    return out.astype(_code_type(format))

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdlib>
+#include <set>
 #include <vector>
 
 #include "arith/operations.h"
@@ -80,7 +81,7 @@ inline bool by_mpfr(Operation op, mpfr_ptr out, mpfr_ptr* x, Rounding rounding) 
 }
 
 // One rounding of a real number into a format, from the ordered table of its values: slow and obvious. For formats of
-// at most 16 bits with values, and middles between them, that are doubles.
+// at most 16 bits with values that are doubles.
 class TableOracle {
  public:
   explicit TableOracle(const ElementFormat& f) : f_(f), is_float_(f.kind == formats::ElementKind::floating) {
@@ -101,8 +102,11 @@ class TableOracle {
     }
     for (size_t i = 0; i + 1 < entries_.size(); ++i) {
       const bool own = f.kind == formats::ElementKind::codebook;
-      middles_.push_back(own ? f.codebook->index.middles[i].to_double()
-                             : entries_[i].value + (entries_[i + 1].value - entries_[i].value) / 2);
+      middles_.push_back(own ? f.codebook->index.middles[i]
+                             : Exact::of(entries_[i].value + (entries_[i + 1].value - entries_[i].value) / 2));
+    }
+    for (Exact middle : middles_) {
+      if (middle.sticky || middle.significand % 2048 != 0) near_doubles_.insert(toward_zero(middle));
     }
     has_nan_ = std::isnan(formats::value(f, formats::encode(f, std::nan(""))));
   }
@@ -126,6 +130,13 @@ class TableOracle {
     return formats::saturate(f_, negative ? -r : r, false, policy);
   }
 
+  // Does a middle that is no double lie so near that the bits of x do not tell its side? Every other square root of a
+  // logarithmic number is such a middle, but for the rounding of its values to doubles.
+  bool undecided(Truncated x) const {
+    if (!x.more || near_doubles_.empty()) return false;
+    return near_doubles_.contains(x.value);
+  }
+
   // Does a code mean what was expected?
   bool matches(uint32_t code, double expected) const {
     const double got = formats::value(f_, code);
@@ -146,6 +157,12 @@ class TableOracle {
       for (const uint32_t code : f.codebook->index.codes) out[code] = true;
     }
     return out;
+  }
+
+  static double toward_zero(Exact x) {
+    x.significand -= x.significand % 2048;
+    x.sticky = false;
+    return x.to_double();
   }
 
   double below_range(bool negative, const CastPolicy& policy) const {
@@ -172,8 +189,10 @@ class TableOracle {
         entries_.begin());
     if (high < entries_.size() && entries_[high].value == x.value && !x.more) return x.value;
     const Entry &lower = entries_[high - 1], &upper = entries_[high];
-    const double middle = middles_[high - 1];
-    const int side = middle == x.value && !x.more ? 0 : below(middle) ? 1 : -1;
+    Exact whole = Exact::of(x.value);
+    whole.sticky = x.more && !whole.is_zero();
+    const Exact& middle = middles_[high - 1];
+    const int side = whole.is_zero() && x.more ? (below(middle.to_double()) ? 1 : -1) : compare(whole, middle);
     const bool negative = x.value < 0;
     const bool upper_odd = (upper.code & 1) != 0;
     const bool outer = std::fabs(upper.value) != std::fabs(lower.value)
@@ -195,7 +214,8 @@ class TableOracle {
   const ElementFormat f_;
   bool is_float_, has_nan_ = false;
   std::vector<Entry> entries_;
-  std::vector<double> middles_;
+  std::vector<Exact> middles_;
+  std::set<double> near_doubles_;  // the middles that are no doubles, cut to doubles
 };
 
 }  // namespace lowbit::arith

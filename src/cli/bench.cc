@@ -55,29 +55,22 @@ std::vector<std::string> cells(const cost::FormatRate& r) {
           std::string(isa_name(r.isa)),
           r.resident,
           fmt::format("{:.3f}", r.nanoseconds),
+          fmt::format("{:.1f}", r.bytes / r.nanoseconds),
           fmt::format("{:.0f} %", 100 * r.share),
           fmt::format("{:.0f} %", 100 * r.spread)};
 }
 
 Json row_of(const cost::FormatRate& r) {
-  return {{"work", r.work},
-          {"name", r.name},
-          {"kind", r.kind},
-          {"round", r.round},
-          {"isa", isa_name(r.isa)},
-          {"resident", r.resident},
-          {"elements", r.elements},
-          {"threads", r.threads},
-          {"rate", r.nanoseconds},
-          {"unit", "ns/element"},
-          {"share_of_limit", r.share},
+  return {{"work", r.work},         {"name", r.name},         {"kind", r.kind},         {"round", r.round},
+          {"isa", isa_name(r.isa)}, {"resident", r.resident}, {"elements", r.elements}, {"threads", r.threads},
+          {"rate", r.nanoseconds},  {"unit", "ns/element"},   {"bytes", r.bytes},       {"share_of_limit", r.share},
           {"spread", r.spread}};
 }
 
 Status bench(const BenchArguments& a) {
   if (!a.json) {
-    fmt::print("{}; ns per number, median of runs; share: of the time that a plain copy of the same bytes takes\n\n",
-               cpu_name());
+    fmt::print("{}; ns per number, median of runs; GB/s: read and written; ", cpu_name());
+    fmt::print("copy: the time of a plain copy of as many bytes, as a share\n\n");
   }
   std::vector<std::vector<std::string>> rows;
   Json json = {{"machine", {{"isa", isa_name(active_isa())}, {"threads", a.options.threads}, {"cpu", cpu_name()}}},
@@ -97,6 +90,7 @@ Status bench(const BenchArguments& a) {
                                     {"isa"},
                                     {"resident"},
                                     {"ns", Align::right},
+                                    {"GB/s", Align::right},
                                     {"copy", Align::right},
                                     {"spread", Align::right}};
   fmt::print("{}", report::table(columns, rows));

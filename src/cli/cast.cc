@@ -113,9 +113,10 @@ Action cast_command(Options& options) {
       .positional("OUT.npy", text(arguments->out),
                   "the values: float32, or float64 where the format has values that are no float32")
       .offer = Offer::files;
-  OptionRow& format =
-      options.option("--format", "F", any_format(arguments->format),
-                     "a plain element, or a block format (mxfp4, mx6, int4/32:f16, e4m3fn/128x128:f32)");
+  OptionRow& format = options.option(
+      "--format", "F", any_format(arguments->format),
+      "a plain element, or a block format (mxfp4, mx6, int4/32:f16, e4m3fn/128x128:f32); a list of values "
+      "too: [-1,0,1], @levels.txt");
   format.required = true;
   format.offer = Offer::formats;
   arguments->rounding.add_to(options);

@@ -144,7 +144,8 @@ Action formats_command(Options& options) {
                   "side; advise FILE.npy: the best formats for an array",
                   false)
       .choices = names_of<FormatsAction>(kActions);
-  OptionRow& words = options.positional("F", append(a.words), "formats, or the file of advise", false);
+  OptionRow& words = options.positional(
+      "F", append(a.words), "formats (lists of values too: [-1,0,1], @levels.txt), or the file of advise", false);
   words.repeated = true;
   words.offer = Offer::formats_and_files;
   options.flag("--values", a.list_values, "show: every value, also of formats of 9 to 16 bits");

@@ -81,6 +81,9 @@ Status list_formats(const FormatsArguments& arguments) {
   fmt::print("{}\n", report::table(families, rows_of(all.at("families"), {"shape", "example", "source"})));
   fmt::print("{}\n", report::table(blocks, rows_of(all.at("blocks"), {"name", "bits", "meaning", "source"})));
   fmt::print("Any element takes scales behind it: int4/128:f16+zp, e2m1/16:e4m3fn/tensor:f32.\n");
+  fmt::print(
+      "A list of values is an element too, in brackets or in a file (a text of numbers, or .npy): [-1,0,0.5,1], "
+      "@levels.txt/64:f16.\n");
   return {};
 }
 

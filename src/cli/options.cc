@@ -26,14 +26,19 @@ std::string cli11_names(const OptionRow& row) {
   return row.short_name.empty() ? row.name : row.short_name + "," + row.name;
 }
 
-CLI::Option* declare(CLI::App& app, const OptionRow& row) {
-  if (row.value.empty() && !row.positional) return app.add_flag(cli11_names(row))->disable_flag_override();
-  CLI::Option* option = app.add_option(cli11_names(row), [](const CLI::results_t&) { return true; });
-  option->type_size(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  if (row.positional && row.repeated) {
-    option->expected(1, CLI::detail::expected_max_vector_size)->allow_extra_args();
-  }
-  return option;
+CLI::Option* declare(CLI::App& app, const std::string& names) {
+  CLI::Option* option = app.add_option(names, [](const CLI::results_t&) { return true; });
+  return option->type_size(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+}
+
+// What CLI11 shall know of a row. A positional option of CLI11 that takes several words splits one that is written
+// [a,b], so each of the words that there may be gets an option of its own.
+std::vector<CLI::Option*> declare(CLI::App& app, const OptionRow& row, size_t words) {
+  if (row.value.empty() && !row.positional) return {app.add_flag(cli11_names(row))->disable_flag_override()};
+  if (!row.positional || !row.repeated) return {declare(app, cli11_names(row))};
+  std::vector<CLI::Option*> options;
+  for (size_t i = 0; i < words; ++i) options.push_back(declare(app, fmt::format("{}-{}", row.name, i)));
+  return options;
 }
 
 }  // namespace
@@ -160,8 +165,8 @@ Status Options::parse(const std::vector<std::string>& arguments) {
   CLI::App app;
   app.set_help_flag();
   app.allow_extras();
-  std::vector<CLI::Option*> declared;
-  for (const OptionRow& row : rows_) declared.push_back(declare(app, row));
+  std::vector<std::vector<CLI::Option*>> declared;
+  for (const OptionRow& row : rows_) declared.push_back(declare(app, row, arguments.size()));
   try {
     app.parse(std::vector<std::string>(arguments.rbegin(), arguments.rend()));
   } catch (const CLI::ArgumentMismatch&) {
@@ -180,7 +185,12 @@ Status Options::parse(const std::vector<std::string>& arguments) {
     return errorf("{}", problem.what());
   }
   std::vector<std::vector<std::string>> values;
-  for (const CLI::Option* option : declared) values.push_back(option->results());
+  for (const std::vector<CLI::Option*>& options : declared) {
+    std::vector<std::string>& found = values.emplace_back();
+    for (const CLI::Option* option : options) {
+      found.insert(found.end(), option->results().begin(), option->results().end());
+    }
+  }
   if (!values[0].empty()) {
     help_asked_ = true;
     return {};

@@ -70,6 +70,20 @@ TEST(OptionsTest, RepeatsPositionalArguments) {
   EXPECT_EQ(n, 7);
 }
 
+TEST(OptionsTest, KeepsPositionalTextAsItIs) {
+  std::vector<std::string> words;
+  std::string first;
+  Options options;
+  options.positional("FIRST", text(first), "");
+  options.positional("F", append(words), "", false).repeated = true;
+  const std::vector<std::string> typed = {"[-1,0,1]", "[a]", "x,y", "[]", "[1,2]/64:f16", "{}"};
+  std::vector<std::string> arguments = typed;
+  arguments.insert(arguments.begin(), "[0,1]");
+  ASSERT_TRUE(options.parse(arguments).ok());
+  EXPECT_EQ(first, "[0,1]");
+  EXPECT_EQ(words, typed);
+}
+
 TEST(OptionsTest, KeepsTextAsItIs) {
   for (const std::string& prompt : {std::string(), std::string("[a,b]"), std::string("\"q\" 'r' \\n"),
                                     std::string("a\nb"), std::string("\xff\xfe"), std::string("--")}) {

@@ -1,20 +1,21 @@
 #include "cli/policy_options.h"
 
 #include "formats/policy.h"
+#include "io/format_text.h"
 #include "tensor/cast.h"
 
 namespace lowbit::cli {
 
 Setter format(std::optional<formats::Format>& target) {
   return [&target](const std::string& value) -> Status {
-    LOWBIT_ASSIGN(target, formats::parse_format(value));
+    LOWBIT_ASSIGN(target, io::read_format(value));
     return {};
   };
 }
 
 Setter castable_format(std::optional<formats::Format>& target) {
   return [&target](const std::string& value) -> Status {
-    LOWBIT_ASSIGN(const formats::Format found, formats::parse_format(value));
+    LOWBIT_ASSIGN(const formats::Format found, io::read_format(value));
     LOWBIT_TRY(tensor::check_castable(found));
     target = found;
     return {};
@@ -22,8 +23,8 @@ Setter castable_format(std::optional<formats::Format>& target) {
 }
 
 Result<formats::Format> parse_any_format(const std::string& text) {
-  if (auto element = formats::parse_element(text); element.ok()) return formats::Format{std::move(*element), {}};
-  return formats::parse_format(text);
+  if (auto element = io::read_element(text); element.ok()) return formats::Format{std::move(*element), {}};
+  return io::read_format(text);
 }
 
 Setter any_format(std::optional<formats::Format>& target) {

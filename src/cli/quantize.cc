@@ -16,6 +16,7 @@
 #include "cli/shared_texts.h"
 #include "cli/text_input.h"
 #include "cli/version.h"
+#include "io/format_text.h"
 #include "models/written_kinds.h"
 #include "quant/recipe.h"
 #include "report/page.h"
@@ -59,13 +60,13 @@ Setter method(std::string& target) {
   };
 }
 
-// REGEX=FORMAT; the expression may hold an equals sign, a format cannot.
+// REGEX=FORMAT; the expression may hold an equals sign, a format (and the name of its file) cannot.
 Setter rule(QuantizeArguments& a) {
   return [&a](const std::string& value) -> Status {
     const size_t equals = value.rfind('=');
     if (equals == std::string::npos || equals == 0) return errorf("\"{}\": expected REGEX=FORMAT", value);
     LOWBIT_ASSIGN(quant::NamePattern pattern, quant::NamePattern::compile(value.substr(0, equals)));
-    LOWBIT_ASSIGN(formats::Format format, formats::parse_format(value.substr(equals + 1)));
+    LOWBIT_ASSIGN(formats::Format format, io::read_format(value.substr(equals + 1)));
     a.rules.push_back({std::move(pattern), std::move(format)});
     a.rule_texts.push_back(value);
     return {};

@@ -1,5 +1,7 @@
 #include "cost/format_rates.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <cstring>
@@ -69,6 +71,8 @@ class Bench {
   bool memory_;
   const std::function<void(const FormatRate&)>& row_;
   std::vector<float> in_, out_;
+  std::vector<double> doubles_;
+  std::vector<uint32_t> wide_;
   std::vector<uint8_t> bytes_;
   std::vector<uint16_t> words_;
   std::unique_ptr<ThreadPool> pool_;
@@ -83,6 +87,7 @@ class Bench {
     rate.elements = static_cast<int64_t>(in_.size());
     rate.threads = pool_ ? pool_->size() : 1;
     rate.nanoseconds = t.seconds / count() * 1e9;
+    rate.bytes = bytes;
     rate.spread = t.spread;
     if (copy_ == 0) copy_ = t.seconds / count() / bytes;  // the first row is the copy
     rate.share = copy_ * bytes * count() / t.seconds;
@@ -95,15 +100,19 @@ class Bench {
     rate.name = rate.kind = "f32";
     rate.isa = detected_isa();
     report(rate, 8, [&] {
-      const auto part = [&](int64_t begin, int64_t end, int) {
+      in_parts([&](int64_t begin, int64_t end, int) {
         std::memcpy(out_.data() + begin, in_.data() + begin, static_cast<size_t>(end - begin) * sizeof(float));
-      };
-      if (pool_) {
-        pool_->parallel_for(std::ssize(in_), 1 << 14, part);
-      } else {
-        part(0, std::ssize(in_), 0);
-      }
+      });
     });
+  }
+
+  template <class Part>
+  void in_parts(const Part& part) const {
+    if (pool_) {
+      pool_->parallel_for(std::ssize(in_), 1 << 14, part);
+    } else {
+      part(0, std::ssize(in_), 0);
+    }
   }
 
   // Every k-th number against the scalar function.
@@ -154,6 +163,21 @@ class Bench {
       LOWBIT_TRY(check("codes of " + rate.name, [&](size_t i) { return words_[i] == expected(i); }));
       report(rate, 6, [&] { formats::encode_array(f, in_, std::span(words_), o); });
     }
+    return memory_ ? Status{} : convert_doubles(f, o, rate);
+  }
+
+  // Numbers that no float holds.
+  Status convert_doubles(const ElementFormat& f, const formats::ArrayOptions& o, FormatRate rate) {
+    if (doubles_.empty()) {
+      for (const float x : in_) doubles_.push_back(static_cast<double>(x) * 1.0000001);
+      wide_.resize(in_.size());
+    }
+    rate.work = "encode-f64";
+    formats::encode_array(f, std::span<const double>(doubles_), std::span(wide_), o);
+    LOWBIT_TRY(check("codes of doubles in " + rate.name, [&](size_t i) {
+      return wide_[i] == formats::encode(f, doubles_[i], o.policy, formats::random_word(o.seed, i));
+    }));
+    report(rate, 12, [&] { formats::encode_array(f, std::span<const double>(doubles_), std::span(wide_), o); });
     return {};
   }
 
@@ -177,20 +201,26 @@ class Bench {
     return {};
   }
 
-  // One product after the other of codes of at most 8 bits, as a user's loop would do it.
+  // One operation after the other on codes of at most 8 bits, as a user's loop would do it.
   void arithmetic(const ElementFormat& f, FormatRate rate) {
-    if (f.bits > 8) return;
-    const uint8_t* table = arith::result_table(arith::Operation::multiply, f, {});
-    if (table == nullptr) return;
     rate.work = "arithmetic";
-    rate.name += " multiply";
     rate.round = "rne";
+    const std::string name = rate.name;
     std::vector<uint8_t> result(bytes_.size());
-    const int bits = f.bits;
-    report(rate, 3, [&] {
-      const size_t n = bytes_.size();
-      for (size_t i = 0; i < n; ++i) result[i] = table[(bytes_[i] << bits) | bytes_[n - 1 - i]];
-    });
+    for (const auto op : {arith::Operation::add, arith::Operation::multiply, arith::Operation::divide}) {
+      const uint8_t* table = f.bits > 8 ? nullptr : arith::result_table(op, f, {});
+      if (table == nullptr) continue;
+      rate.name = fmt::format("{} {}", name, arith::row_of(op).name);
+      const int bits = f.bits;
+      report(rate, 3, [&] {
+        const uint8_t* a = bytes_.data();
+        const uint8_t* last = a + bytes_.size() - 1;
+        uint8_t* out = result.data();
+        in_parts([&](int64_t begin, int64_t end, int) {
+          for (int64_t i = begin; i < end; ++i) out[i] = table[(a[i] << bits) | last[-i]];
+        });
+      });
+    }
   }
 
   Status block(const Format& format, Isa isa) {

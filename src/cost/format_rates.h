@@ -12,7 +12,8 @@
 namespace lowbit::cost {
 
 struct FormatRate {
-  std::string work;   // copy, cast, encode, decode, decode-bf16, arithmetic
+  std::string work;   // copy, cast, encode, encode-f64 (codes of 32 bits from doubles), decode, decode-bf16,
+                      // arithmetic
   std::string name;   // the format; of arithmetic the operation behind it
   std::string kind;   // float, integer, fixed, codebook, block
   std::string round;  // of cast and encode
@@ -21,6 +22,7 @@ struct FormatRate {
   int64_t elements = 0;
   int threads = 1;
   double nanoseconds = 0;  // per number
+  double bytes = 0;        // read and written for each number, together
   double spread = 0;
   double share = 0;  // the time of a plain copy of the same numbers (of the bytes read and written) over this time
 };

@@ -34,8 +34,9 @@ TEST(FormatRates, EveryKindOfWorkIsMeasuredAndItsAnswersChecked) {
     EXPECT_EQ(rate.resident, "cache");
   });
   EXPECT_TRUE(status.ok()) << status.message();
-  EXPECT_EQ(works, (std::set<std::string>{"arithmetic", "cast", "copy", "decode", "decode-bf16", "encode"}));
-  EXPECT_TRUE(names.contains("nvfp4") && names.contains("posit8 multiply"));
+  EXPECT_EQ(works,
+            (std::set<std::string>{"arithmetic", "cast", "copy", "decode", "decode-bf16", "encode", "encode-f64"}));
+  EXPECT_TRUE(names.contains("nvfp4") && names.contains("posit8 multiply") && names.contains("posit8 divide"));
 }
 
 TEST(FormatRates, WhatIsNoBlockFormatIsAnError) {

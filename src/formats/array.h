@@ -47,7 +47,7 @@ void encode_array(const ElementFormat& format, std::span<const float> in, std::s
                   const ArrayOptions& options = {});
 void encode_array(const ElementFormat& format, std::span<const float> in, std::span<uint32_t> out,
                   const ArrayOptions& options = {});
-// Of doubles, each rounded once; no kernels.
+// Of doubles, each rounded once.
 void encode_array(const ElementFormat& format, std::span<const double> in, std::span<uint32_t> out,
                   const ArrayOptions& options = {});
 

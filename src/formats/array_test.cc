@@ -6,8 +6,10 @@
 
 #include <cmath>
 #include <cstring>
+#include <limits>
 #include <vector>
 
+#include "formats/codebook.h"
 #include "formats/encode_oracle.h"
 #include "formats/sample.h"
 
@@ -30,7 +32,9 @@ std::vector<float> inputs_for(const ElementFormat& f, size_t count, uint64_t see
   while (out.size() < count) {
     const auto code = static_cast<uint32_t>(rng.below(f.code_count()));
     const double a = value(f, code), b = value(f, code + 1 < f.code_count() ? code + 1 : 0);
-    const double part = static_cast<double>(rng.below(9)) / 8;
+    // 256: ties of roundings with 7 random bits.
+    const double part =
+        rng.below(2) == 0 ? static_cast<double>(rng.below(9)) / 8 : static_cast<double>(rng.below(257)) / 256;
     const double x = std::isfinite(a) && std::isfinite(b) ? a + (b - a) * part : a * (1 + part);
     const auto y = static_cast<float>(x);
     switch (rng.below(5)) {
@@ -95,6 +99,7 @@ std::vector<CastPolicy> policies() {
     for (const Saturation saturation :
          {Saturation::finite, Saturation::propagate, Saturation::none, Saturation::wrap}) {
       out.push_back({rounding, saturation, 32});
+      if (is_stochastic(rounding)) out.push_back({rounding, saturation, 2});
       if (is_stochastic(rounding)) out.push_back({rounding, saturation, 7});
       if (is_stochastic(rounding)) out.push_back({rounding, saturation, 31});
     }
@@ -103,11 +108,58 @@ std::vector<CastPolicy> policies() {
 }
 
 TEST(Array, NamedElementsUnderEveryPolicy) {
-  for (const char* name :
-       {"e4m3fn",    "e5m2",    "e4m3",    "e4m3fnuz", "e2m1",        "e3m2",        "f16",
-        "bf16",      "tf32",    "e8m0",    "ue5m3",    "binary8p4se", "binary8p1sf", "binary12p5ue",
-        "e3m4nosub", "e5m2ftz", "int8",    "int4",     "uint5",       "fix16.8",     "ufix12.12",
-        "nf4",       "posit8",  "posit16", "int8sym",  "e3m0",        "e8m3b120"}) {
+  for (const char* name : {"e4m3fn",
+                           "e5m2",
+                           "e4m3",
+                           "e4m3fnuz",
+                           "e2m1",
+                           "e3m2",
+                           "f16",
+                           "bf16",
+                           "tf32",
+                           "e8m0",
+                           "ue5m3",
+                           "binary8p4se",
+                           "binary8p1sf",
+                           "binary12p5ue",
+                           "e3m4nosub",
+                           "e5m2ftz",
+                           "int8",
+                           "int4",
+                           "uint5",
+                           "fix16.8",
+                           "ufix12.12",
+                           "nf4",
+                           "posit8",
+                           "posit16",
+                           "int8sym",
+                           "e3m0",
+                           "e8m3b120",
+                           "fp4",
+                           "dynamic8",
+                           "posit9",
+                           "posit12.1",
+                           "posit16.0",
+                           "posit16.4",
+                           "posit8.5",
+                           "posit3.6",
+                           "posit2",
+                           "lns8.3",
+                           "lns6.2lin",
+                           "lns12.6",
+                           "takum8",
+                           "takumlog8",
+                           "takumlog12",
+                           "pow8a0.35",
+                           "bipolar8",
+                           "[-0.3,0.1,0.100000001,7]",
+                           "[-0.000000000001,7]",
+                           "e3m3nosub",
+                           "e4m3ftz",
+                           "e3m4fn",
+                           "uint16",
+                           "int16",
+                           "int1"}) {
     const ElementFormat f = element(name);
     const std::vector<float> in = inputs_for(f, 331, 7);
     for (const CastPolicy& policy : policies()) check(f, policy, in);
@@ -127,22 +179,107 @@ TEST(Array, RandomElements) {
   }
 }
 
+// What lies about the numbers of the format and their middles, closer than floats can tell, and far beyond both.
+std::vector<double> doubles_for(const ElementFormat& f, uint64_t seed) {
+  Rng rng(seed);
+  std::vector<double> out;
+  for (const double x : {0.0, 5e-324, 1e-320, 0x1p-150, 0x1.8p-149, 0x1.fffffep-127, 0x1.fffffefp127, 0x1p128, 1e300,
+                         static_cast<double>(std::numeric_limits<float>::max()), HUGE_VAL, std::nan("")}) {
+    out.insert(out.end(), {x, -x});
+  }
+  while (out.size() < 800) {
+    const auto code = static_cast<uint32_t>(rng.below(f.code_count()));
+    const double a = value(f, code), b = value(f, code + 1 < f.code_count() ? code + 1 : 0);
+    if (!std::isfinite(a) || !std::isfinite(b)) continue;
+    const double x = a + (b - a) * static_cast<double>(rng.below(65)) / 64;
+    const double near = x * 0x1p-50 * rng.uniform();
+    out.insert(out.end(), {x, x + near, x - near, std::ldexp(rng.uniform() - 0.5, static_cast<int>(rng.below(40)))});
+  }
+  return out;
+}
+
 TEST(Array, DoublesAreRoundedOnce) {
   ThreadPool pool(2);
-  Rng rng(8);
-  std::vector<double> in;
-  for (int i = 0; i < 40000; ++i) in.push_back(std::ldexp(rng.normal(), static_cast<int>(rng.below(60)) - 30));
-  in.push_back(0.25 + 0x1p-40);  // through float a tie
-  for (const char* name : {"e2m1", "binary15p2se", "posit16", "int8"}) {
+  for (const char* name :
+       {"e2m1",    "e4m3fn",       "f16",     "bf16",   "e5m2fnuz",  "ue5m3",     "e8m3b120",  "e8m0",
+        "tf32",    "binary15p2se", "posit16", "posit8", "posit16.4", "posit12.0", "int8",      "uint4",
+        "fix16.8", "nf4",          "e4m3ftz", "lns8.3", "takum8",    "takum16",   "takumlog8", "pow8a0.35"}) {
     const ElementFormat f = element(name);
-    for (const Rounding rounding : {Rounding::nearest_even, Rounding::stochastic}) {
-      const ArrayOptions options{{rounding, Saturation::none, 32}, 17, detected_isa(), &pool, 128};
-      std::vector<uint32_t> got(in.size());
-      encode_array(f, std::span<const double>(in), std::span(got), options);
-      for (size_t i = 0; i < in.size(); ++i) {
-        ASSERT_EQ(got[i], encode(f, in[i], options.policy, random_word(17, 128 + i))) << name << " " << i;
+    const std::vector<double> in = doubles_for(f, 8);
+    for (const CastPolicy& policy : policies()) {
+      for (const Isa isa : instruction_sets()) {
+        const ArrayOptions options{policy, 17, isa, &pool, 128};
+        std::vector<uint32_t> got(in.size());
+        encode_array(f, std::span<const double>(in), std::span(got), options);
+        for (size_t i = 0; i < in.size(); ++i) {
+          ASSERT_EQ(got[i], encode(f, in[i], policy, random_word(17, 128 + i)))
+              << fmt::format("{} {} {} {} {:a}", name, print_rounding(policy), print_saturation(policy.saturation),
+                             isa_name(isa), in[i]);
+        }
       }
     }
+  }
+}
+
+// Where 32 random bits decide by the last of them: random words close to 2^32, and parts as close to nothing.
+TEST(Array, LastRandomBitsCount) {
+  constexpr uint64_t kSeed = 5;
+  int found = 0;
+  for (uint64_t i = 0; found < 6; ++i) {
+    const uint32_t random = random_word(kSeed, i);
+    if (random < 0xFFFFF800u) continue;
+    ++found;
+    const double least = 0x1p-32 * (0x1p32 - random);
+    for (const char* name : {"int8", "e4m3fn", "f16", "fix16.8", "ternary", "posit16", "e8m0"}) {
+      const ElementFormat f = element(name);
+      const double quantum = std::strcmp(name, "fix16.8") == 0 ? 0x1p-8 : f.kind == ElementKind::floating ? 0 : 1;
+      for (const int halves : {-4, -3, -2, -1, 0, 1, 2}) {
+        for (const Rounding rounding : {Rounding::stochastic, Rounding::stochastic_b, Rounding::stochastic_c}) {
+          for (const Isa isa : instruction_sets()) {
+            const double step = quantum != 0 ? quantum : f.has_zero ? value(f, 1) : value(f, 128);
+            const double from = f.has_zero ? 0 : value(f, 128);
+            for (const double more : {0.0, 0x1p-40}) {
+              std::vector<float> in(64);
+              const auto x = static_cast<float>(from + step * (least + halves * 0x1p-33 + more));
+              in[i % 64] = x;
+              ArrayOptions options{{rounding, Saturation::finite, 32}, kSeed, isa, nullptr};
+              options.first = static_cast<int64_t>(i / 64 * 64);
+              std::vector<uint32_t> got(64);
+              encode_array(f, in, std::span(got), options);
+              ASSERT_EQ(got[i % 64], encode(f, static_cast<double>(x), options.policy, random)) << fmt::format(
+                  "{} {} {} {:a} {:08x}", name, print_rounding(options.policy), isa_name(isa), x, random);
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+// A part of the distance that doubles round to all of it stays below it.
+TEST(Array, WhatIsAlmostOneNeighbourMayStillBecomeTheOther) {
+  const ElementFormat f = element("[-0.000000000001,7]");
+  const std::vector<float> in(256, std::nextafter(f.decode(0), 1.0f));
+  check(f, {Rounding::stochastic, Saturation::finite, 2}, in);
+}
+
+// Where the rounding of a posit changes: its value, and the posit of one bit more.
+TEST(Array, EveryPositAndWhatLiesBetween) {
+  for (const char* name : {"posit16", "posit16.0", "posit13.1", "posit10.3", "posit16.5", "posit4.2"}) {
+    const ElementFormat f = element(name);
+    std::vector<float> in;
+    const CodebookIndex& index = f.codebook->index;
+    for (size_t i = 0; i + 1 < index.values.size(); ++i) {
+      for (const double x : {index.values[i], index.middles[i].to_double()}) {
+        const auto y = static_cast<float>(x);
+        in.insert(in.end(), {std::nextafter(y, -HUGE_VALF), y, std::nextafter(y, HUGE_VALF)});
+      }
+    }
+    for (const Rounding rounding : {Rounding::nearest_even, Rounding::nearest_away, Rounding::to_zero, Rounding::up,
+                                    Rounding::to_odd, Rounding::stochastic_b}) {
+      check(f, {rounding, Saturation::none, 32}, in);
+    }
+    if (HasFatalFailure()) return;
   }
 }
 
@@ -177,7 +314,8 @@ TEST(Array, ThreadsAndStridesChangeNothing) {
 }
 
 TEST(Array, Decoding) {
-  for (const char* name : {"e4m3fn", "e2m1", "nf4", "posit8", "f16", "posit16", "int4", "fix12.4", "ue5m3"}) {
+  for (const char* name : {"e4m3fn", "e2m1", "nf4", "posit8", "f16", "posit16", "int4", "fix12.4", "ue5m3", "lns8.3",
+                           "takumlog8", "pow12a0.5"}) {
     const ElementFormat f = element(name);
     for (const Isa isa : instruction_sets()) {
       const ArrayOptions options{{}, 0, isa, nullptr};

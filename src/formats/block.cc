@@ -218,7 +218,7 @@ class Converter {
     kernels.blocks.quotients(wanted.data(), divisor, wanted.data(), count);
     std::array<uint16_t, kBlocksAtOnce> words;
     if (scale_plan_) {
-      kernels.magic_codes16(*scale_plan_, wanted.data(), words.data(), count);
+      kernels.magic.codes16(*scale_plan_, wanted.data(), words.data(), count, 0);
     } else {
       ArrayOptions options;
       options.isa = options_.array.isa;

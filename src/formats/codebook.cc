@@ -46,7 +46,7 @@ void add_values(const std::vector<double>& values, const std::vector<uint32_t>& 
   }
 }
 
-CodebookIndex make_index(const std::vector<double>& values, CodebookRules rules) {
+CodebookIndex make_index(const std::vector<double>& values, CodebookRules& rules) {
   CodebookIndex index;
   add_values(values, rules.unused, index);
   if (rules.middles.empty()) {
@@ -77,8 +77,10 @@ ElementFormat make_codebook(std::string name, uint8_t bits, std::vector<double> 
   f.bias = 0;
   f.nan = NanKind::none;
   f.has_infinity = false;
-  CodebookIndex index = make_index(values, std::move(rules));
-  f.codebook = std::make_shared<const Codebook>(Codebook{std::move(name), std::move(values), std::move(index)});
+  const auto posit = rules.posit_exponent_bits;
+  CodebookIndex index = make_index(values, rules);
+  f.codebook = std::make_shared<const Codebook>(Codebook{std::move(name), std::move(values), std::move(index), posit,
+                                                         std::move(rules.unused), rules.irrational});
   return f;
 }
 

@@ -49,16 +49,25 @@ struct Codebook {
   std::string name;            // what print() gives; parses to the same element
   std::vector<double> values;  // 2^bits or fewer (codes beyond the end do not occur); one may be NaN
   CodebookIndex index;
+  // Set where the codes are posits of so many exponent bits: they can then be made bit by bit as well.
+  std::optional<uint8_t> posit_exponent_bits;
+  std::vector<uint32_t> unused;  // codes with a value that encoding never gives
+  bool irrational = false;       // values stand for irrational numbers: as doubles here, as floats in tables
 };
 
 // What a list of values may say beside them.
 struct CodebookRules {
   // Where nearest changes between neighbours in ascending order: one fewer than distinct values. Empty: halfway.
   std::vector<Exact> middles;
-  std::vector<uint32_t> unused;  // codes with a value that encoding never gives
+  std::vector<uint32_t> unused;                // codes with a value that encoding never gives
+  std::optional<uint8_t> posit_exponent_bits;  // as in Codebook
+  bool irrational = false;  // the values are the nearest doubles; the nearest floats serve where floats are stored
 };
 
 // An element of `bits` (1 to 16) with these values. CHECKs that there is a finite one and at most one NaN.
 ElementFormat make_codebook(std::string name, uint8_t bits, std::vector<double> values, CodebookRules rules = {});
+
+// The posit of `bits` that nearest_even gives to a finite number, from its bits (posit.cc).
+uint32_t nearest_posit(int bits, int exponent_bits, double x);
 
 }  // namespace lowbit::formats

@@ -107,9 +107,21 @@ bool exact_in_float(const ElementFormat& f) {
   return (top > 0 || !gradual ? top : 1) - f.bias <= 127 && quantum >= -149;
 }
 
+// Has every value a nearest float of full precision?
+bool near_floats(const Codebook& codebook) {
+  for (const double v : codebook.values) {
+    const double magnitude = std::fabs(v);
+    if (magnitude > std::numeric_limits<float>::max() || (v != 0 && magnitude < std::numeric_limits<float>::min())) {
+      return false;
+    }
+  }
+  return true;
+}
+
 const char* storage_defect(const ElementFormat& f) {
   if (f.bits > 16 && f.bits != 32) return "an element of at most 16 bits, or f32";
-  if (!exact_in_float(f)) return "an element within the range of f32";
+  const bool rounded = f.kind == ElementKind::codebook && f.codebook->irrational;
+  if (!(rounded ? near_floats(*f.codebook) : exact_in_float(f))) return "an element within the range of f32";
   return nullptr;
 }
 

@@ -333,7 +333,9 @@ uint32_t encode(const ElementFormat& format, double x, const CastPolicy& policy,
     if (format.kind == ElementKind::floating) {
       if (encode_float_fast(format, x, code)) return code;
     } else if (!std::isinf(x) && format.kind == ElementKind::codebook) {
-      return format.codebook->index.nearest_even(x);
+      const Codebook& book = *format.codebook;
+      if (book.posit_exponent_bits) return nearest_posit(format.bits, *book.posit_exponent_bits, x);
+      return book.index.nearest_even(x);
     } else if (!std::isinf(x) && policy.saturation != Saturation::wrap) {
       return encode_fixed_fast(format, x);
     }

@@ -23,18 +23,21 @@ struct Entry {
   uint32_t code;
 };
 
+// Codes with a value that encoding never gives, as the most negative one of symmetric integers.
+bool is_unused(const ElementFormat& f, uint32_t code) {
+  if (f.kind != ElementKind::codebook) return false;
+  const std::vector<uint32_t>& unused = f.codebook->unused;
+  return std::find(unused.begin(), unused.end(), code) != unused.end();
+}
+
 // Ascending values; doubled values keep their lowest code. Sign-magnitude elements give their non-negative half.
 std::vector<Entry> entries_of(const ElementFormat& f, bool half) {
   std::vector<Entry> out;
   const std::span<const float> table = decode_table(f);
   const uint32_t count = f.kind == ElementKind::codebook ? static_cast<uint32_t>(f.codebook->values.size())
                                                          : static_cast<uint32_t>(table.size());
-  const auto unused = [&](uint32_t code) {
-    // The most negative code of symmetric integers.
-    return f.kind == ElementKind::codebook && f.codebook->name.ends_with("sym") && code == count / 2;
-  };
   for (uint32_t code = 0; code < count; ++code) {
-    if (unused(code)) continue;
+    if (is_unused(f, code)) continue;
     if (std::isfinite(table[code]) && !(half && std::signbit(table[code]))) out.push_back({table[code], code});
   }
   std::sort(out.begin(), out.end(),
@@ -185,9 +188,16 @@ std::vector<ElementFormat> small_elements() {
   return out;
 }
 
-// Posits round by their bit string: posit_test.cc.
+// Does nearest change elsewhere than halfway (posits, takums, logarithmic numbers)? Such have tests of their own.
 bool has_own_rule(const ElementFormat& f) {
-  return f.kind == ElementKind::codebook && f.codebook->name.starts_with("posit");
+  if (f.kind != ElementKind::codebook) return false;
+  const CodebookIndex& index = f.codebook->index;
+  for (size_t i = 0; i < index.middles.size(); ++i) {
+    Exact twice = index.middles[i];
+    if (!twice.is_zero()) ++twice.exponent;
+    if (compare(twice, add(Exact::of(index.values[i]), Exact::of(index.values[i + 1]))) != 0) return true;
+  }
+  return false;
 }
 
 // Without a zero there is a lower end too: its rules have a test of their own.
@@ -244,8 +254,7 @@ TEST(Encode, EveryCodeIsAFixedPoint) {
     uint32_t wrong = 0;
     for (uint32_t code = 0; code < f.code_count(); ++code) {
       const Exact x = decode_exact(f, code);
-      const bool symmetric = f.kind == ElementKind::codebook && f.codebook->name.ends_with("sym");
-      if (symmetric && code == f.code_count() / 2) continue;
+      if (is_unused(f, code)) continue;
       // Several codes may mean one number; floats say which of them is made.
       const bool unique = f.kind != ElementKind::codebook && f.subnormals != Subnormals::zero && !x.is_nan();
       // Wide elements take one rounding per code in turn, small ones all.

@@ -36,6 +36,22 @@ class Scanner {
     at_ = end;
     return value;
   }
+  // A decimal number with at most two digits below the point, in hundredths: 0.5 is 50.
+  std::optional<int> hundredths() {
+    Scanner rest = *this;
+    const auto whole = rest.number();
+    if (!whole) return std::nullopt;
+    int value = *whole * 100;
+    if (rest.take(".")) {
+      int place = 10;
+      for (; place > 0 && !rest.done() && text_[rest.at_] >= '0' && text_[rest.at_] <= '9'; place /= 10) {
+        value += place * (text_[rest.at_++] - '0');
+      }
+      if (place == 10) return std::nullopt;
+    }
+    *this = rest;
+    return value;
+  }
 
  private:
   std::string_view text_;

@@ -60,7 +60,8 @@ struct ElementFormat {
 
   uint32_t code_count() const { return bits >= 32 ? 0 : 1u << bits; }
   // The value of a code (0 <= code < 2^bits); NaN and infinities as the format has them. Exact where exact_in_float()
-  // holds, which is so for every element of a Format; else the nearest float (see exact.h for the value itself).
+  // holds, as for every element of a Format but irrational ones; else the nearest float (exact.h has the value
+  // itself).
   float decode(uint32_t code) const;
   // Largest finite value and smallest (most negative, or the least for unsigned formats), as decode() gives them.
   float max_value() const;

@@ -1,4 +1,6 @@
 // format = element { "/" level }; level = group [ ":" scale [ "+" ( "zp" | minimum ) ] ].
+#include <fmt/ranges.h>
+
 #include <bit>
 #include <charconv>
 #include <cmath>
@@ -6,12 +8,14 @@
 
 #include "formats/codebook.h"
 #include "formats/codes.h"
+#include "formats/list_reader.h"
 #include "formats/names.h"
 
 namespace lowbit::formats {
 namespace {
 
 constexpr size_t kLongestText = 8192;  // a list of 256 numbers fits
+constexpr size_t kMostListed = 256;
 constexpr size_t kMostLevels = 8;
 constexpr int64_t kLargestGroup = 1 << 20;
 
@@ -30,7 +34,8 @@ std::string print_group(const ScaleLevel& level) {
 
 class Parser {
  public:
-  Parser(std::string_view original, std::string text) : original_(original), text_(std::move(text)) {}
+  Parser(std::string_view original, std::string text, const ListReader* reader)
+      : original_(original), text_(std::move(text)), reader_(reader) {}
 
   Result<Format> format() {
     Format out;
@@ -57,6 +62,7 @@ class Parser {
  private:
   std::string_view original_;  // as written, for messages
   std::string text_;           // in lower case
+  const ListReader* reader_;   // null: no files
   size_t at_ = 0;
   bool stored_ = true;            // elements are those of a Format
   std::vector<size_t> scale_at_;  // offset of the scale of each level
@@ -90,26 +96,39 @@ class Parser {
   // [-1,0,0.5,1]: a codebook in the order of its codes, each number rounded to float.
   Result<ElementFormat> list() {
     const size_t start = at_++;
-    std::vector<double> values;
-    std::string name = "[";
+    std::vector<float> values;
     for (;;) {
       float value = 0;
       const auto [end, failed] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
       if (failed != std::errc() || !std::isfinite(value)) return fail(at_, found(), "a number of the list");
-      if (values.size() == 256) return fail(at_, "another number", "at most 256");
+      if (values.size() == kMostListed) return fail(at_, "another number", "at most 256");
       at_ = static_cast<size_t>(end - text_.data());
-      values.push_back(static_cast<double>(value));
-      name += fmt::format("{}{}", values.size() == 1 ? "" : ",", value);
+      values.push_back(value);
       if (done() || (text_[at_] != ',' && text_[at_] != ']')) return fail(at_, found(), "\",\" or \"]\" in the list");
       if (text_[at_++] == ']') break;
     }
-    if (values.size() < 2) return fail(start, "a list of one number", "2 to 256");
+    return list_of(start, values);
+  }
+
+  // @FILE: what stands there takes the place of its name.
+  Result<ElementFormat> list_file() {
+    const size_t start = at_++;
+    LOWBIT_ASSIGN(const ReadList read, (*reader_)(original_.substr(at_)));
+    at_ += read.length;
+    return list_of(start, read.values);
+  }
+
+  Result<ElementFormat> list_of(size_t start, const std::vector<float>& values) const {
+    if (values.size() < 2 || values.size() > kMostListed) {
+      return fail(start, fmt::format("a list of {}", values.size()), "2 to 256 numbers");
+    }
     const auto bits = static_cast<uint8_t>(std::bit_width(values.size() - 1));
-    return make_codebook(name + "]", bits, std::move(values));
+    return make_codebook(fmt::format("[{}]", fmt::join(values, ",")), bits, {values.begin(), values.end()});
   }
 
   Result<ElementFormat> any_element(std::string_view role) {
     if (!done() && text_[at_] == '[') return list();
+    if (!done() && text_[at_] == '@' && reader_ != nullptr) return list_file();
     const std::string_view name = word();
     if (name.empty()) return fail(at_, found(), fmt::format("{} (such as int4, e4m3fn, f16)", role));
     const size_t start = at_;
@@ -223,24 +242,31 @@ class Parser {
   }
 };
 
-Result<Parser> prepare(std::string_view text) {
+Result<Parser> prepare(std::string_view text, const ListReader* reader) {
   if (text.size() > kLongestText) {
     return errorf("format {}: found {} characters, expected at most {}", quoted(text), text.size(), kLongestText);
   }
-  return Parser(text, lower_case(text));
+  return Parser(text, lower_case(text), reader);
+}
+
+Result<Format> whole_format(std::string_view text, const ListReader* reader) {
+  const Alias* alias = text.size() > kLongestText ? nullptr : find_alias(lower_case(text));
+  LOWBIT_ASSIGN(Parser parser, prepare(alias != nullptr ? alias->meaning : text, reader));
+  return parser.format();
+}
+
+Result<ElementFormat> whole_element(std::string_view text, const ListReader* reader) {
+  LOWBIT_ASSIGN(Parser parser, prepare(text, reader));
+  return parser.single_element();
 }
 
 }  // namespace
 
-Result<Format> parse_format(std::string_view text) {
-  const Alias* alias = text.size() > kLongestText ? nullptr : find_alias(lower_case(text));
-  LOWBIT_ASSIGN(Parser parser, prepare(alias != nullptr ? alias->meaning : text));
-  return parser.format();
-}
-
-Result<ElementFormat> parse_element(std::string_view text) {
-  LOWBIT_ASSIGN(Parser parser, prepare(text));
-  return parser.single_element();
+Result<Format> parse_format(std::string_view text) { return whole_format(text, nullptr); }
+Result<ElementFormat> parse_element(std::string_view text) { return whole_element(text, nullptr); }
+Result<Format> parse_format(std::string_view text, const ListReader& reader) { return whole_format(text, &reader); }
+Result<ElementFormat> parse_element(std::string_view text, const ListReader& reader) {
+  return whole_element(text, &reader);
 }
 
 Status check_rows_apart(const Format& format) {

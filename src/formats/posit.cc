@@ -6,10 +6,13 @@
 // zero.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <bit>
 
+#include "base/bits.h"
 #include "formats/codebook.h"
 #include "formats/families.h"
+#include "formats/tapered.h"
 
 namespace lowbit::formats {
 namespace {
@@ -32,28 +35,37 @@ Exact positive_posit(uint32_t code, int n, int es) {
 }
 
 ElementFormat make_posit(int n, int es) {
-  const uint32_t half = 1u << (n - 1);
-  std::vector<double> values(size_t{2} * half, 0.0);
-  for (uint32_t code = 1; code < half; ++code) {
-    values[code] = positive_posit(code, n, es).to_double();
-    values[2 * half - code] = -values[code];
-  }
-  values[half] = std::numeric_limits<double>::quiet_NaN();  // NaR
-  CodebookRules rules;
-  // Ascending: the negative codes from half + 1 on, zero, the positive codes.
-  for (uint32_t code = half - 1; code >= 1; --code) {
-    Exact middle = code == 1 ? Exact::zero() : positive_posit(2 * code - 1, n + 1, es);
-    middle.negative = code != 1;
-    rules.middles.push_back(middle);
-  }
-  for (uint32_t code = 1; code < half; ++code) {
-    rules.middles.push_back(code == 1 ? Exact::zero() : positive_posit(2 * code - 1, n + 1, es));
-  }
   const std::string name = es == 2 ? fmt::format("posit{}", n) : fmt::format("posit{}.{}", n, es);
-  return make_codebook(name, static_cast<uint8_t>(n), std::move(values), std::move(rules));
+  CodebookRules rules;
+  rules.posit_exponent_bits = static_cast<uint8_t>(es);
+  return make_tapered(name, n, std::move(rules),
+                      [es](uint32_t code, int bits) { return positive_posit(code, bits, es); });
 }
 
 }  // namespace
+
+uint32_t nearest_posit(int bits, int exponent_bits, double x) {
+  const uint64_t raw = double_bits(x);
+  const uint64_t magnitude = raw & ~(uint64_t{1} << 63);
+  if (magnitude == 0) return 0;
+  // Exponent and fraction of a double lie side by side as those of a posit do. 1024 more, a multiple of every 2^ES,
+  // keeps the exponent positive; numbers below the normal ones are below every posit.
+  const uint64_t t = magnitude + (uint64_t{1} << 52);
+  const uint64_t tail = (t << (12 - exponent_bits)) >> 1;
+  const int regime = static_cast<int>(t >> (52 + exponent_bits)) - (1024 >> exponent_bits);
+  const uint64_t ones = regime >= 0 ? ~uint64_t{0} : 0;
+  const int run = std::min(regime >= 0 ? regime + 1 : -regime, bits);
+  // The end of the run is the top bit; bits of the run move in from above, inverted where they are ones.
+  uint64_t string = ((tail ^ ((uint64_t{1} << 63) | ones)) >> run) ^ ones;
+  string |= (tail << (64 - run)) != 0 ? 1 : 0;
+  const int drop = 65 - bits;
+  const uint64_t odd = (string >> drop) & 1;
+  const uint64_t rest = string << (bits - 1);
+  const uint64_t up = rest > (uint64_t{1} << 63) - odd ? 1 : 0;
+  const uint32_t half = 1u << (bits - 1);
+  const uint32_t code = std::clamp(static_cast<uint32_t>((string >> drop) + up), 1u, half - 1);
+  return (raw >> 63) != 0 ? 2 * half - code : code;
+}
 
 ElementParse parse_posit(std::string_view text) {
   Scanner scan(text);

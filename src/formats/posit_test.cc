@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/rng.h"
+#include "formats/codebook.h"
 #include "formats/encode_oracle.h"
 
 namespace lowbit::formats {
@@ -93,6 +94,21 @@ TEST(Posit, NearestIsThatOfTheBitString) {
         if (std::isnan(x)) continue;
         ASSERT_EQ(encode(f, x), nearest_code(x, n, es)) << print(f) << fmt::format(" {:a}", x);
         ASSERT_EQ(encode(f, Exact::of(x)), nearest_code(x, n, es)) << print(f) << fmt::format(" {:a}", x);
+      }
+    }
+  }
+}
+
+// By the bits, and by the search among values and middles.
+TEST(Posit, BothEncodersAgree) {
+  for (const char* name : {"posit16", "posit16.0", "posit16.5", "posit15.6", "posit12.1", "posit9", "posit2.6"}) {
+    const ElementFormat f = element(name);
+    const CodebookIndex& index = f.codebook->index;
+    for (size_t i = 0; i + 1 < index.values.size(); ++i) {
+      for (const double x : {index.values[i], index.middles[i].to_double()}) {
+        for (const double y : {std::nextafter(x, -HUGE_VAL), x, std::nextafter(x, HUGE_VAL)}) {
+          ASSERT_EQ(encode(f, y), encode(f, Exact::of(y))) << name << fmt::format(" {:a}", y);
+        }
       }
     }
   }

@@ -1,8 +1,10 @@
 #include "formats/sample.h"
 
+#include <algorithm>
 #include <string>
 
 #include "base/check.h"
+#include "formats/families.h"
 #include "formats/names.h"
 
 namespace lowbit::formats {
@@ -43,15 +45,43 @@ std::string sample_fixed(Rng& rng) {
   return fmt::format("{}fix{}.{}", chance(rng, 4) ? "u" : "", 1 + rng.below(8), rng.below(10));
 }
 
-std::string sample_codebook(Rng& rng) {
+// One of the texts between separators.
+std::string_view alternative(Rng& rng, std::string_view texts, char separator) {
+  uint64_t left = rng.below(1 + static_cast<uint64_t>(std::count(texts.begin(), texts.end(), separator)));
+  for (; left > 0; --left) texts.remove_prefix(texts.find(separator) + 1);
+  return texts.substr(0, texts.find(separator));
+}
+
+// A text of the shape of a family, such as "lnsN.R[lin]": capitals are numbers. Not every one is an element.
+std::string from_shape(Rng& rng, std::string_view shape) {
+  std::string out;
+  for (size_t at = 0; at < shape.size(); ++at) {
+    const char c = shape[at];
+    if (c == '[' || c == '{') {
+      const size_t end = shape.find(c == '[' ? ']' : '}', at);
+      const std::string_view texts = shape.substr(at + 1, end - at - 1);
+      if (c == '{' || chance(rng, 2)) out += from_shape(rng, alternative(rng, texts, c == '[' ? '|' : ','));
+      at = end;
+    } else if (c >= 'A' && c <= 'Z') {
+      while (at + 1 < shape.size() && shape[at + 1] >= 'A' && shape[at + 1] <= 'Z') ++at;
+      out += chance(rng, 4) ? fmt::format("0.{}", 1 + rng.below(99)) : std::to_string(rng.below(9));
+    } else {
+      out += c;
+    }
+  }
+  return out;
+}
+
+// A list of values, or any family by its shape.
+std::string sample_listed(Rng& rng) {
   static constexpr std::string_view kNames[] = {
 #define LOWBIT_CODEBOOK(name, bits, source, ...) name,
 #include "formats/codebooks.inc"
 #undef LOWBIT_CODEBOOK
   };
-  if (chance(rng, 3)) return fmt::format("bipolar{}", 1 + rng.below(8));
-  if (chance(rng, 2)) return fmt::format("posit{}.{}", 2 + rng.below(7), rng.below(4));
-  return std::string(pick(rng, kNames));
+  if (chance(rng, 4)) return std::string(pick(rng, kNames));
+  const std::span<const Family> all = families();
+  return from_shape(rng, all[rng.below(all.size())].shape);
 }
 
 // The groups of one to three levels from the inside out.
@@ -96,10 +126,10 @@ ElementFormat sample_element(Rng& rng) {
     const std::string text = kind < 3   ? sample_float(rng)
                              : kind < 6 ? sample_integer(rng, 8)
                              : kind < 7 ? sample_fixed(rng)
-                                        : sample_codebook(rng);
-    // Some drawn floats leave the range of f32 or have no value but zero.
-    const auto parsed = parse_element(text);
-    if (parsed.ok() && parsed->bits <= 8 && exact_in_float(*parsed)) return *parsed;
+                                        : sample_listed(rng);
+    // Some drawn elements leave the range of f32 or have no value but zero.
+    const auto parsed = parse_format(text);
+    if (parsed.ok() && parsed->element.bits <= 8) return parsed->element;
   }
 }
 

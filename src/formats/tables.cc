@@ -24,6 +24,9 @@ struct ElementTables {
   IntegerForm integers;
   bool has_integers = false;
   std::unique_ptr<const ByteDecode> bytes;  // of at most 8 bits
+  // values, and NaN up to 2^16 entries; made when first asked for.
+  mutable std::vector<float> padded;
+  mutable std::once_flag padded_made;
 };
 
 // Everything that decode() depends on, as words: the key of the cache.
@@ -136,6 +139,17 @@ std::span<const float> decode_table(const ElementFormat& format) { return tables
 const ByteDecode& byte_decode(const ElementFormat& f) {
   LOWBIT_CHECK(f.bits <= 8);
   return *tables_of(f).bytes;
+}
+
+std::span<const float> padded_table(const ElementFormat& format) {
+  LOWBIT_CHECK(format.bits <= 16);
+  const ElementTables& tables = tables_of(format);
+  if (format.bits == 16) return tables.values;
+  std::call_once(tables.padded_made, [&] {
+    tables.padded = tables.values;
+    tables.padded.resize(size_t{1} << 16, std::numeric_limits<float>::quiet_NaN());
+  });
+  return tables.padded;
 }
 
 const IntegerForm* integer_form(const ElementFormat& format) {

@@ -7,6 +7,7 @@
 #include <toml++/toml.h>
 
 #include "base/file.h"
+#include "io/format_text.h"
 
 namespace lowbit::quant {
 namespace {
@@ -55,7 +56,7 @@ class Reader {
 
   Status format(std::string_view key, std::optional<formats::Format>& target) {
     return optional<std::string>(key, "a format string", [&](const std::string& text) -> Status {
-      LOWBIT_ASSIGN(target, formats::parse_format(text));
+      LOWBIT_ASSIGN(target, io::read_format(text));
       return {};
     });
   }
@@ -140,7 +141,7 @@ Status read_candidates(Reader& reader, const std::string& name, Recipe& recipe) 
   for (const toml::node& node : *list) {
     const auto text = node.value_exact<std::string>();
     if (!text) return errorf("{}, line {}: candidates: expected format strings", name, node.source().begin.line);
-    auto format = formats::parse_format(*text);
+    auto format = io::read_format(*text);
     if (!format.ok()) return errorf("{}, line {}: candidates: {}", name, node.source().begin.line, format.message());
     recipe.candidates.push_back(*format);
   }

@@ -87,6 +87,27 @@ TEST(Recipe, ErrorsNameFileLineAndKey) {
   }
 }
 
+// A list of values in a file, wherever a recipe names a format.
+TEST(Recipe, FormatsMayStandInFiles) {
+  const std::string path = testing::TempDir() + "/recipe-levels.txt";
+  ASSERT_TRUE(write_text_file(path, "-1, 0, 1\n").ok());
+  const auto recipe =
+      parse_recipe(fmt::format("format = \"@{0}/64:bf16\"\ncandidates = [\"@{0}/32\"]\n[[tensor]]\nmatch = "
+                               "\"x\"\nformat = \"@{0}/16\"\n",
+                               path),
+                   "r.toml");
+  ASSERT_TRUE(recipe.ok()) << recipe.message();
+  EXPECT_EQ(formats::print(*recipe->format), "[-1,0,1]/64:bf16");
+  EXPECT_EQ(formats::print(recipe->candidates.at(0)), "[-1,0,1]/32");
+  EXPECT_EQ(formats::print(recipe->rules.at(0).format), "[-1,0,1]/16");
+  ASSERT_TRUE(write_text_file(path, "-1 x").ok());
+  const auto wrong = parse_recipe(fmt::format("\nformat = \"@{}\"", path), "r.toml");
+  ASSERT_FALSE(wrong.ok());
+  EXPECT_EQ(wrong.message(),
+            fmt::format("r.toml, line 2: format: {}: line 1, column 4: found \"x\", expected a number", path));
+  std::filesystem::remove(path);
+}
+
 // Flips, cuts and repeats of a good recipe: read, or refused in one sentence that names the file.
 TEST(Recipe, DamagedRecipesAreRefusedOrRead) {
   Rng rng(5);

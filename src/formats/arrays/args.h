@@ -11,6 +11,13 @@ struct Specials {
   float zero_value[2], beyond_value[2], infinite_value[2], nan_value;
 };
 
+// Stochastic rounding.
+struct Chance {
+  char letter;          // a, b, c or e (equal), 0 for none
+  int32_t random_bits;  // used
+  uint64_t seed;
+};
+
 // Any rounding, onto the numbers of a float with gradual subnormals whose values are floats (bias at most 127), or of
 // fixed point.
 struct StepCast {
@@ -27,10 +34,9 @@ struct StepCast {
   // Bit 6 (negative) + 3 (last bit of the lower neighbour's code) + that.
   uint32_t rules;
   bool jam;
-  // Stochastic: a, b, c or e (equal), 0 for none; bits used, and where they come from.
-  char stochastic;
-  int32_t random_bits;
-  uint64_t seed;
+  Chance chance;
+  bool wraps;           // fixed, modulo 2^bits; has_sign is true
+  bool is_signed;       // of codes that wrap
   bool same_exponents;  // a float with the exponents of f32: its codes are the upper bits of f32's
   bool plain_zero;      // codes of 0 are zeros of the sign of the input
   bool plain_infinity;  // infinities become what lies beyond the range
@@ -60,14 +66,47 @@ struct MagicCast {
   Specials specials;
 };
 
-// nearest_even by comparison: x takes entry i where thresholds[i - 1] <= x < thresholds[i].
-struct TableCast {
-  const float* thresholds;  // 2^steps - 1 in ascending order, unused ones NaN
-  const float* values;      // one more
-  const uint32_t* codes;
+// A function of floats that has few values: it changes where the number, as its key (generic_tables.h), reaches an
+// edge. Either bins, of which each holds at most one edge, or a search among all edges.
+struct Lookup {
+  const int32_t* edges;     // of each bin; or 2^steps - 1 in ascending order
+  const uint32_t* results;  // of each bin below and from the edge on; or 2^steps
+  int32_t shift;            // a bin is so many lower bits of the key; 0: a search
   int32_t steps;
-  uint32_t nan, minus_zero;  // what -0 becomes, which no comparison tells from 0
-  float nan_value, minus_zero_value;
+};
+
+// Any element and rounding without chance.
+struct TableCast {
+  Lookup codes, values;
+};
+
+// Stochastic rounding between neighbours of a list.
+struct NeighbourCast {
+  Lookup below;          // the entry of the number, or of the one below it
+  const double* bounds;  // in ascending order, the last one twice; then NaN, which has no neighbours
+  const uint32_t* codes;
+  const float* values;
+  bool quotient;  // how a distance is compared (generic_chance.h)
+  Chance chance;
+};
+
+// Posits, bit by bit.
+struct PositCast {
+  int32_t bits, exponent_bits;
+  bool subnormals;  // there are posits below the least normal float
+  bool nearest;     // nothing but 0 becomes 0
+  bool plain;       // nearest, ties to even
+  uint32_t rules;   // of StepCast
+  Chance chance;
+  uint32_t infinite[2], nan;
+};
+
+// The kernels that follow one kind of plan.
+template <class Plan>
+struct PlanKernels {
+  void (*values)(const Plan&, const float* in, float* out, int64_t count, uint64_t first);
+  void (*codes8)(const Plan&, const float* in, uint8_t* out, int64_t count, uint64_t first);
+  void (*codes16)(const Plan&, const float* in, uint16_t* out, int64_t count, uint64_t first);
 };
 
 // The values of codes of at most 8 bits; what has no code is NaN.
@@ -99,17 +138,14 @@ struct BlockKernels {
 
 // The kernels of one instruction set; `first` is the index of in[0] in its array, a multiple of 64.
 struct ArrayKernels {
-  void (*step_cast)(const StepCast&, const float* in, float* out, int64_t count, uint64_t first);
-  void (*step_codes8)(const StepCast&, const float* in, uint8_t* out, int64_t count, uint64_t first);
-  void (*step_codes16)(const StepCast&, const float* in, uint16_t* out, int64_t count, uint64_t first);
-  void (*magic_cast)(const MagicCast&, const float* in, float* out, int64_t count);
-  void (*magic_codes8)(const MagicCast&, const float* in, uint8_t* out, int64_t count);
-  void (*magic_codes16)(const MagicCast&, const float* in, uint16_t* out, int64_t count);
-  void (*fixed_cast)(const FixedCast&, const float* in, float* out, int64_t count);
-  void (*fixed_codes8)(const FixedCast&, const float* in, uint8_t* out, int64_t count);
-  void (*fixed_codes16)(const FixedCast&, const float* in, uint16_t* out, int64_t count);
-  void (*table_cast)(const TableCast&, const float* in, float* out, int64_t count);
-  void (*table_codes8)(const TableCast&, const float* in, uint8_t* out, int64_t count);
+  PlanKernels<StepCast> steps;
+  PlanKernels<MagicCast> magic;
+  PlanKernels<FixedCast> fixed;
+  PlanKernels<TableCast> table;
+  PlanKernels<NeighbourCast> neighbours;
+  PlanKernels<PositCast> posits;
+  void (*step_doubles)(const StepCast&, const double* in, uint16_t* out, int64_t count, uint64_t first);
+  void (*odd_floats)(const double* in, float* out, int64_t count);
   void (*decode8)(const ByteDecode&, const uint8_t* in, float* out, int64_t count);
   void (*decode16)(const float* table, const uint16_t* in, float* out, int64_t count);
   void (*decode_bf16)(const ByteDecode&, const uint8_t* in, uint16_t* out, int64_t count);

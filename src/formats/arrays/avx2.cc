@@ -14,6 +14,9 @@ struct Lanes {
   static U gather(const uint32_t* table, U index) {
     return (U)_mm256_i32gather_epi32(reinterpret_cast<const int*>(table), (__m256i)index, 4);
   }
+  static Halves<kLanes>::D gather_doubles(const double* table, Halves<kLanes>::U index) {
+    return (Halves<kLanes>::D)_mm256_i32gather_pd(table, (__m128i)index, 8);
+  }
   static F negated_fma(F a, F b, F c) { return (F)_mm256_fnmadd_ps((__m256)a, (__m256)b, (__m256)c); }
   static F fma(F a, F b, F c) { return (F)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c); }
   static void greatest(const U (&v)[16], uint32_t* out) {

@@ -81,6 +81,9 @@ struct Lanes {
   static F limited(F x, float most) { return (F)_mm512_range_ps((__m512)x, _mm512_set1_ps(most), 0x2); }
   static F limited_magnitude(F x, float most) { return (F)_mm512_range_ps((__m512)x, _mm512_set1_ps(most), 0xA); }
   static U gather(const uint32_t* table, U index) { return (U)_mm512_i32gather_epi32((__m512i)index, table, 4); }
+  static Halves<kLanes>::D gather_doubles(const double* table, Halves<kLanes>::U index) {
+    return (Halves<kLanes>::D)_mm512_i32gather_pd((__m256i)index, table, 8);
+  }
   static F negated_fma(F a, F b, F c) { return (F)_mm512_fnmadd_ps((__m512)a, (__m512)b, (__m512)c); }
   static F fma(F a, F b, F c) { return (F)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c); }
   static void greatest(const U (&v)[16], uint32_t* out) {

@@ -13,7 +13,7 @@ static inline void amax_of_16(const float* in, int64_t group, uint32_t* out) {
   using U = typename Vectors<N>::U;
   if (kVectors != 0) group = kVectors * N;
   U most[16];
-#pragma clang loop unroll(full)
+#pragma GCC unroll 16
   for (int b = 0; b < 16; ++b) {
     const float* x = in + b * group;
     U m = load_vector<U>(x) & 0x7FFFFFFFu;
@@ -176,13 +176,6 @@ static constexpr BlockKernels make_block_kernels() {
   k.cast = [](const BlockRounding& r, bool power, const float* in, int64_t group, int64_t n, const float* scales,
               float* out) { scaled_cast<S>(r, power, in, group, n, scales, out); };
   k.quotients = [](const float* in, float d, float* out, int64_t n) { odd_quotients<S>(in, d, out, n); };
-  return k;
-}
-
-template <class S>
-static constexpr ArrayKernels make_all_kernels() {
-  ArrayKernels k = make_kernels<S>();
-  k.blocks = make_block_kernels<S>();
   return k;
 }
 

@@ -14,6 +14,11 @@ struct Lanes {
     for (int i = 0; i < kLanes; ++i) out[i] = table[index[i]];
     return out;
   }
+  static Halves<kLanes>::D gather_doubles(const double* table, Halves<kLanes>::U index) {
+    Halves<kLanes>::D out = {};
+    for (int i = 0; i < kLanes / 2; ++i) out[i] = table[index[i]];
+    return out;
+  }
   // In doubles: what calls these needs a remainder that is exact, and of the sum one of the two nearest floats.
   static F fma(F a, F b, F c) {
     F out = {};
