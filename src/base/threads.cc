@@ -13,6 +13,9 @@
 namespace lowbit {
 namespace {
 
+// About 50 microseconds.
+constexpr int kSpins = 2000;
+
 // Tells the processor that a loop only waits.
 inline void pause() {
 #if defined(__x86_64__)
@@ -28,11 +31,13 @@ struct ThreadPool::State {
   std::vector<std::thread> threads;
   const std::function<void(int64_t, int64_t, int)>* body = nullptr;
   int64_t count = 0, grain = 1;
-  std::atomic<int64_t> next{0};
-  std::atomic<uint64_t> generation{0};
-  std::atomic<int> running{0};
-  std::exception_ptr thrown;  // by a body; the first
-  bool stop = false;
+  alignas(64) std::atomic<int64_t> next{0};
+  alignas(64) std::atomic<uint64_t> generation{0};
+  alignas(64) std::atomic<int> running{0};
+  std::atomic<int> sleeping{0};      // threads that wait for `wake`
+  std::atomic<bool> waiting{false};  // for `done`
+  std::exception_ptr thrown;         // by a body; the first
+  std::atomic<bool> stop{false};
   int size = 1;
 
   void work(int thread) {
@@ -49,25 +54,44 @@ struct ThreadPool::State {
     }
   }
 
+  // Waits until the generation is not `seen`. Between two operations of one token the pause is a few microseconds: a
+  // thread looks for work that long before it sleeps, and a loop that finds nobody asleep makes no system call.
+  void await(uint64_t seen) {
+    for (int spin = 0; spin < kSpins; ++spin) {
+      if (generation.load(std::memory_order_acquire) != seen || stop.load(std::memory_order_relaxed)) return;
+      pause();
+    }
+    std::unique_lock lock(mutex);
+    // Sequentially consistent, as is the store of the generation and the look at `sleeping` after it: one of the two
+    // sees the other.
+    sleeping.fetch_add(1);
+    wake.wait(lock, [&] { return generation.load() != seen || stop.load(); });
+    sleeping.fetch_sub(1);
+  }
+
   void loop(int thread) {
     uint64_t seen = 0;
     for (;;) {
-      // Spin a little first: between two operations of one token the pause is a few microseconds.
-      for (int spin = 0; spin < 4000 && generation.load(std::memory_order_acquire) == seen; ++spin) {
-        pause();
-      }
-      if (generation.load(std::memory_order_acquire) == seen) {
-        std::unique_lock lock(mutex);
-        wake.wait(lock, [&] { return generation.load() != seen || stop; });
-        if (stop) return;
-      }
+      await(seen);
+      if (stop.load()) return;
       seen = generation.load(std::memory_order_acquire);
       work(thread);
-      if (running.fetch_sub(1, std::memory_order_acq_rel) == 1) {
-        std::lock_guard lock(mutex);
+      if (running.fetch_sub(1) == 1 && waiting.load()) {
+        const std::lock_guard lock(mutex);
         done.notify_one();
       }
     }
+  }
+
+  void join() {
+    for (int spin = 0; spin < kSpins; ++spin) {
+      if (running.load(std::memory_order_acquire) == 0) return;
+      pause();
+    }
+    std::unique_lock lock(mutex);
+    waiting.store(true);
+    done.wait(lock, [&] { return running.load() == 0; });
+    waiting.store(false);
   }
 };
 
@@ -85,8 +109,8 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
 
 ThreadPool::~ThreadPool() {
   {
-    std::lock_guard lock(state_->mutex);
-    state_->stop = true;
+    const std::lock_guard lock(state_->mutex);
+    state_->stop.store(true);
   }
   state_->wake.notify_all();
   for (auto& thread : state_->threads) thread.join();
@@ -105,17 +129,15 @@ void ThreadPool::parallel_for(int64_t count, int64_t grain, const std::function<
   s.body = &body;
   s.count = count;
   s.grain = grain;
-  s.next.store(0);
-  s.running.store(s.size - 1);
-  {
-    std::lock_guard lock(s.mutex);
-    s.generation.fetch_add(1, std::memory_order_release);
+  s.next.store(0, std::memory_order_relaxed);
+  s.running.store(s.size - 1, std::memory_order_relaxed);
+  s.generation.fetch_add(1);
+  if (s.sleeping.load() > 0) {
+    const std::lock_guard lock(s.mutex);
+    s.wake.notify_all();
   }
-  s.wake.notify_all();
   s.work(0);
-  for (int spin = 0; spin < 4000 && s.running.load(std::memory_order_acquire) != 0; ++spin) pause();
-  std::unique_lock lock(s.mutex);
-  s.done.wait(lock, [&] { return s.running.load(std::memory_order_acquire) == 0; });
+  s.join();
   if (s.thrown) std::rethrow_exception(std::exchange(s.thrown, nullptr));
 }
 

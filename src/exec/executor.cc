@@ -62,6 +62,15 @@ void find_decoded(Executor::State& s) {
   }
 }
 
+void prepare_products(Executor::State& s) {
+  s.products.resize(s.graph.nodes.size());
+  for (size_t n = 0; n < s.graph.nodes.size(); ++n) {
+    const graph::Node& node = s.graph.nodes[n];
+    if (!graph::is_product(node.op)) continue;
+    s.products[n].emplace(s.isa, *s.weights.at(node.weights[0]), s.value(node.inputs[0]).format);
+  }
+}
+
 void prepare_rotary(Executor::State& s) {
   s.rotary_of.assign(s.graph.nodes.size(), -1);
   for (size_t n = 0; n < s.graph.nodes.size(); ++n) {
@@ -213,6 +222,7 @@ Result<std::unique_ptr<Executor>> Executor::create(graph::Graph graph, Weights w
   }
   assign_slots(s);
   find_decoded(s);
+  prepare_products(s);
   prepare_rotary(s);
   find_limits(s);
   return executor;

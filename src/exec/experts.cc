@@ -99,7 +99,7 @@ void Ops::expert_linear(Executor::State& s, const graph::Node& node) {
     if (targets.empty()) continue;
     const Gathered gathered(all, from[static_cast<size_t>(e)]);
     part.resize(targets.size() * static_cast<size_t>(rows));
-    kernels::matmul_rows(s.isa, weight, e * rows, (e + 1) * rows, gathered.x, *s.pool, part.data(), rows);
+    s.product(node).run(e * rows, (e + 1) * rows, gathered.x, *s.pool, part.data(), rows);
     for (size_t i = 0; i < targets.size(); ++i) {
       std::memcpy(out + targets[i] * rows, part.data() + i * static_cast<size_t>(rows),
                   static_cast<size_t>(rows) * sizeof(float));

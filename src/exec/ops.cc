@@ -159,8 +159,9 @@ kernels::Activations activations_of(Executor::State& s, graph::ValueId id) {
 }
 
 void Ops::linear(Executor::State& s, const graph::Node& node) {
-  kernels::matmul(s.isa, *s.weights.at(node.weights[0]), activations_of(s, node.inputs[0]), *s.pool,
-                  s.rows_of(node.output), s.value(node.output).width);
+  const kernels::Product& product = s.product(node);
+  product.run(0, product.rows(), activations_of(s, node.inputs[0]), *s.pool, s.rows_of(node.output),
+              s.value(node.output).width);
 }
 
 void Ops::rope(Executor::State& s, const graph::Node& node) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "exec/executor.h"
@@ -49,6 +50,7 @@ struct Executor::State {
   std::map<std::string, std::vector<int32_t>> inverse_orders;
   std::vector<RotaryTable> rotary;  // distinct tables
   std::vector<int32_t> rotary_of;   // node -> table
+  std::vector<std::optional<kernels::Product>> products;  // node -> its weight, prepared
 
   // Of the running forward pass.
   std::span<const Segment> segments;
@@ -58,6 +60,9 @@ struct Executor::State {
 
   Buffer& buffer(graph::ValueId id) { return buffers[static_cast<size_t>(slot[static_cast<size_t>(id)])]; }
   float* rows_of(graph::ValueId id) { return buffer(id).values.data(); }
+  const kernels::Product& product(const graph::Node& node) const {
+    return *products[static_cast<size_t>(&node - graph.nodes.data())];
+  }
   const graph::Value& value(graph::ValueId id) const { return graph.values[static_cast<size_t>(id)]; }
 };
 

@@ -78,6 +78,18 @@ struct Simd {
     const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     return {_mm256_cvtepu8_epi32(x), _mm256_cvtepu8_epi32(_mm_srli_si128(x, 8))};
   }
+  static Int int_unpack(uint64_t low, uint64_t high, int bits) {
+    const auto part = [&](uint64_t word) {
+      alignas(32) int32_t r[8];
+      for (int i = 0; i < 8; ++i) r[i] = static_cast<int32_t>(word >> (i * bits) & ((1u << bits) - 1));
+      return _mm256_load_si256(reinterpret_cast<const __m256i*>(r));
+    };
+    return {part(low), part(high)};
+  }
+  static Int int_load_words(const uint16_t* p) {
+    const auto* q = reinterpret_cast<const __m128i*>(p);
+    return {_mm256_cvtepu16_epi32(_mm_loadu_si128(q)), _mm256_cvtepu16_epi32(_mm_loadu_si128(q + 1))};
+  }
   static Int int_add(Int a, Int b) { return {_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)}; }
   static Int int_mul(Int a, Int b) { return {_mm256_mullo_epi32(a.lo, b.lo), _mm256_mullo_epi32(a.hi, b.hi)}; }
   static Float to_float(Int a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }

@@ -62,6 +62,18 @@ struct Simd {
   static Int int_load_bytes(const uint8_t* p) {
     return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
   }
+  static Int int_unpack(uint64_t low, uint64_t high, int bits) {
+    const __m512i shifts = _mm512_mullo_epi64(_mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi64(bits));
+    const __m512i mask = _mm512_set1_epi64((1 << bits) - 1);
+    const auto part = [&](uint64_t word) {
+      const __m512i w = _mm512_set1_epi64(static_cast<long long>(word));
+      return _mm512_cvtepi64_epi32(_mm512_and_si512(_mm512_srlv_epi64(w, shifts), mask));
+    };
+    return {_mm512_inserti64x4(_mm512_castsi256_si512(part(low)), part(high), 1)};
+  }
+  static Int int_load_words(const uint16_t* p) {
+    return {_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
   static Int int_add(Int a, Int b) { return {_mm512_add_epi32(a.v, b.v)}; }
   static Int int_mul(Int a, Int b) { return {_mm512_mullo_epi32(a.v, b.v)}; }
   static Float to_float(Int a) { return {_mm512_cvtepi32_ps(a.v)}; }

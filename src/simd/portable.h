@@ -86,6 +86,11 @@ struct Simd {
   static Int int_broadcast(int32_t x) { LOWBIT_EACH(Int, 16, x); }
   static Int int_load(const int32_t* p) { Int r; std::memcpy(r.lane, p, sizeof r.lane); return r; }
   static Int int_load_bytes(const uint8_t* p) { LOWBIT_EACH(Int, 16, p[i]); }
+  // Sixteen codes of `bits` bits, eight in each word from the lowest bit on.
+  static Int int_unpack(uint64_t low, uint64_t high, int bits) {
+    LOWBIT_EACH(Int, 16, static_cast<int32_t>((i < 8 ? low : high) >> (i % 8 * bits) & ((1u << bits) - 1)));
+  }
+  static Int int_load_words(const uint16_t* p) { LOWBIT_EACH(Int, 16, p[i]); }
   static Int int_add(Int a, Int b) { LOWBIT_EACH(Int, 16, a.lane[i] + b.lane[i]); }
   static Int int_mul(Int a, Int b) { LOWBIT_EACH(Int, 16, a.lane[i] * b.lane[i]); }
   static Float to_float(Int a) { LOWBIT_EACH(Float, 16, static_cast<float>(a.lane[i])); }

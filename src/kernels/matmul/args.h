@@ -31,15 +31,18 @@ struct DecodeArgs {
   float* values;
 };
 
-// Scales of one row block as fp32 [groups][16]: decoded * factor * unit, each product rounded.
-enum class ScaleKind : uint8_t { f32, f16, bf16, byte };
-struct GroupScaleArgs {
-  const uint8_t* in;  // [groups][16] entries
-  ScaleKind kind;
-  const float* table;  // of a byte
-  int64_t groups;
-  float factor;  // of the whole tensor
-  float unit;    // a power of two
+// Entries of scales, minima or zero points (tensor/packed.h) as fp32 [groups][16], one pass for each level: written, or
+// multiplied onto what the levels inside gave; then * factor * unit, each product rounded.
+enum class EntryKind : uint8_t { constant, f32, f16, bf16, code, table8, table16 };
+struct EntryArgs {
+  const uint8_t* in;  // entries of 16 rows each
+  EntryKind kind;     // constant: 1, nothing is read; code: the code itself, of at most 8 bits; tables: by code
+  int bits;
+  const float* table;
+  int64_t groups;  // written
+  int64_t span;    // groups that share an entry
+  bool multiply;
+  float factor, unit;
   float* out;
 };
 

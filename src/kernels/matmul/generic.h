@@ -2,5 +2,6 @@
 #pragma once
 
 #include "kernels/matmul/generic_dot.h"
+#include "kernels/matmul/generic_entries.h"
 #include "kernels/matmul/generic_fused.h"
 #include "kernels/matmul/generic_unpack.h"

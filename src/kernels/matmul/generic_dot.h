@@ -146,26 +146,4 @@ static inline void sums(const SumArgs& g) {
   }
 }
 
-// ---- scales ----
-
-template <class S>
-static inline void group_scales(const GroupScaleArgs& g) {
-  const typename S::Float factor = S::broadcast(g.factor), unit = S::broadcast(g.unit);
-  const auto run = [&](int64_t bytes, auto&& load) {
-    for (int64_t i = 0; i < g.groups; ++i) {
-      S::store(g.out + 16 * i, S::mul(S::mul(load(g.in + i * 16 * bytes), factor), unit));
-    }
-  };
-  switch (g.kind) {
-    case ScaleKind::f32:
-      return run(4, [](const uint8_t* p) { return S::load(reinterpret_cast<const float*>(p)); });
-    case ScaleKind::f16:
-      return run(2, [](const uint8_t* p) { return S::load_f16(reinterpret_cast<const uint16_t*>(p)); });
-    case ScaleKind::bf16:
-      return run(2, [](const uint8_t* p) { return S::load_bf16(reinterpret_cast<const uint16_t*>(p)); });
-    case ScaleKind::byte:
-      return run(1, [&](const uint8_t* p) { return S::gather(g.table, S::int_load_bytes(p)); });
-  }
-}
-
 }  // namespace lowbit::kernels

@@ -54,25 +54,39 @@ T* sized(std::vector<T>& buffer, int64_t count) {
   return buffer.data();
 }
 
+// Entries of `blocks` row blocks, each [groups][16].
+void read_entries(Isa isa, const std::vector<EntryPass>& passes, const PartPlan& plan, int64_t block, int64_t blocks,
+                  float* out) {
+  for (const EntryPass& pass : passes) {
+    for (int64_t b = 0; b < blocks; ++b) {
+      k_entries.at(isa)({pass.section + (block + b) * pass.block_bytes, pass.kind, pass.bits, pass.table, plan.groups,
+                         pass.span, &pass != passes.data(), pass.factor, pass.unit,
+                         out + b * plan.groups * kRowBlock});
+    }
+  }
+}
+
 // Scales, minima and zero points of `blocks` row blocks, each [groups][16].
 void load_groups(Isa isa, const PartPlan& plan, int64_t block, int64_t blocks, Scratch& s) {
   const PackedMatrix& w = *plan.matrix;
   const int64_t count = plan.groups * kRowBlock;
+  const bool has_minimum = w.format().has_minimum(), has_zeros = w.format().has_zero_point();
   float* scales = sized(s.scales, blocks * count);
-  if (plan.simple_scales) {
-    const auto& section = w.layout().scales[0];
-    const auto* in = reinterpret_cast<const uint8_t*>(w.section(section).data()) + block * count * section.bits / 8;
-    k_group_scales.at(isa)(
-        {in, plan.scale_kind, plan.scale_table, blocks * plan.groups, plan.tensor_scale, plan.unit, scales});
-    if (!w.format().has_minimum() && !w.format().has_zero_point()) return;
+  float* minimums = has_minimum ? sized(s.minimums, blocks * count) : nullptr;
+  float* zeros = has_zeros ? sized(s.zeros, blocks * count) : nullptr;
+  if (!plan.scales.empty()) {
+    read_entries(isa, plan.scales, plan, block, blocks, scales);
+    if (has_minimum) read_entries(isa, plan.minimums, plan, block, blocks, minimums);
+    if (has_zeros) read_entries(isa, plan.zeros, plan, block, blocks, zeros);
+    return;
   }
-  float* minimums = sized(s.minimums, blocks * count);
-  int16_t* zeros = sized(s.zero_points, blocks * count);
+  int16_t* points = sized(s.zero_points, count);
   const auto n = static_cast<size_t>(count);
   for (int64_t b = 0; b < blocks; ++b) {
     tensor::group_values(w, block + b, {scales + b * count, n},
-                         w.format().has_minimum() ? std::span(minimums + b * count, n) : std::span<float>(),
-                         w.format().has_zero_point() ? std::span(zeros + b * count, n) : std::span<int16_t>());
+                         has_minimum ? std::span(minimums + b * count, n) : std::span<float>(),
+                         has_zeros ? std::span(points, n) : std::span<int16_t>());
+    for (int64_t i = 0; has_zeros && i < count; ++i) zeros[b * count + i] = static_cast<float>(points[i]);
   }
   if (plan.unit == 1.0f) return;
   for (int64_t i = 0; i < blocks * count; ++i) scales[i] *= plan.unit;
@@ -210,7 +224,7 @@ struct IntegerPart {
     if (matrix().format().has_zero_point()) {
       const int64_t count = blocks * plan.groups * kRowBlock;
       int32_t* offsets = sized(s.offsets, count);
-      for (int64_t i = 0; i < count; ++i) offsets[i] = -s.zero_points[static_cast<size_t>(i)];
+      for (int64_t i = 0; i < count; ++i) offsets[i] = -static_cast<int32_t>(s.zeros[static_cast<size_t>(i)]);
     }
     if (!plan.aligned) return run_unaligned(block, blocks, out, out_stride);
     if (plan.fused_units != 0 && x.tokens <= kFusedTokens) return run_fused(block, blocks, out, out_stride);
@@ -308,7 +322,7 @@ void decode_words(const PackedMatrix& w, int64_t block, const PartPlan& plan, co
     for (int64_t r = 0; r < kRowBlock; ++r) {
       const auto at = static_cast<size_t>(c / plan.group * kRowBlock + r);
       float& v = values[c * kRowBlock + r];
-      if (w.format().has_zero_point()) v -= static_cast<float>(s.zero_points[at]);
+      if (w.format().has_zero_point()) v -= s.zeros[at];
       v = w.format().has_minimum() ? std::fma(v, s.scales[at], s.minimums[at]) : v * s.scales[at];
     }
   }
@@ -326,11 +340,6 @@ void floating_block(Isa isa, const PartPlan& plan, int64_t block, const Activati
     decode_words(w, block, plan, s, values);
   } else {
     const bool zeros = w.format().has_zero_point();
-    if (zeros) {
-      float* z = sized(s.zeros, plan.groups * kRowBlock);
-      for (int64_t i = 0; i < plan.groups * kRowBlock; ++i)
-        z[i] = static_cast<float>(s.zero_points[static_cast<size_t>(i)]);
-    }
     const int64_t steps = tensor::padded_units(w.cols()) / tensor::kStepUnits;
     uint8_t* panel = sized(s.panel, steps * 512);
     const auto* packed = reinterpret_cast<const uint8_t*>(w.bytes().data());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <optional>
 
 #include "base/bits.h"
 #include "tensor/codes_block.h"
@@ -86,33 +87,79 @@ int64_t fused_units(const PartPlan& plan) {
   return units;
 }
 
-void plan_scales(const PackedMatrix& w, PartPlan& plan) {
-  const std::vector<formats::ScaleLevel>& levels = w.format().levels;
-  const auto whole = [](const formats::ScaleLevel& level) { return level.group == formats::kGroupTensor; };
-  if (levels.empty() || whole(levels[0]) || levels.size() > 2 || (levels.size() == 2 && !whole(levels[1]))) return;
+// How the kernel reads entries of an element; nullopt: it does not.
+std::optional<EntryPass> entry_pass(const formats::ElementFormat& element) {
   static const formats::ElementFormat f16 = formats::parse_element("f16").value();
   static const formats::ElementFormat bf16 = formats::parse_element("bf16").value();
-  const formats::ElementFormat& scale = levels[0].scale;
-  plan.simple_scales = true;
-  if (scale.bits == 32) {
-    plan.scale_kind = ScaleKind::f32;
-  } else if (scale == f16) {
-    plan.scale_kind = ScaleKind::f16;
-  } else if (scale == bf16) {
-    plan.scale_kind = ScaleKind::bf16;
-  } else if (scale.bits == 8) {
-    plan.scale_kind = ScaleKind::byte;
-    plan.scale_table = formats::decode_table(scale).data();
+  EntryPass pass;
+  pass.bits = element.bits;
+  if (element.bits == 32) {
+    pass.kind = EntryKind::f32;
+  } else if (element == f16) {
+    pass.kind = EntryKind::f16;
+  } else if (element == bf16) {
+    pass.kind = EntryKind::bf16;
+  } else if (element.is_integer() && !element.is_signed && element.bits <= 8 && element.decode(1) == 1.0f) {
+    pass.kind = EntryKind::code;
+  } else if (element.bits <= 8 || element.bits == 16) {
+    pass.kind = element.bits == 16 ? EntryKind::table16 : EntryKind::table8;
+    pass.table = formats::decode_table(element).data();
   } else {
-    plan.simple_scales = false;
+    return std::nullopt;
   }
-  if (levels.size() == 1 || !plan.simple_scales) return;
-  // The outer scale is one number: what combining gives for it alone.
-  const std::span<const std::byte> entry = w.section(w.layout().scales[1]);
-  const formats::ElementFormat& outer = levels[1].scale;
-  uint32_t code = 0;
-  std::memcpy(&code, entry.data(), ceil_div(outer.bits, 8));
-  plan.tensor_scale = outer.bits == 32 ? bits_float(code) : outer.decode(code & (outer.code_count() - 1));
+  return pass;
+}
+
+// The passes of one kind of entry; false where the kernel cannot read some level.
+bool plan_entries(const PackedMatrix& w, int64_t groups, bool minimums, std::vector<EntryPass>& out) {
+  const tensor::PackedLayout& layout = w.layout();
+  for (size_t i = 0; i < layout.scales.size(); ++i) {
+    const formats::ScaleLevel& level = w.format().levels[i];
+    const bool own = minimums && level.minimum;
+    const tensor::PackedLayout::Section& section = own ? layout.minimums[i] : layout.scales[i];
+    std::optional<EntryPass> pass = entry_pass(own ? *level.minimum : level.scale);
+    if (!pass) return false;
+    pass->section = reinterpret_cast<const uint8_t*>(w.section(section).data());
+    if (section.groups == 0) {
+      // One entry for all rows: a constant of the pass before, or of a pass that reads nothing.
+      const formats::ElementFormat& element = own ? *level.minimum : level.scale;
+      uint32_t code = 0;
+      std::memcpy(&code, pass->section, ceil_div(element.bits, 8));
+      const float value = element.bits == 32 ? bits_float(code) : element.decode(code & (element.code_count() - 1));
+      if (out.empty()) {
+        out.push_back({});
+        out.back().span = groups;
+      }
+      LOWBIT_CHECK(out.back().factor == 1.0f);
+      out.back().factor = value;
+      continue;
+    }
+    pass->block_bytes = section.groups * 2 * section.bits;
+    pass->span = i == 0 ? 1 : section.groups == 1 ? groups : section.group / layout.scales[0].group;
+    out.push_back(*pass);
+  }
+  return true;
+}
+
+void plan_scales(const PackedMatrix& w, PartPlan& plan) {
+  if (w.format().is_plain()) return;
+  const bool read = plan_entries(w, plan.groups, false, plan.scales) &&
+                    (!w.format().has_minimum() || plan_entries(w, plan.groups, true, plan.minimums));
+  std::optional<EntryPass> zeros;
+  if (w.format().has_zero_point()) {
+    zeros = entry_pass(w.format().element);
+    const tensor::PackedLayout::Section& section = w.layout().minimums[0];
+    if (zeros && section.groups > 0) {
+      zeros->section = reinterpret_cast<const uint8_t*>(w.section(section).data());
+      zeros->block_bytes = section.groups * 2 * section.bits;
+      plan.zeros.push_back(*zeros);
+    }
+  }
+  if (!read || (w.format().has_zero_point() && plan.zeros.empty())) {
+    plan.scales.clear();
+    return;
+  }
+  plan.scales.back().unit = plan.unit;
 }
 
 }  // namespace

@@ -14,6 +14,17 @@ struct DotChunk {
   int64_t first_step = 0, steps = 0;
 };
 
+// EntryArgs but for the row block.
+struct EntryPass {
+  const uint8_t* section = nullptr;
+  int64_t block_bytes = 0;  // of a row block; 0: one entry for all
+  EntryKind kind = EntryKind::constant;
+  int bits = 0;
+  const float* table = nullptr;
+  int64_t span = 1;
+  float factor = 1, unit = 1;
+};
+
 struct PartPlan {
   Arithmetic arithmetic = Arithmetic::floating;
   const tensor::PackedMatrix* matrix = nullptr;
@@ -31,11 +42,9 @@ struct PartPlan {
   int64_t fused_units = 0;      // units of a stretch where the kernel `fused` can do it, else 0
   std::vector<DotChunk> chunks;
   int64_t token_tile = 1;  // kTokenTile of the instruction set
-  // Scales that group_scales() reads: one level in groups or rows, perhaps one more over the tensor.
-  bool simple_scales = false;
-  ScaleKind scale_kind = ScaleKind::f32;
-  const float* scale_table = nullptr;
-  float tensor_scale = 1;
+  // Scales, minima and zero points in passes of the kernel `entries`, from the inside out. Without passes of scales
+  // tensor::group_values() reads all three.
+  std::vector<EntryPass> scales, minimums, zeros;
 };
 
 // matrix stays where it is as long as the plan is used.

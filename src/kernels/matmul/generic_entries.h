@@ -1,0 +1,80 @@
+// Entries of scales, minima and zero points as floats.
+#pragma once
+
+#include "kernels/matmul/args.h"
+
+namespace lowbit::kernels {
+
+// Sixteen codes of 1 to 7 bits; nothing beyond them is read. Eight fill `bits` bytes.
+template <class S>
+static inline typename S::Int narrow_entries(const uint8_t* p, int bits) {
+  uint64_t low = 0, high = 0;
+  if (bits >= 4) {
+    __builtin_memcpy(&low, p, 8);
+    __builtin_memcpy(&high, p + 2 * bits - 8, 8);
+    high >>= 64 - 8 * bits;
+  } else {
+    for (int i = 0; i < bits; ++i) {
+      low |= static_cast<uint64_t>(p[i]) << (8 * i);
+      high |= static_cast<uint64_t>(p[bits + i]) << (8 * i);
+    }
+  }
+  return S::int_unpack(low, high, bits);
+}
+
+// Passes over entries, `load` giving 16 of them from their first byte.
+template <class S, bool Multiply, class Load>
+static inline void entry_pass(const EntryArgs& g, int64_t bytes, const Load& load) {
+  const typename S::Float factor = S::broadcast(g.factor), unit = S::broadcast(g.unit);
+  float* out = g.out;
+  const uint8_t* in = g.in;
+  for (int64_t group = 0; group < g.groups; group += g.span, in += bytes) {
+    const typename S::Float entry = load(in);
+    const int64_t end = group + g.span < g.groups ? group + g.span : g.groups;
+    for (int64_t i = group; i < end; ++i, out += 16) {
+      const typename S::Float v = Multiply ? S::mul(S::load(out), entry) : entry;
+      S::store(out, S::mul(S::mul(v, factor), unit));
+    }
+  }
+}
+
+template <class S, bool Multiply>
+static inline void entries_of(const EntryArgs& g) {
+  switch (g.kind) {
+    case EntryKind::constant:
+      return entry_pass<S, Multiply>(g, 0, [](const uint8_t*) { return S::broadcast(1.0f); });
+    case EntryKind::f32:
+      return entry_pass<S, Multiply>(
+          g, 64, [](const uint8_t* p) { return S::load(reinterpret_cast<const float*>(p)); });
+    case EntryKind::f16:
+      return entry_pass<S, Multiply>(
+          g, 32, [](const uint8_t* p) { return S::load_f16(reinterpret_cast<const uint16_t*>(p)); });
+    case EntryKind::bf16:
+      return entry_pass<S, Multiply>(
+          g, 32, [](const uint8_t* p) { return S::load_bf16(reinterpret_cast<const uint16_t*>(p)); });
+    case EntryKind::table16:
+      return entry_pass<S, Multiply>(g, 32, [&](const uint8_t* p) {
+        return S::gather(g.table, S::int_load_words(reinterpret_cast<const uint16_t*>(p)));
+      });
+    case EntryKind::code:
+      if (g.bits == 8) {
+        return entry_pass<S, Multiply>(g, 16, [](const uint8_t* p) { return S::to_float(S::int_load_bytes(p)); });
+      }
+      return entry_pass<S, Multiply>(
+          g, 2 * g.bits, [&](const uint8_t* p) { return S::to_float(narrow_entries<S>(p, g.bits)); });
+    case EntryKind::table8:
+      if (g.bits == 8) {
+        return entry_pass<S, Multiply>(
+            g, 16, [&](const uint8_t* p) { return S::gather(g.table, S::int_load_bytes(p)); });
+      }
+      return entry_pass<S, Multiply>(
+          g, 2 * g.bits, [&](const uint8_t* p) { return S::gather(g.table, narrow_entries<S>(p, g.bits)); });
+  }
+}
+
+template <class S>
+static inline void entries(const EntryArgs& g) {
+  g.multiply ? entries_of<S, true>(g) : entries_of<S, false>(g);
+}
+
+}  // namespace lowbit::kernels
