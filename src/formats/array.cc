@@ -42,6 +42,7 @@ const Plan& plan_of(const Held<Plan>& held) {
 const PlanKernels<StepCast>& kernels_of(const ArrayKernels& k, const StepCast&) { return k.steps; }
 const PlanKernels<MagicCast>& kernels_of(const ArrayKernels& k, const MagicCast&) { return k.magic; }
 const PlanKernels<FixedCast>& kernels_of(const ArrayKernels& k, const FixedCast&) { return k.fixed; }
+const PlanKernels<CarryCast>& kernels_of(const ArrayKernels& k, const CarryCast&) { return k.carry; }
 const PlanKernels<TableCast>& kernels_of(const ArrayKernels& k, const TableCast&) { return k.table; }
 const PlanKernels<NeighbourCast>& kernels_of(const ArrayKernels& k, const NeighbourCast&) { return k.neighbours; }
 const PlanKernels<PositCast>& kernels_of(const ArrayKernels& k, const PositCast&) { return k.posits; }

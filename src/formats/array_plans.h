@@ -45,7 +45,7 @@ Held<NeighbourCast> neighbour_plan(const ElementFormat& f, const CastPolicy& pol
 // The scalar functions, for what has no kernel.
 struct OneByOne {};
 
-using Way = std::variant<OneByOne, StepCast, MagicCast, FixedCast, Held<TableCast>, Held<NeighbourCast>, PositCast>;
+using Way = std::variant<OneByOne, StepCast, MagicCast, FixedCast, CarryCast, Held<TableCast>, Held<NeighbourCast>, PositCast>;
 
 enum class Numbers : uint8_t { floats, doubles };
 

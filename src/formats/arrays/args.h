@@ -66,6 +66,27 @@ struct MagicCast {
   Specials specials;
 };
 
+// Stochastic rounding by a carry (a of at most 32 random bits, b of fewer than 32) onto a float with gradual
+// subnormals and a sign.
+struct CarryCast {
+  int32_t unused;           // bits at the top of a random word
+  uint32_t half;            // b: half of the last random bit, from the top
+  int32_t drop;             // 23 - mantissa bits, at least 1
+  int32_t spare;            // 32 - drop
+  uint32_t kept;            // the bits of f32 that are not dropped
+  uint32_t least_normal;    // bits of f32
+  uint32_t code_offset;     // the code of the least normal number, were there none below it, less its own
+  float inverse_quantum;    // both powers of two, and normal
+  float quantum;
+  bool same_exponents;      // the exponents of f32: subnormals are no matter of their own
+  bool plain, signed_zero;  // of MagicCast
+  uint32_t most, most_code;  // the largest finite magnitude: its bits, its code
+  int32_t sign_shift;
+  uint32_t sign_code;
+  uint64_t seed;
+  Specials specials;
+};
+
 // A function of floats that has few values: it changes where the number, as its key (generic_tables.h), reaches an
 // edge. Either bins, of which each holds at most one edge, or a search among all edges.
 struct Lookup {
@@ -141,6 +162,7 @@ struct ArrayKernels {
   PlanKernels<StepCast> steps;
   PlanKernels<MagicCast> magic;
   PlanKernels<FixedCast> fixed;
+  PlanKernels<CarryCast> carry;
   PlanKernels<TableCast> table;
   PlanKernels<NeighbourCast> neighbours;
   PlanKernels<PositCast> posits;

@@ -8,9 +8,12 @@ namespace avx2 {
 struct Lanes {
   static constexpr int kLanes = 8;
   using U = Vectors<kLanes>::U;
+  using I = Vectors<kLanes>::I;
   using F = Vectors<kLanes>::F;
   static F limited(F x, float most) { return formats::limited<kLanes>(x, most); }
   static F limited_magnitude(F x, float most) { return formats::limited_magnitude<kLanes>(x, most); }
+  static I truncated(F x) { return (I)_mm256_cvttps_epi32((__m256)x); }
+  static U first_bits(F part) { return formats::first_bits<kLanes>(part); }
   static U gather(const uint32_t* table, U index) {
     return (U)_mm256_i32gather_epi32(reinterpret_cast<const int*>(table), (__m256i)index, 4);
   }

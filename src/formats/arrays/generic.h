@@ -6,6 +6,7 @@
 #include "formats/arrays/generic_numbers.h"
 #include "formats/arrays/generic_posits.h"
 #include "formats/arrays/generic_steps.h"
+#include "formats/arrays/generic_stochastic.h"
 #include "formats/arrays/generic_tables.h"
 
 namespace lowbit::formats {
@@ -22,6 +23,10 @@ static inline void run_plan(const MagicCast& p, const float* in, Out* out, int64
 template <class S, class Out>
 static inline void run_plan(const FixedCast& p, const float* in, Out* out, int64_t count, uint64_t) {
   fixed_cast<S::kLanes>(p, in, out, count);
+}
+template <class S, class Out>
+static inline void run_plan(const CarryCast& p, const float* in, Out* out, int64_t count, uint64_t first) {
+  carry_cast<S>(p, in, out, count, first);
 }
 template <class S, class Out>
 static inline void run_plan(const TableCast& p, const float* in, Out* out, int64_t count, uint64_t) {
@@ -55,6 +60,7 @@ static constexpr ArrayKernels make_all_kernels() {
   k.steps = plan_kernels<S, StepCast>();
   k.magic = plan_kernels<S, MagicCast>();
   k.fixed = plan_kernels<S, FixedCast>();
+  k.carry = plan_kernels<S, CarryCast>();
   k.table = plan_kernels<S, TableCast>();
   k.neighbours = plan_kernels<S, NeighbourCast>();
   k.posits = plan_kernels<S, PositCast>();
