@@ -167,10 +167,11 @@ FixedCast fixed_plan(const ElementFormat& f) {
 
 namespace {
 
+// Of more mantissa bits too few are dropped: quick_result would be in doubt too often.
 bool has_carry(const ElementFormat& f, const CastPolicy& policy) {
   const bool rule = policy.rounding == Rounding::stochastic ||
                     (policy.rounding == Rounding::stochastic_b && policy.random_bits < 32);
-  return rule && f.kind == ElementKind::floating && f.is_signed && f.mantissa_bits <= 22 && has_steps(f) &&
+  return rule && f.kind == ElementKind::floating && f.is_signed && f.mantissa_bits <= 11 && has_steps(f) &&
          (f.bias == 127 || f.bias + f.mantissa_bits <= 127);
 }
 
@@ -188,6 +189,9 @@ CarryCast carry_plan(const ElementFormat& f, const CastPolicy& policy, uint64_t 
   p.inverse_quantum = p.same_exponents ? 0 : std::ldexp(1.0f, f.bias + f.mantissa_bits - 1);
   p.most = float_bits(f.max_value());
   p.most_code = max_magnitude(f);
+  p.most_value = f.max_value();
+  p.least_value = bits_float(p.least_normal);
+  p.least_code = 1u << f.mantissa_bits;
   p.sign_shift = 32 - f.bits;
   p.sign_code = sign_mask(f);
   p.seed = seed;

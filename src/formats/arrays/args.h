@@ -81,6 +81,8 @@ struct CarryCast {
   bool same_exponents;      // the exponents of f32: subnormals are no matter of their own
   bool plain, signed_zero;  // of MagicCast
   uint32_t most, most_code;  // the largest finite magnitude: its bits, its code
+  float most_value, least_value;  // that, and the least normal number
+  uint32_t least_code;            // of the latter
   int32_t sign_shift;
   uint32_t sign_code;
   uint64_t seed;

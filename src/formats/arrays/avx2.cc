@@ -14,6 +14,10 @@ struct Lanes {
   static F limited_magnitude(F x, float most) { return formats::limited_magnitude<kLanes>(x, most); }
   static I truncated(F x) { return (I)_mm256_cvttps_epi32((__m256)x); }
   static U first_bits(F part) { return formats::first_bits<kLanes>(part); }
+  static F sum_toward_zero(F a, F b) { return formats::sum_toward_zero<kLanes>(a, b); }
+  static bool any_all_ones(U v) {
+    return _mm256_movemask_epi8(_mm256_cmpeq_epi32((__m256i)v, _mm256_set1_epi32(-1))) != 0;
+  }
   static U gather(const uint32_t* table, U index) {
     return (U)_mm256_i32gather_epi32(reinterpret_cast<const int*>(table), (__m256i)index, 4);
   }

@@ -16,6 +16,12 @@ struct Lanes {
     return out;
   }
   static U first_bits(F part) { return formats::first_bits<kLanes>(part); }
+  static F sum_toward_zero(F a, F b) { return formats::sum_toward_zero<kLanes>(a, b); }
+  static bool any_all_ones(U v) {
+    U most = {};
+    for (int i = 0; i < kLanes; ++i) most[0] = most[0] > v[i] ? most[0] : v[i];
+    return most[0] == 0xFFFFFFFFu;
+  }
   static U gather(const uint32_t* table, U index) {
     U out = {};
     for (int i = 0; i < kLanes; ++i) out[i] = table[index[i]];
