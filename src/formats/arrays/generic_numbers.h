@@ -8,9 +8,11 @@ namespace lowbit::formats {
 
 // ---- random words ------------------------------------------------------------------------------------------------
 
-// The keys of the ten rounds of Philox 4x32.
+// The keys of the ten rounds of Philox 4x32, as the lower halves of 64 bits, and its multipliers: those as constants
+// make compilers merge the shift of the last product into it, which takes a longer multiplication.
 struct RandomKeys {
-  uint32_t first[10], second[10];
+  uint64_t first[10], second[10];
+  uint32_t multipliers[2];
 };
 static inline RandomKeys random_keys(uint64_t seed) {
   RandomKeys keys;
@@ -18,6 +20,8 @@ static inline RandomKeys random_keys(uint64_t seed) {
     keys.first[round] = static_cast<uint32_t>(seed) + round * 0x9E3779B9u;
     keys.second[round] = static_cast<uint32_t>(seed >> 32) + round * 0xBB67AE85u;
   }
+  keys.multipliers[0] = 0xD2511F53u;
+  keys.multipliers[1] = 0xCD9E8D57u;
   return keys;
 }
 
@@ -25,8 +29,7 @@ static inline RandomKeys random_keys(uint64_t seed) {
 // first + 16 w + lane. Lanes of even and of odd numbers are apart, each number in the lower half of 64 bits, where
 // the products fall; what stands above it does not count.
 template <int N>
-static inline void random_words(const RandomKeys& keys, uint64_t first, uint32_t* words) {
-  using U = typename Vectors<N>::U;
+__attribute__((noinline)) static void random_words(const RandomKeys& keys, uint64_t first, uint32_t* words) {
   using W = typename Vectors<N>::W;
   constexpr uint64_t kLow = 0xFFFFFFFFu;
   for (int part = 0; part < 16; part += N) {
@@ -45,11 +48,11 @@ static inline void random_words(const RandomKeys& keys, uint64_t first, uint32_t
     for (int round = 0; round < 10; ++round) {
 #pragma GCC unroll 2
       for (int odd = 0; odd < 2; ++odd) {
-        const W a = (c0[odd] & kLow) * uint64_t{0xD2511F53u};
-        const W b = (c2[odd] & kLow) * uint64_t{0xCD9E8D57u};
-        c0[odd] = (b >> 32) ^ c1[odd] ^ (W)(U{} + keys.first[round]);
+        const W a = (c0[odd] & kLow) * uint64_t{keys.multipliers[0]};
+        const W b = (c2[odd] & kLow) * uint64_t{keys.multipliers[1]};
+        c0[odd] = (b >> 32) ^ c1[odd] ^ (W{} + keys.first[round]);
         c1[odd] = b;
-        c2[odd] = (a >> 32) ^ c3[odd] ^ (W)(U{} + keys.second[round]);
+        c2[odd] = (a >> 32) ^ c3[odd] ^ (W{} + keys.second[round]);
         c3[odd] = a;
       }
     }
