@@ -165,9 +165,11 @@ void decode(const ElementFormat& f, std::span<const Code> in, std::span<float> o
   LOWBIT_CHECK(in.size() == out.size());
   const ArrayKernels& kernels = array_kernels(options.isa);
   const float* table = nullptr;
-  if constexpr (sizeof(Code) == 2) table = padded_table(f).data();
+  const auto plan = sizeof(Code) == 2 ? word_decode(f) : std::nullopt;
+  if (sizeof(Code) == 2 && !plan) table = padded_table(f).data();
   in_parts(static_cast<int64_t>(in.size()), options.pool, [&](int64_t begin, int64_t end) {
     if constexpr (sizeof(Code) == 2) {
+      if (plan) return kernels.decode_words(*plan, in.data() + begin, out.data() + begin, end - begin);
       kernels.decode16(table, in.data() + begin, out.data() + begin, end - begin);
     } else {
       for (int64_t i = begin; i < end; ++i) out[i] = f.decode(in[i]);

@@ -217,6 +217,25 @@ PositCast posit_plan(const ElementFormat& f, const CastPolicy& policy, uint64_t 
 
 }  // namespace
 
+std::optional<WordDecode> word_decode(const ElementFormat& f) {
+  if (f.kind != ElementKind::floating || !f.is_signed || f.bits <= 8 || f.bits > 16 || !has_steps(f)) return {};
+  // Steps of subnormals are normal floats.
+  if (f.bias != 127 && f.bias + f.mantissa_bits > 127) return {};
+  constexpr uint32_t kNone = 0x7FFFFFFF;
+  WordDecode p = {};
+  p.magnitude_mask = sign_mask(f) - 1;
+  p.drop = 23 - f.mantissa_bits;
+  p.sign_shift = 32 - f.bits;
+  p.offset = static_cast<uint32_t>(127 - f.bias) << 23;
+  p.least_normal = 1u << f.mantissa_bits;
+  p.quantum = std::ldexp(1.0f, 1 - f.bias - f.mantissa_bits);
+  p.same_exponents = f.bias == 127;
+  p.infinity = infinity_code(f).value_or(kNone);
+  p.last_number = f.has_infinity ? p.infinity : max_magnitude(f);
+  p.nan_zero = f.nan == NanKind::negative_zero ? sign_mask(f) : kNone;
+  return p;
+}
+
 bool has_posit_values(const ElementFormat& f) {
   return f.kind == ElementKind::codebook && f.codebook->posit_exponent_bits &&
          (f.bits - 2) << *f.codebook->posit_exponent_bits <= 126;

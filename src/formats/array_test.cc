@@ -339,5 +339,35 @@ TEST(Array, Decoding) {
   }
 }
 
+// Floats of 9 to 16 bits have a way by arithmetic: every code of every kind, bit for bit, NaN with them.
+TEST(Array, EveryCodeOfFloatsOfMoreThanEightBits) {
+  std::vector<std::string> names = {"f16", "bf16", "e8m7fn", "e7m8b126", "e7m8b118", "e5m10b-3", "e8m3b120", "e9m6"};
+  for (const char* size :
+       {"e5m10", "e4m11", "e3m12", "e2m13", "e1m14", "e6m9", "e7m8", "e8m7", "e8m4", "e4m5", "e5m3"}) {
+    for (const char* variant : {"", "fn", "fnuz", "finite", "ieee", "nuz", "n", "inf", "nosub", "ftz"})
+      names.push_back(fmt::format("{}{}", size, variant));
+  }
+  for (const char* name : {"binary15p2se", "binary15p8sf", "binary15p11se", "binary9p1sf", "binary12p5ue", "ue5m7"}) {
+    names.emplace_back(name);
+  }
+  int known = 0;
+  for (const std::string& name : names) {
+    const auto format = parse_format(name);
+    if (!format.ok()) continue;
+    ++known;
+    const ElementFormat& f = format.value().element;
+    std::vector<uint16_t> codes(f.code_count());
+    for (uint32_t c = 0; c < f.code_count(); ++c) codes[c] = static_cast<uint16_t>(c);
+    std::vector<float> out(codes.size());
+    for (const Isa isa : instruction_sets()) {
+      decode_array(f, codes, out, {{}, 0, isa, nullptr});
+      for (size_t i = 0; i < codes.size(); ++i) {
+        ASSERT_EQ(float_bits(out[i]), float_bits(f.decode(codes[i]))) << name << " " << isa_name(isa) << " " << i;
+      }
+    }
+  }
+  EXPECT_GE(known, 40);
+}
+
 }  // namespace
 }  // namespace lowbit::formats

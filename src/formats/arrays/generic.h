@@ -8,6 +8,7 @@
 #include "formats/arrays/generic_steps.h"
 #include "formats/arrays/generic_stochastic.h"
 #include "formats/arrays/generic_tables.h"
+#include "formats/arrays/generic_words.h"
 
 namespace lowbit::formats {
 
@@ -71,6 +72,9 @@ static constexpr ArrayKernels make_all_kernels() {
   k.decode8 = [](const ByteDecode& p, const uint8_t* in, float* out, int64_t n) { S::decode8(p, in, out, n); };
   k.decode16 = [](const float* table, const uint16_t* in, float* out, int64_t n) {
     decode_by_gather<S>(table, in, out, n);
+  };
+  k.decode_words = [](const WordDecode& p, const uint16_t* in, float* out, int64_t n) {
+    decode_words<S::kLanes>(p, in, out, n);
   };
   k.decode_bf16 = [](const ByteDecode& p, const uint8_t* in, uint16_t* out, int64_t n) {
     S::decode_bf16(p, in, out, n);

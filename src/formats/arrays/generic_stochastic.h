@@ -15,7 +15,7 @@ static inline typename Vectors<N>::U first_bits(typename Vectors<N>::F part) {
   using F = typename Vectors<N>::F;
   const U upper = (U)(part >= 0.5f);
   const F rest = part - (F)(upper & bits_of(0.5f));
-  return (U)__builtin_convertvector(rest * 0x1p32f, I) + (upper & 0x80000000u);
+  return (U) __builtin_convertvector(rest * 0x1p32f, I) + (upper & 0x80000000u);
 }
 
 // a + b cut to 24 bits, for 0 <= a < b and b a power of two, where an instruction set has nothing better. (The
@@ -99,8 +99,9 @@ static inline typename Vectors<S::kLanes>::U carried_result(const CarryCast& p, 
 
 // The same in fewer steps. Numbers below the least normal one are brought among those above it by adding that, cut to
 // 24 bits. What is cut off counts where the bits to be dropped are all ones with the random ones added and before a
-// carry: `doubtful` gets the greatest of sum | kept, all ones where any lane is such a one.
-template <class S, bool kCodes, bool kSameExponents, bool kPlain, bool kSignedZero>
+// carry: `doubtful` gets the greatest of sum | kept, all ones where any lane is such a one. kWhole: all random bits
+// are used.
+template <class S, bool kCodes, bool kSameExponents, bool kPlain, bool kSignedZero, bool kWhole>
 static inline typename Vectors<S::kLanes>::U quick_result(const CarryCast& p, typename Vectors<S::kLanes>::U x,
                                                           typename Vectors<S::kLanes>::U word,
                                                           typename Vectors<S::kLanes>::U& doubtful) {
@@ -109,7 +110,7 @@ static inline typename Vectors<S::kLanes>::U quick_result(const CarryCast& p, ty
   using I = typename Vectors<N>::I;
   using F = typename Vectors<N>::F;
   const F a = S::limited_magnitude((F)x, kPlain ? p.most_value : __builtin_inff());
-  const U added = ((word << p.unused) | p.half) >> p.spare;
+  const U added = (kWhole ? word : (word << p.unused) | p.half) >> p.spare;
   if constexpr (kSameExponents) {
     const U sum = (U)a + added;
     return finished_carry<S, kCodes, kPlain, kSignedZero>(p, x, kCodes ? sum >> p.drop : sum & p.kept);
@@ -142,7 +143,7 @@ __attribute__((noinline)) static void carry_block(const CarryCast& p, const floa
   });
 }
 
-template <class S, bool kSameExponents, bool kPlain, bool kSignedZero, class Out>
+template <class S, bool kSameExponents, bool kPlain, bool kSignedZero, bool kWhole, class Out>
 static inline void carry_loop(const CarryCast& p, const float* in, Out* out, int64_t count, uint64_t first) {
   constexpr int N = S::kLanes;
   using U = typename Vectors<N>::U;
@@ -157,7 +158,7 @@ static inline void carry_loop(const CarryCast& p, const float* in, Out* out, int
     U got[64 / N], doubtful = {};
 #pragma GCC unroll 16
     for (int k = 0; k < 64; k += N) {
-      got[k / N] = quick_result<S, sizeof(Out) < 4, kSameExponents, kPlain, kSignedZero>(
+      got[k / N] = quick_result<S, sizeof(Out) < 4, kSameExponents, kPlain, kSignedZero, kWhole>(
           p, load_vector<U>(in + i + k), load_vector<U>(words + k), doubtful);
     }
     if (!kSameExponents && S::any_all_ones(doubtful)) {
@@ -171,10 +172,13 @@ static inline void carry_loop(const CarryCast& p, const float* in, Out* out, int
 
 template <class S, bool kSameExponents, class Out>
 static inline void carry_loops(const CarryCast& p, const float* in, Out* out, int64_t count, uint64_t first) {
-  if (p.plain && p.signed_zero) return carry_loop<S, kSameExponents, true, true>(p, in, out, count, first);
-  if (p.signed_zero) return carry_loop<S, kSameExponents, false, true>(p, in, out, count, first);
-  // A rare kind: one loop for both.
-  carry_loop<S, kSameExponents, false, false>(p, in, out, count, first);
+  if (p.plain && p.signed_zero && p.unused == 0) {
+    return carry_loop<S, kSameExponents, true, true, true>(p, in, out, count, first);
+  }
+  // The others share a loop where they are rare.
+  if (p.plain && p.signed_zero) return carry_loop<S, kSameExponents, true, true, false>(p, in, out, count, first);
+  if (p.signed_zero) return carry_loop<S, kSameExponents, false, true, false>(p, in, out, count, first);
+  carry_loop<S, kSameExponents, false, false, false>(p, in, out, count, first);
 }
 
 template <class S, class Out>
