@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -336,6 +337,32 @@ TEST(Array, Decoding) {
             << name << " " << isa_name(isa);
       }
     }
+  }
+}
+
+// Results of more than 128 MB go past the caches, from any place in memory on.
+TEST(Array, LongerThanCaches) {
+  ThreadPool pool(2);
+  const ElementFormat f = element("e4m3fn");
+  std::vector<float> values;
+  for (uint32_t c = 0; c < 256; ++c) values.push_back(f.decode(c));
+  std::vector<uint8_t> codes((size_t{1} << 25) + 77);
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i * 2654435761u >> 24);
+  std::vector<float> all(codes.size() + 2, -1.0f), in_place(codes.size());
+  const std::span<float> out = std::span(all).subspan(1, codes.size());
+  for (const Isa isa : instruction_sets()) {
+    std::fill(all.begin(), all.end(), -1.0f);
+    const ArrayOptions options{{}, 0, isa, &pool};
+    decode_array(f, codes, out, options);
+    size_t wrong = 0;
+    for (size_t i = 0; i < codes.size(); ++i) wrong += same_float(out[i], values[codes[i]]) ? 0 : 1;
+    EXPECT_EQ(wrong, 0u) << isa_name(isa);
+    EXPECT_EQ(all.front(), -1.0f);
+    EXPECT_EQ(all.back(), -1.0f);
+    std::copy(out.begin(), out.end(), in_place.begin());
+    cast_array(f, in_place, in_place, options);  // codes have their own values
+    for (size_t i = 0; i < codes.size(); ++i) wrong += same_float(out[i], in_place[i]) ? 0 : 1;
+    EXPECT_EQ(wrong, 0u) << isa_name(isa);
   }
 }
 

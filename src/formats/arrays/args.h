@@ -187,6 +187,8 @@ struct ArrayKernels {
   void (*decode16)(const float* table, const uint16_t* in, float* out, int64_t count);
   void (*decode_words)(const WordDecode&, const uint16_t* in, float* out, int64_t count);
   void (*decode_bf16)(const ByteDecode&, const uint8_t* in, uint16_t* out, int64_t count);
+  // Copies past the caches, which then neither read nor keep the lines of `to`; done when it returns.
+  void (*stream)(const void* from, void* to, int64_t bytes);
   BlockKernels blocks;
 };
 

@@ -79,6 +79,7 @@ static constexpr ArrayKernels make_all_kernels() {
   k.decode_bf16 = [](const ByteDecode& p, const uint8_t* in, uint16_t* out, int64_t n) {
     S::decode_bf16(p, in, out, n);
   };
+  k.stream = [](const void* from, void* to, int64_t bytes) { S::stream(from, to, bytes); };
   k.blocks = make_block_kernels<S>();
   return k;
 }

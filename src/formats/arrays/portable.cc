@@ -22,6 +22,9 @@ struct Lanes {
     for (int i = 0; i < kLanes; ++i) most[0] = most[0] > v[i] ? most[0] : v[i];
     return most[0] == 0xFFFFFFFFu;
   }
+  static void stream(const void* from, void* to, int64_t bytes) {
+    __builtin_memcpy(to, from, static_cast<uint64_t>(bytes));
+  }
   static U gather(const uint32_t* table, U index) {
     U out = {};
     for (int i = 0; i < kLanes; ++i) out[i] = table[index[i]];
