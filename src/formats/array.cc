@@ -20,6 +20,10 @@ constexpr int64_t kGrain = 1 << 14;
 // And in the buffers between two kernels, likewise.
 constexpr int64_t kPiece = 1 << 10;
 
+// Results of so many bytes are not kept in caches; numbers copied past them at a time.
+constexpr int64_t kStreamedBytes = int64_t{1} << 27;
+constexpr int64_t kStreamed = 1 << 11;
+
 template <class Body>
 void in_parts(int64_t count, ThreadPool* pool, const Body& body) {
   if (pool == nullptr || count <= kGrain) {
@@ -28,6 +32,24 @@ void in_parts(int64_t count, ThreadPool* pool, const Body& body) {
   }
   pool->parallel_for(ceil_div(count, kGrain), 1,
                      [&](int64_t begin, int64_t end, int) { body(begin * kGrain, std::min(end * kGrain, count)); });
+}
+
+// The same for a body that writes its results to a given place: straight to `out`, or, where they are floats and more
+// than caches hold, to a buffer that is copied past the caches. (Codes, which are shorter, gain nothing from that.)
+template <class Out, class Body>
+void in_parts_to(const ArrayKernels& kernels, Out* out, int64_t count, ThreadPool* pool, const Body& body) {
+  if (!std::is_same_v<Out, float> || count < kStreamedBytes / static_cast<int64_t>(sizeof(Out))) {
+    in_parts(count, pool, [&](int64_t begin, int64_t end) { body(begin, end, out + begin); });
+    return;
+  }
+  in_parts(count, pool, [&](int64_t begin, int64_t end) {
+    alignas(64) std::array<Out, kStreamed> buffer;
+    for (int64_t i = begin; i < end; i += kStreamed) {
+      const int64_t next = std::min(i + kStreamed, end);
+      body(i, next, buffer.data());
+      kernels.stream(buffer.data(), out + i, (next - i) * static_cast<int64_t>(sizeof(Out)));
+    }
+  });
 }
 
 template <class Plan>
@@ -42,6 +64,7 @@ const Plan& plan_of(const Held<Plan>& held) {
 const PlanKernels<StepCast>& kernels_of(const ArrayKernels& k, const StepCast&) { return k.steps; }
 const PlanKernels<MagicCast>& kernels_of(const ArrayKernels& k, const MagicCast&) { return k.magic; }
 const PlanKernels<FixedCast>& kernels_of(const ArrayKernels& k, const FixedCast&) { return k.fixed; }
+const PlanKernels<CarryCast>& kernels_of(const ArrayKernels& k, const CarryCast&) { return k.carry; }
 const PlanKernels<TableCast>& kernels_of(const ArrayKernels& k, const TableCast&) { return k.table; }
 const PlanKernels<NeighbourCast>& kernels_of(const ArrayKernels& k, const NeighbourCast&) { return k.neighbours; }
 const PlanKernels<PositCast>& kernels_of(const ArrayKernels& k, const PositCast&) { return k.posits; }
@@ -111,12 +134,12 @@ void put(const ElementFormat&, uint32_t code, Code& out) {
 }
 
 template <class In, class Out>
-void one_by_one(const ElementFormat& f, const In* in, Out* out, int64_t begin, int64_t end,
+void one_by_one(const ElementFormat& f, const In* in, Out* to, int64_t begin, int64_t end,
                 const ArrayOptions& options) {
   for (int64_t i = begin; i < end; ++i) {
     const auto index = static_cast<uint64_t>(options.first + i);
     const uint32_t random = is_stochastic(options.policy.rounding) ? random_word(options.seed, index) : 0;
-    put(f, encode(f, static_cast<double>(in[i]), options.policy, random), out[i]);
+    put(f, encode(f, static_cast<double>(in[i]), options.policy, random), to[i - begin]);
   }
 }
 
@@ -132,30 +155,31 @@ void convert(const ElementFormat& f, const In* in, Out* out, int64_t count, cons
   const ArrayKernels& kernels = array_kernels(options.isa);
   const bool by_codes = std::holds_alternative<PositCast>(way) && !has_posit_values(f);
   const float* table = by_codes ? padded_table(f).data() : nullptr;
-  const auto part = [&](const auto& plan, int64_t begin, int64_t end) {
+  const auto part = [&](const auto& plan, int64_t begin, int64_t end, Out* to) {
     const int64_t n = end - begin;
     const auto first = static_cast<uint64_t>(options.first + begin);
     if constexpr (std::is_same_v<std::decay_t<decltype(plan)>, OneByOne>) {
-      one_by_one(f, in, out, begin, end, options);
+      one_by_one(f, in, to, begin, end, options);
     } else if constexpr (kDoubles || kWide) {
-      run_in_pieces(kernels, plan_of(plan), table, in + begin, out + begin, n, first);
+      run_in_pieces(kernels, plan_of(plan), table, in + begin, to, n, first);
     } else {
       if constexpr (std::is_same_v<Out, float>) {
-        if (by_codes) return run_in_pieces(kernels, plan_of(plan), table, in + begin, out + begin, n, first);
+        if (by_codes) return run_in_pieces(kernels, plan_of(plan), table, in + begin, to, n, first);
       }
-      run(kernels_of(kernels, plan_of(plan)), plan_of(plan), in + begin, out + begin, n, first);
+      run(kernels_of(kernels, plan_of(plan)), plan_of(plan), in + begin, to, n, first);
     }
   };
-  in_parts(count, options.pool,
-           [&](int64_t begin, int64_t end) { std::visit([&](const auto& plan) { part(plan, begin, end); }, way); });
+  in_parts_to(kernels, out, count, options.pool, [&](int64_t begin, int64_t end, Out* to) {
+    std::visit([&](const auto& plan) { part(plan, begin, end, to); }, way);
+  });
 }
 
 void decode(const ElementFormat& f, std::span<const uint8_t> in, std::span<float> out, const ArrayOptions& options) {
   LOWBIT_CHECK(in.size() == out.size());
   const ArrayKernels& kernels = array_kernels(options.isa);
   const ByteDecode& plan = byte_decode(f);
-  in_parts(static_cast<int64_t>(in.size()), options.pool, [&](int64_t begin, int64_t end) {
-    kernels.decode8(plan, in.data() + begin, out.data() + begin, end - begin);
+  in_parts_to(kernels, out.data(), std::ssize(in), options.pool, [&](int64_t begin, int64_t end, float* to) {
+    kernels.decode8(plan, in.data() + begin, to, end - begin);
   });
 }
 
@@ -164,12 +188,14 @@ void decode(const ElementFormat& f, std::span<const Code> in, std::span<float> o
   LOWBIT_CHECK(in.size() == out.size());
   const ArrayKernels& kernels = array_kernels(options.isa);
   const float* table = nullptr;
-  if constexpr (sizeof(Code) == 2) table = padded_table(f).data();
-  in_parts(static_cast<int64_t>(in.size()), options.pool, [&](int64_t begin, int64_t end) {
+  const auto plan = sizeof(Code) == 2 ? word_decode(f) : std::nullopt;
+  if (sizeof(Code) == 2 && !plan) table = padded_table(f).data();
+  in_parts_to(kernels, out.data(), std::ssize(in), options.pool, [&](int64_t begin, int64_t end, float* to) {
     if constexpr (sizeof(Code) == 2) {
-      kernels.decode16(table, in.data() + begin, out.data() + begin, end - begin);
+      if (plan) return kernels.decode_words(*plan, in.data() + begin, to, end - begin);
+      kernels.decode16(table, in.data() + begin, to, end - begin);
     } else {
-      for (int64_t i = begin; i < end; ++i) out[i] = f.decode(in[i]);
+      for (int64_t i = begin; i < end; ++i) to[i - begin] = f.decode(in[i]);
     }
   });
 }
@@ -238,8 +264,8 @@ void decode_to_bf16(const ElementFormat& format, std::span<const uint8_t> in, st
   LOWBIT_CHECK(in.size() == out.size() && format.bits <= 8);
   const ByteDecode& plan = byte_decode(format);
   const ArrayKernels& kernels = array_kernels(options.isa);
-  in_parts(static_cast<int64_t>(in.size()), options.pool, [&](int64_t begin, int64_t end) {
-    kernels.decode_bf16(plan, in.data() + begin, out.data() + begin, end - begin);
+  in_parts_to(kernels, out.data(), std::ssize(in), options.pool, [&](int64_t begin, int64_t end, uint16_t* to) {
+    kernels.decode_bf16(plan, in.data() + begin, to, end - begin);
   });
 }
 

@@ -167,6 +167,40 @@ FixedCast fixed_plan(const ElementFormat& f) {
 
 namespace {
 
+// Of more mantissa bits too few are dropped: quick_result would be in doubt too often.
+bool has_carry(const ElementFormat& f, const CastPolicy& policy) {
+  const bool rule = policy.rounding == Rounding::stochastic ||
+                    (policy.rounding == Rounding::stochastic_b && policy.random_bits < 32);
+  return rule && f.kind == ElementKind::floating && f.is_signed && f.mantissa_bits <= 11 && has_steps(f) &&
+         (f.bias == 127 || f.bias + f.mantissa_bits <= 127);
+}
+
+CarryCast carry_plan(const ElementFormat& f, const CastPolicy& policy, uint64_t seed) {
+  CarryCast p = {};
+  p.unused = 32 - policy.random_bits;
+  p.half = policy.rounding == Rounding::stochastic_b ? 1u << (31 - policy.random_bits) : 0;
+  p.drop = 23 - f.mantissa_bits;
+  p.spare = 32 - p.drop;
+  p.kept = ~((uint32_t{1} << p.drop) - 1);
+  p.same_exponents = f.bias == 127;
+  p.least_normal = p.same_exponents ? 0x00800000u : float_bits(std::ldexp(1.0f, 1 - f.bias));
+  p.code_offset = static_cast<uint32_t>(127 - f.bias) << f.mantissa_bits;
+  p.quantum = std::ldexp(1.0f, 1 - f.bias - f.mantissa_bits);
+  p.inverse_quantum = p.same_exponents ? 0 : std::ldexp(1.0f, f.bias + f.mantissa_bits - 1);
+  p.most = float_bits(f.max_value());
+  p.most_code = max_magnitude(f);
+  p.most_value = f.max_value();
+  p.least_value = bits_float(p.least_normal);
+  p.least_code = 1u << f.mantissa_bits;
+  p.sign_shift = 32 - f.bits;
+  p.sign_code = sign_mask(f);
+  p.seed = seed;
+  p.signed_zero = f.nan != NanKind::negative_zero;
+  const Specials& s = p.specials = specials_of(f, policy);
+  p.plain = s.beyond[0] == p.most_code && s.infinite[0] == p.most_code;
+  return p;
+}
+
 PositCast posit_plan(const ElementFormat& f, const CastPolicy& policy, uint64_t seed) {
   PositCast p = {};
   p.bits = f.bits;
@@ -183,6 +217,25 @@ PositCast posit_plan(const ElementFormat& f, const CastPolicy& policy, uint64_t 
 
 }  // namespace
 
+std::optional<WordDecode> word_decode(const ElementFormat& f) {
+  if (f.kind != ElementKind::floating || !f.is_signed || f.bits <= 8 || f.bits > 16 || !has_steps(f)) return {};
+  // Steps of subnormals are normal floats.
+  if (f.bias != 127 && f.bias + f.mantissa_bits > 127) return {};
+  constexpr uint32_t kNone = 0x7FFFFFFF;
+  WordDecode p = {};
+  p.magnitude_mask = sign_mask(f) - 1;
+  p.drop = 23 - f.mantissa_bits;
+  p.sign_shift = 32 - f.bits;
+  p.offset = static_cast<uint32_t>(127 - f.bias) << 23;
+  p.least_normal = 1u << f.mantissa_bits;
+  p.quantum = std::ldexp(1.0f, 1 - f.bias - f.mantissa_bits);
+  p.same_exponents = f.bias == 127;
+  p.infinity = infinity_code(f).value_or(kNone);
+  p.last_number = f.has_infinity ? p.infinity : max_magnitude(f);
+  p.nan_zero = f.nan == NanKind::negative_zero ? sign_mask(f) : kNone;
+  return p;
+}
+
 bool has_posit_values(const ElementFormat& f) {
   return f.kind == ElementKind::codebook && f.codebook->posit_exponent_bits &&
          (f.bits - 2) << *f.codebook->posit_exponent_bits <= 126;
@@ -196,6 +249,7 @@ Way way_of(const ElementFormat& f, const CastPolicy& policy, uint64_t seed, Numb
     if (doubles && is_fixed(f) && policy.saturation == Saturation::wrap) return OneByOne{};
     if (has_fixed(f, policy)) return fixed_plan(f);
     if (has_magic(f, policy)) return magic_plan(f, policy);
+    if (!doubles && has_carry(f, policy)) return carry_plan(f, policy, seed);
     return step_plan(f, policy, seed);
   }
   const bool is_posit = f.kind == ElementKind::codebook && f.codebook->posit_exponent_bits.has_value();

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <variant>
 
 #include "base/cpu.h"
@@ -22,6 +23,9 @@ FixedCast fixed_plan(const ElementFormat& f);
 
 // Of an element of at most 8 bits. Cached; lives as long as the program.
 const ByteDecode& byte_decode(const ElementFormat& f);
+
+// For floats whose codes of 9 to 16 bits are decoded by arithmetic.
+std::optional<WordDecode> word_decode(const ElementFormat& f);
 
 // What becomes of zeros, infinities and so on.
 Specials specials_of(const ElementFormat& f, const CastPolicy& policy);
@@ -45,7 +49,8 @@ Held<NeighbourCast> neighbour_plan(const ElementFormat& f, const CastPolicy& pol
 // The scalar functions, for what has no kernel.
 struct OneByOne {};
 
-using Way = std::variant<OneByOne, StepCast, MagicCast, FixedCast, Held<TableCast>, Held<NeighbourCast>, PositCast>;
+using Way = std::variant<OneByOne, StepCast, MagicCast, FixedCast, CarryCast, Held<TableCast>, Held<NeighbourCast>,
+                         PositCast>;
 
 enum class Numbers : uint8_t { floats, doubles };
 

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -337,6 +338,62 @@ TEST(Array, Decoding) {
       }
     }
   }
+}
+
+// Results of more than 128 MB go past the caches, from any place in memory on.
+TEST(Array, LongerThanCaches) {
+  ThreadPool pool(2);
+  const ElementFormat f = element("e4m3fn");
+  std::vector<float> values;
+  for (uint32_t c = 0; c < 256; ++c) values.push_back(f.decode(c));
+  std::vector<uint8_t> codes((size_t{1} << 25) + 77);
+  for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i * 2654435761u >> 24);
+  std::vector<float> all(codes.size() + 2, -1.0f), in_place(codes.size());
+  const std::span<float> out = std::span(all).subspan(1, codes.size());
+  for (const Isa isa : instruction_sets()) {
+    std::fill(all.begin(), all.end(), -1.0f);
+    const ArrayOptions options{{}, 0, isa, &pool};
+    decode_array(f, codes, out, options);
+    size_t wrong = 0;
+    for (size_t i = 0; i < codes.size(); ++i) wrong += same_float(out[i], values[codes[i]]) ? 0 : 1;
+    EXPECT_EQ(wrong, 0u) << isa_name(isa);
+    EXPECT_EQ(all.front(), -1.0f);
+    EXPECT_EQ(all.back(), -1.0f);
+    std::copy(out.begin(), out.end(), in_place.begin());
+    cast_array(f, in_place, in_place, options);  // codes have their own values
+    for (size_t i = 0; i < codes.size(); ++i) wrong += same_float(out[i], in_place[i]) ? 0 : 1;
+    EXPECT_EQ(wrong, 0u) << isa_name(isa);
+  }
+}
+
+// Floats of 9 to 16 bits have a way by arithmetic: every code of every kind, bit for bit, NaN with them.
+TEST(Array, EveryCodeOfFloatsOfMoreThanEightBits) {
+  std::vector<std::string> names = {"f16", "bf16", "e8m7fn", "e7m8b126", "e7m8b118", "e5m10b-3", "e8m3b120", "e9m6"};
+  for (const char* size :
+       {"e5m10", "e4m11", "e3m12", "e2m13", "e1m14", "e6m9", "e7m8", "e8m7", "e8m4", "e4m5", "e5m3"}) {
+    for (const char* variant : {"", "fn", "fnuz", "finite", "ieee", "nuz", "n", "inf", "nosub", "ftz"})
+      names.push_back(fmt::format("{}{}", size, variant));
+  }
+  for (const char* name : {"binary15p2se", "binary15p8sf", "binary15p11se", "binary9p1sf", "binary12p5ue", "ue5m7"}) {
+    names.emplace_back(name);
+  }
+  int known = 0;
+  for (const std::string& name : names) {
+    const auto format = parse_format(name);
+    if (!format.ok()) continue;
+    ++known;
+    const ElementFormat& f = format.value().element;
+    std::vector<uint16_t> codes(f.code_count());
+    for (uint32_t c = 0; c < f.code_count(); ++c) codes[c] = static_cast<uint16_t>(c);
+    std::vector<float> out(codes.size());
+    for (const Isa isa : instruction_sets()) {
+      decode_array(f, codes, out, {{}, 0, isa, nullptr});
+      for (size_t i = 0; i < codes.size(); ++i) {
+        ASSERT_EQ(float_bits(out[i]), float_bits(f.decode(codes[i]))) << name << " " << isa_name(isa) << " " << i;
+      }
+    }
+  }
+  EXPECT_GE(known, 40);
 }
 
 }  // namespace

@@ -323,10 +323,20 @@ void check_call(const Format& format, std::span<const float> values, int64_t col
 }  // namespace
 
 Blocks encode_blocks(const Format& format, std::span<const float> values, int64_t cols, const BlockOptions& options) {
-  check_call(format, values, cols, options);
-  if (!is_single(format)) return encode_levels(format, values, cols, options);
-  const Converter converter(format, values, cols, options);
   Blocks out;
+  encode_blocks(format, values, cols, options, out);
+  return out;
+}
+
+void encode_blocks(const Format& format, std::span<const float> values, int64_t cols, const BlockOptions& options,
+                   Blocks& out) {
+  check_call(format, values, cols, options);
+  if (!is_single(format)) {
+    out = encode_levels(format, values, cols, options);
+    return;
+  }
+  const Converter converter(format, values, cols, options);
+  out.outer.clear();
   out.cols = cols;
   out.rows = out.matrix_rows = static_cast<int64_t>(values.size()) / cols;
   out.group = converter.group();
@@ -334,7 +344,6 @@ Blocks encode_blocks(const Format& format, std::span<const float> values, int64_
   out.codes.resize(values.size());
   out.scales.resize(static_cast<size_t>(converter.blocks()));
   converter.run(out.codes.data(), out.scales.data());
-  return out;
 }
 
 void decode_blocks(const Format& format, const Blocks& blocks, std::span<float> out, const ArrayOptions& options) {

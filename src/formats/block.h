@@ -74,6 +74,9 @@ Status check_block_format(const Format& format, const BlockOptions& options);
 
 // Elements of at most 8 bits. CHECKs check_block_format and the size of the array.
 Blocks encode_blocks(const Format& format, std::span<const float> values, int64_t cols, const BlockOptions& options);
+// The same into an object that may be one of an earlier call: where the sizes are those, nothing is allocated.
+void encode_blocks(const Format& format, std::span<const float> values, int64_t cols, const BlockOptions& options,
+                   Blocks& out);
 // float(code) * scale, one rounding to float; the scale is the product of all levels (format.h).
 void decode_blocks(const Format& format, const Blocks& blocks, std::span<float> out,
                    const ArrayOptions& options = {});

@@ -150,6 +150,27 @@ TEST(Block, SpecialBlocks) {
   for (const float v : out) EXPECT_EQ(v, 0.0f);
 }
 
+TEST(Block, CodesIntoWhatAnEarlierCallLeft) {
+  const std::vector<float> small(96, 3.0f), large(640, -1.5f);
+  Blocks reused;
+  for (const char* name : {"q4_0", "e2m1/16:e4m3fn/tensor:f32", "e2m1/16:e4m3fn/row:f32", "mxfp8", "mxfp8"}) {
+    const Format format = parse_format(name).value();
+    for (const std::vector<float>* values : {&large, &small, &large}) {
+      const int64_t cols = std::ssize(*values) / 2;
+      const Blocks fresh = encode_blocks(format, *values, cols, {});
+      encode_blocks(format, *values, cols, {}, reused);
+      EXPECT_EQ(reused.rows, fresh.rows) << name;
+      EXPECT_EQ(reused.cols, fresh.cols) << name;
+      EXPECT_EQ(reused.group, fresh.group) << name;
+      EXPECT_EQ(reused.codes, fresh.codes) << name;
+      EXPECT_EQ(reused.scales, fresh.scales) << name;
+      EXPECT_EQ(reused.outer, fresh.outer) << name;
+      EXPECT_EQ(reused.tensor_scale, fresh.tensor_scale) << name;
+      EXPECT_EQ(reused.matrix_rows, fresh.matrix_rows) << name;
+    }
+  }
+}
+
 TEST(Block, WhatIsNoBlockFormatSaysWhy) {
   BlockOptions options;
   for (const char* name :

@@ -66,6 +66,29 @@ struct MagicCast {
   Specials specials;
 };
 
+// Stochastic rounding by a carry (a of at most 32 random bits, b of fewer than 32) onto a float with gradual
+// subnormals and a sign.
+struct CarryCast {
+  int32_t unused;         // bits at the top of a random word
+  uint32_t half;          // b: half of the last random bit, from the top
+  int32_t drop;           // 23 - mantissa bits, at least 1
+  int32_t spare;          // 32 - drop
+  uint32_t kept;          // the bits of f32 that are not dropped
+  uint32_t least_normal;  // bits of f32
+  uint32_t code_offset;   // the code of the least normal number, were there none below it, less its own
+  float inverse_quantum;  // both powers of two, and normal
+  float quantum;
+  bool same_exponents;            // the exponents of f32: subnormals are no matter of their own
+  bool plain, signed_zero;        // of MagicCast
+  uint32_t most, most_code;       // the largest finite magnitude: its bits, its code
+  float most_value, least_value;  // that, and the least normal number
+  uint32_t least_code;            // of the latter
+  int32_t sign_shift;
+  uint32_t sign_code;
+  uint64_t seed;
+  Specials specials;
+};
+
 // A function of floats that has few values: it changes where the number, as its key (generic_tables.h), reaches an
 // edge. Either bins, of which each holds at most one edge, or a search among all edges.
 struct Lookup {
@@ -119,6 +142,19 @@ struct ByteDecode {
   int32_t bits;
 };
 
+// Codes of a float of 9 to 16 bits with a sign and gradual subnormals.
+struct WordDecode {
+  uint32_t magnitude_mask;
+  int32_t drop, sign_shift;
+  uint32_t offset;        // what the exponent of f32 is greater by, in place
+  uint32_t least_normal;  // code
+  float quantum;
+  bool same_exponents;   // those of f32: subnormals are no matter of their own
+  uint32_t infinity;     // magnitude code, or more than any
+  uint32_t last_number;  // magnitude codes above it are NaN
+  uint32_t nan_zero;     // the code of -0 where that is NaN, or more than any
+};
+
 // How the elements of blocks are rounded: one of two plans. Both clamp.
 struct BlockRounding {
   bool fixed;
@@ -141,6 +177,7 @@ struct ArrayKernels {
   PlanKernels<StepCast> steps;
   PlanKernels<MagicCast> magic;
   PlanKernels<FixedCast> fixed;
+  PlanKernels<CarryCast> carry;
   PlanKernels<TableCast> table;
   PlanKernels<NeighbourCast> neighbours;
   PlanKernels<PositCast> posits;
@@ -148,7 +185,10 @@ struct ArrayKernels {
   void (*odd_floats)(const double* in, float* out, int64_t count);
   void (*decode8)(const ByteDecode&, const uint8_t* in, float* out, int64_t count);
   void (*decode16)(const float* table, const uint16_t* in, float* out, int64_t count);
+  void (*decode_words)(const WordDecode&, const uint16_t* in, float* out, int64_t count);
   void (*decode_bf16)(const ByteDecode&, const uint8_t* in, uint16_t* out, int64_t count);
+  // Copies past the caches, which then neither read nor keep the lines of `to`; done when it returns.
+  void (*stream)(const void* from, void* to, int64_t bytes);
   BlockKernels blocks;
 };
 

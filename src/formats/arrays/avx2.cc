@@ -8,9 +8,24 @@ namespace avx2 {
 struct Lanes {
   static constexpr int kLanes = 8;
   using U = Vectors<kLanes>::U;
+  using I = Vectors<kLanes>::I;
   using F = Vectors<kLanes>::F;
   static F limited(F x, float most) { return formats::limited<kLanes>(x, most); }
   static F limited_magnitude(F x, float most) { return formats::limited_magnitude<kLanes>(x, most); }
+  static I truncated(F x) { return (I)_mm256_cvttps_epi32((__m256)x); }
+  static U first_bits(F part) { return formats::first_bits<kLanes>(part); }
+  static F sum_toward_zero(F a, F b) { return formats::sum_toward_zero<kLanes>(a, b); }
+  static bool any_all_ones(U v) {
+    return _mm256_movemask_epi8(_mm256_cmpeq_epi32((__m256i)v, _mm256_set1_epi32(-1))) != 0;
+  }
+  static void stream(const void* source, void* target, int64_t bytes) {
+    stream_blocks<64>(source, target, bytes, [](const uint8_t* from, uint8_t* to) {
+      const auto* half = reinterpret_cast<const __m256i*>(from);
+      _mm256_stream_si256(reinterpret_cast<__m256i*>(to), _mm256_loadu_si256(half));
+      _mm256_stream_si256(reinterpret_cast<__m256i*>(to) + 1, _mm256_loadu_si256(half + 1));
+    });
+    _mm_sfence();  // other threads see it with what this one stores next
+  }
   static U gather(const uint32_t* table, U index) {
     return (U)_mm256_i32gather_epi32(reinterpret_cast<const int*>(table), (__m256i)index, 4);
   }

@@ -76,10 +76,23 @@ static inline void decode_to_floats(const ByteDecode& p, const uint8_t* in, floa
 struct Lanes {
   static constexpr int kLanes = 16;
   using U = Vectors<kLanes>::U;
+  using I = Vectors<kLanes>::I;
   using F = Vectors<kLanes>::F;
   // The lesser magnitude, with the sign of the first (0) or none (2); of a NaN and a number the number.
   static F limited(F x, float most) { return (F)_mm512_range_ps((__m512)x, _mm512_set1_ps(most), 0x2); }
   static F limited_magnitude(F x, float most) { return (F)_mm512_range_ps((__m512)x, _mm512_set1_ps(most), 0xA); }
+  static I truncated(F x) { return (I)_mm512_cvttps_epi32((__m512)x); }
+  static U first_bits(F part) { return (U)_mm512_cvttps_epu32((__m512)(part * 0x1p32f)); }
+  static F sum_toward_zero(F a, F b) {
+    return (F)_mm512_add_round_ps((__m512)a, (__m512)b, _MM_FROUND_TO_ZERO | _MM_FROUND_NO_EXC);
+  }
+  static bool any_all_ones(U v) { return _mm512_cmpeq_epi32_mask((__m512i)v, _mm512_set1_epi32(-1)) != 0; }
+  static void stream(const void* source, void* target, int64_t bytes) {
+    stream_blocks<64>(source, target, bytes, [](const uint8_t* from, uint8_t* to) {
+      _mm512_stream_si512(reinterpret_cast<__m512i*>(to), _mm512_loadu_si512(from));
+    });
+    _mm_sfence();  // other threads see it with what this one stores next
+  }
   static U gather(const uint32_t* table, U index) { return (U)_mm512_i32gather_epi32((__m512i)index, table, 4); }
   static Halves<kLanes>::D gather_doubles(const double* table, Halves<kLanes>::U index) {
     return (Halves<kLanes>::D)_mm512_i32gather_pd((__m256i)index, table, 8);

@@ -6,7 +6,9 @@
 #include "formats/arrays/generic_numbers.h"
 #include "formats/arrays/generic_posits.h"
 #include "formats/arrays/generic_steps.h"
+#include "formats/arrays/generic_stochastic.h"
 #include "formats/arrays/generic_tables.h"
+#include "formats/arrays/generic_words.h"
 
 namespace lowbit::formats {
 
@@ -22,6 +24,10 @@ static inline void run_plan(const MagicCast& p, const float* in, Out* out, int64
 template <class S, class Out>
 static inline void run_plan(const FixedCast& p, const float* in, Out* out, int64_t count, uint64_t) {
   fixed_cast<S::kLanes>(p, in, out, count);
+}
+template <class S, class Out>
+static inline void run_plan(const CarryCast& p, const float* in, Out* out, int64_t count, uint64_t first) {
+  carry_cast<S>(p, in, out, count, first);
 }
 template <class S, class Out>
 static inline void run_plan(const TableCast& p, const float* in, Out* out, int64_t count, uint64_t) {
@@ -55,6 +61,7 @@ static constexpr ArrayKernels make_all_kernels() {
   k.steps = plan_kernels<S, StepCast>();
   k.magic = plan_kernels<S, MagicCast>();
   k.fixed = plan_kernels<S, FixedCast>();
+  k.carry = plan_kernels<S, CarryCast>();
   k.table = plan_kernels<S, TableCast>();
   k.neighbours = plan_kernels<S, NeighbourCast>();
   k.posits = plan_kernels<S, PositCast>();
@@ -66,9 +73,13 @@ static constexpr ArrayKernels make_all_kernels() {
   k.decode16 = [](const float* table, const uint16_t* in, float* out, int64_t n) {
     decode_by_gather<S>(table, in, out, n);
   };
+  k.decode_words = [](const WordDecode& p, const uint16_t* in, float* out, int64_t n) {
+    decode_words<S::kLanes>(p, in, out, n);
+  };
   k.decode_bf16 = [](const ByteDecode& p, const uint8_t* in, uint16_t* out, int64_t n) {
     S::decode_bf16(p, in, out, n);
   };
+  k.stream = [](const void* from, void* to, int64_t bytes) { S::stream(from, to, bytes); };
   k.blocks = make_block_kernels<S>();
   return k;
 }

@@ -8,48 +8,61 @@ namespace lowbit::formats {
 
 // ---- random words ------------------------------------------------------------------------------------------------
 
-// 32 x 32 -> 64 bits in each lane, as two vectors.
-template <int N>
-static inline void multiply_wide(typename Vectors<N>::U a, uint32_t b, typename Vectors<N>::U& high,
-                                 typename Vectors<N>::U& low) {
-  using W = typename Vectors<N>::W;
-  using U = typename Vectors<N>::U;
-  const W wide = (W)a;
-  const W even = (wide & 0xFFFFFFFFull) * (uint64_t{b});
-  const W odd = (wide >> 32) * (uint64_t{b});
-  high = (U)((even >> 32) | (odd & 0xFFFFFFFF00000000ull));
-  low = (U)((even & 0xFFFFFFFFull) | (odd << 32));
+// The keys of the ten rounds of Philox 4x32, as the lower halves of 64 bits, and its multipliers: those as constants
+// make compilers merge the shift of the last product into it, which takes a longer multiplication.
+struct RandomKeys {
+  uint64_t first[10], second[10];
+  uint32_t multipliers[2];
+};
+static inline RandomKeys random_keys(uint64_t seed) {
+  RandomKeys keys;
+  for (uint32_t round = 0; round < 10; ++round) {
+    keys.first[round] = static_cast<uint32_t>(seed) + round * 0x9E3779B9u;
+    keys.second[round] = static_cast<uint32_t>(seed >> 32) + round * 0xBB67AE85u;
+  }
+  keys.multipliers[0] = 0xD2511F53u;
+  keys.multipliers[1] = 0xCD9E8D57u;
+  return keys;
 }
 
 // The words of 64 elements (random_word of array.h): word w of block `first / 64 * 16 + lane` is that of element
-// first + 16 w + lane.
+// first + 16 w + lane. Lanes of even and of odd numbers are apart, each number in the lower half of 64 bits, where
+// the products fall; what stands above it does not count.
 template <int N>
-static inline void random_words(uint64_t seed, uint64_t first, uint32_t* words) {
-  using U = typename Vectors<N>::U;
+__attribute__((noinline)) static void random_words(const RandomKeys& keys, uint64_t first, uint32_t* words) {
+  using W = typename Vectors<N>::W;
+  constexpr uint64_t kLow = 0xFFFFFFFFu;
   for (int part = 0; part < 16; part += N) {
     const uint64_t block = first / 64 * 16 + static_cast<uint64_t>(part);
-    U lane = {};
-    for (int i = 0; i < N; ++i) lane[i] = static_cast<uint32_t>(i);
-    // Blocks of one call share the upper half of the counter: 16 divides 2^32.
-    U c0 = lane + static_cast<uint32_t>(block);
-    U c1 = lane * 0u + static_cast<uint32_t>(block >> 32);
-    U c2 = lane * 0u, c3 = lane * 0u;
-    uint32_t k0 = static_cast<uint32_t>(seed), k1 = static_cast<uint32_t>(seed >> 32);
-    for (int round = 0; round < 10; ++round) {
-      U high0, low0, high1, low1;
-      multiply_wide<N>(c0, 0xD2511F53u, high0, low0);
-      multiply_wide<N>(c2, 0xCD9E8D57u, high1, low1);
-      c0 = high1 ^ c1 ^ k0;
-      c1 = low1;
-      c2 = high0 ^ c3 ^ k1;
-      c3 = low0;
-      k0 += 0x9E3779B9u;
-      k1 += 0xBB67AE85u;
+    W c0[2], c1[2], c2[2], c3[2];
+#pragma GCC unroll 2
+    for (uint32_t odd = 0; odd < 2; ++odd) {
+      W lane = {};
+      for (uint32_t i = 0; i < N / 2; ++i) lane[i] = 2 * i + odd;
+      // Blocks of one call share the upper half of the counter: 16 divides 2^32.
+      c0[odd] = lane + (block & kLow);
+      c1[odd] = W{} + (block >> 32);
+      c2[odd] = c3[odd] = W{};
     }
-    store_vector(words + part, c0);
-    store_vector(words + 16 + part, c1);
-    store_vector(words + 32 + part, c2);
-    store_vector(words + 48 + part, c3);
+#pragma GCC unroll 10
+    for (int round = 0; round < 10; ++round) {
+#pragma GCC unroll 2
+      for (int odd = 0; odd < 2; ++odd) {
+        const W a = (c0[odd] & kLow) * uint64_t{keys.multipliers[0]};
+        const W b = (c2[odd] & kLow) * uint64_t{keys.multipliers[1]};
+        c0[odd] = (b >> 32) ^ c1[odd] ^ (W{} + keys.first[round]);
+        c1[odd] = b;
+        c2[odd] = (a >> 32) ^ c3[odd] ^ (W{} + keys.second[round]);
+        c3[odd] = a;
+      }
+    }
+    const auto store = [&](int word, const W(&c)[2]) {
+      store_vector(words + 16 * word + part, (c[0] & kLow) | (c[1] << 32));
+    };
+    store(0, c0);
+    store(1, c1);
+    store(2, c2);
+    store(3, c3);
   }
 }
 

@@ -121,9 +121,10 @@ static inline void posit_cast(const PositCast& given, const float* in, Out* out,
     });
     return;
   }
+  const RandomKeys keys = random_keys(p.chance.seed);
   uint32_t words[64];
   for_vectors<N>(in, out, count, [&](const float* x, Out* y, int64_t i) {
-    if (i % 64 == 0) random_words<N>(p.chance.seed, first + static_cast<uint64_t>(i), words);
+    if (i % 64 == 0) random_words<N>(keys, first + static_cast<uint64_t>(i), words);
     store_result<N>(y,
                     Posits<S>::template result<true, kCodes>(p, load_vector<U>(x), load_vector<U>(words + i % 64)));
   });

@@ -153,9 +153,10 @@ static inline void step_cast(const StepCast& given, const float* in, Out* out, i
     });
     return;
   }
+  const RandomKeys keys = random_keys(p.chance.seed);
   uint32_t words[64];
   for_vectors<N>(in, out, count, [&](const float* x, Out* y, int64_t i) {
-    if (i % 64 == 0) random_words<N>(p.chance.seed, first + static_cast<uint64_t>(i), words);
+    if (i % 64 == 0) random_words<N>(keys, first + static_cast<uint64_t>(i), words);
     store_result<N>(y, Steps<S>::template result<true, kCodes>(p, load_vector<U>(x), load_vector<U>(words + i % 64)));
   });
 }
@@ -174,9 +175,10 @@ static inline void step_doubles(const StepCast& given, const double* in, uint16_
   // Beyond every element, where the count of steps is still small.
   const double most = p.fixed ? static_cast<double>(p.limit) : 0x1p129;
   const int64_t least = p.least_field + 1023 - 127;
+  const RandomKeys keys = random_keys(p.chance.seed);
   uint32_t words[64];
   for_vectors<N>(in, out, count, [&](const double* from, uint16_t* to, int64_t i) {
-    if (i % 64 == 0) random_words<N>(p.chance.seed, first + static_cast<uint64_t>(i), words);
+    if (i % 64 == 0) random_words<N>(keys, first + static_cast<uint64_t>(i), words);
     const U random = load_vector<U>(words + i % 64);
     typename H::U code[2];
     for (int k = 0; k < 2; ++k) {

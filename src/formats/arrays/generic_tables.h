@@ -46,9 +46,10 @@ static inline void neighbour_cast(const NeighbourCast& given, const float* in, O
   using L = typename H::L;
   const NeighbourCast p = given;
   const uint32_t* results = sizeof(Out) < 4 ? p.codes : reinterpret_cast<const uint32_t*>(p.values);
+  const RandomKeys keys = random_keys(p.chance.seed);
   uint32_t words[64];
   for_vectors<N>(in, out, count, [&](const float* from, Out* to, int64_t i) {
-    if (i % 64 == 0) random_words<N>(p.chance.seed, first + static_cast<uint64_t>(i), words);
+    if (i % 64 == 0) random_words<N>(keys, first + static_cast<uint64_t>(i), words);
     const U random = load_vector<U>(words + i % 64);
     const F x = load_vector<F>(from);
     const U below = look_up<S>(p.below, (U)x);

@@ -62,6 +62,19 @@ static inline void for_vectors(const In* in, Out* out, int64_t count, Body body)
   for (int64_t k = 0; i + k < count; ++k) out[i + k] = some_out[k];
 }
 
+// Copies bytes, store(from, to) those of whole and aligned blocks of kBlock.
+template <int64_t kBlock, class Store>
+static inline void stream_blocks(const void* source, void* target, int64_t bytes, Store store) {
+  const auto* from = static_cast<const uint8_t*>(source);
+  auto* to = static_cast<uint8_t*>(target);
+  const auto off = static_cast<int64_t>(reinterpret_cast<uintptr_t>(to) % kBlock);
+  int64_t i = off == 0 ? 0 : kBlock - off;
+  if (i > bytes) i = bytes;
+  __builtin_memcpy(to, from, static_cast<uint64_t>(i));
+  for (; i + kBlock <= bytes; i += kBlock) store(from + i, to + i);
+  __builtin_memcpy(to + i, from + i, static_cast<uint64_t>(bytes - i));
+}
+
 // The greatest lane of each of 16 vectors, where an instruction set has nothing better.
 template <int N>
 static inline void greatest_lanes(const typename Vectors<N>::U (&v)[16], uint32_t* out) {

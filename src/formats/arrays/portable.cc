@@ -6,9 +6,25 @@ namespace portable {
 struct Lanes {
   static constexpr int kLanes = 4;
   using U = Vectors<kLanes>::U;
+  using I = Vectors<kLanes>::I;
   using F = Vectors<kLanes>::F;
   static F limited(F x, float most) { return formats::limited<kLanes>(x, most); }
   static F limited_magnitude(F x, float most) { return formats::limited_magnitude<kLanes>(x, most); }
+  static I truncated(F x) {
+    I out = {};
+    for (int i = 0; i < kLanes; ++i) out[i] = x[i] < 0x1p31f ? static_cast<int32_t>(x[i]) : 0;
+    return out;
+  }
+  static U first_bits(F part) { return formats::first_bits<kLanes>(part); }
+  static F sum_toward_zero(F a, F b) { return formats::sum_toward_zero<kLanes>(a, b); }
+  static bool any_all_ones(U v) {
+    U most = {};
+    for (int i = 0; i < kLanes; ++i) most[0] = most[0] > v[i] ? most[0] : v[i];
+    return most[0] == 0xFFFFFFFFu;
+  }
+  static void stream(const void* from, void* to, int64_t bytes) {
+    __builtin_memcpy(to, from, static_cast<uint64_t>(bytes));
+  }
   static U gather(const uint32_t* table, U index) {
     U out = {};
     for (int i = 0; i < kLanes; ++i) out[i] = table[index[i]];

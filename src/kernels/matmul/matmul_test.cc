@@ -65,7 +65,11 @@ void check(const std::vector<Format>& formats, const Format& activation, int64_t
   const int64_t stride = rows + 3;
   std::vector<float> expected(static_cast<size_t>(tokens * stride), -777.0f);
   matmul_oracle(weight, x->view, expected.data(), stride);
-  if (cols > 8) {
+  // Where scales cannot bring the element's values near 1, the weight may be nothing but zeros and infinities.
+  const std::vector<float> weights = tensor::dequantize(weight);
+  const bool tame =
+      std::any_of(weights.begin(), weights.end(), [](float v) { return v != 0.0f && std::fabs(v) < 1e30f; });
+  if (cols > 8 && tame) {
     const auto lively = [](float v) { return std::isfinite(v) && v != 0.0f && v != -777.0f; };
     EXPECT_GT(std::count_if(expected.begin(), expected.end(), lively), 0) << names(formats);
   }
