@@ -48,8 +48,8 @@ struct Executor::State {
   std::vector<bool> decoded;                          // value -> a cast to integers that a floating product reads too
   std::map<std::string, std::vector<float>> vectors;  // norm weights as fp32
   std::map<std::string, std::vector<int32_t>> inverse_orders;
-  std::vector<RotaryTable> rotary;  // distinct tables
-  std::vector<int32_t> rotary_of;   // node -> table
+  std::vector<RotaryTable> rotary;                        // distinct tables
+  std::vector<int32_t> rotary_of;                         // node -> table
   std::vector<std::optional<kernels::Product>> products;  // node -> its weight, prepared
 
   // Of the running forward pass.

@@ -31,8 +31,8 @@ struct DecodeArgs {
   float* values;
 };
 
-// Entries of scales, minima or zero points (tensor/packed.h) as fp32 [groups][16], one pass for each level: written, or
-// multiplied onto what the levels inside gave; then * factor * unit, each product rounded.
+// Entries of scales, minima or zero points (tensor/packed.h) as fp32 [groups][16], one pass for each level: written,
+// or multiplied onto what the levels inside gave; then * factor * unit, each product rounded.
 enum class EntryKind : uint8_t { constant, f32, f16, bf16, code, table8, table16 };
 struct EntryArgs {
   const uint8_t* in;  // entries of 16 rows each
@@ -80,7 +80,7 @@ struct StretchArgs {
   const float* scales;     // [row blocks][weight groups][16]
   const int32_t* offsets;  // likewise; null: all 0
   const float* minimums;   // likewise, or null
-  int64_t group_step;  // entries of a row block: weight groups * 16
+  int64_t group_step;      // entries of a row block: weight groups * 16
   StretchSums activations;
 };
 
@@ -102,8 +102,9 @@ struct DotArgs {
   int64_t out_stride;
 };
 
-// The same of one row block straight from its packed codes, for stretches of 16 columns or multiples of 32, activations
-// of one byte, and maps of at most 64 entries. Codes are [token][code_stride], entries [token][stretch]. All stretches but the last have `stretch_units` units.
+// The same of one row block straight from its packed codes, for stretches of 16 columns or multiples of 32,
+// activations of one byte, and maps of at most 64 entries. Codes are [token][code_stride], entries [token][stretch].
+// All stretches but the last have `stretch_units` units.
 struct FusedArgs {
   StretchArgs stretch;
   const uint8_t* packed;

@@ -5,8 +5,8 @@
 
 namespace lowbit::kernels {
 
-// acc after a stretch with these exact sums of products. block: of those of `g`; entry: of its activations. More: there
-// are offsets or minima.
+// acc after a stretch with these exact sums of products. block: of those of `g`; entry: of its activations. More:
+// there are offsets or minima.
 template <class S, bool More>
 static inline typename S::Float end_stretch(const StretchArgs& g, int64_t weight_group, int64_t block, int64_t entry,
                                             typename S::Int sum, typename S::Float acc) {

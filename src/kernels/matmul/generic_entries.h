@@ -44,8 +44,8 @@ static inline void entries_of(const EntryArgs& g) {
     case EntryKind::constant:
       return entry_pass<S, Multiply>(g, 0, [](const uint8_t*) { return S::broadcast(1.0f); });
     case EntryKind::f32:
-      return entry_pass<S, Multiply>(
-          g, 64, [](const uint8_t* p) { return S::load(reinterpret_cast<const float*>(p)); });
+      return entry_pass<S, Multiply>(g, 64,
+                                     [](const uint8_t* p) { return S::load(reinterpret_cast<const float*>(p)); });
     case EntryKind::f16:
       return entry_pass<S, Multiply>(
           g, 32, [](const uint8_t* p) { return S::load_f16(reinterpret_cast<const uint16_t*>(p)); });
@@ -60,12 +60,12 @@ static inline void entries_of(const EntryArgs& g) {
       if (g.bits == 8) {
         return entry_pass<S, Multiply>(g, 16, [](const uint8_t* p) { return S::to_float(S::int_load_bytes(p)); });
       }
-      return entry_pass<S, Multiply>(
-          g, 2 * g.bits, [&](const uint8_t* p) { return S::to_float(narrow_entries<S>(p, g.bits)); });
+      return entry_pass<S, Multiply>(g, 2 * g.bits,
+                                     [&](const uint8_t* p) { return S::to_float(narrow_entries<S>(p, g.bits)); });
     case EntryKind::table8:
       if (g.bits == 8) {
-        return entry_pass<S, Multiply>(
-            g, 16, [&](const uint8_t* p) { return S::gather(g.table, S::int_load_bytes(p)); });
+        return entry_pass<S, Multiply>(g, 16,
+                                       [&](const uint8_t* p) { return S::gather(g.table, S::int_load_bytes(p)); });
       }
       return entry_pass<S, Multiply>(
           g, 2 * g.bits, [&](const uint8_t* p) { return S::gather(g.table, narrow_entries<S>(p, g.bits)); });

@@ -71,7 +71,8 @@ struct FusedRow {
 template <class S, int Bits, CodeMap Map, int Tokens, bool Signed>
 static inline void fused_row(const FusedArgs& given) {
   const FusedArgs g = given;
-  FusedRow<S, Bits, Map, Tokens, Signed> row{g, g.stretch.offsets != nullptr || g.stretch.minimums != nullptr, {}, {}, {}};
+  FusedRow<S, Bits, Map, Tokens, Signed> row{
+      g, g.stretch.offsets != nullptr || g.stretch.minimums != nullptr, {}, {}, {}};
   for (int t = 0; t < Tokens; ++t) {
     row.acc[t] = S::zero();
     row.a[t] = g.codes + t * g.code_stride;

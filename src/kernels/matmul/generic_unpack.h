@@ -1,5 +1,5 @@
-// From packed codes to bytes or fp32, over a vector ISA. Formats differ here alone; a new element of at most 8 bits needs
-// nothing.
+// From packed codes to bytes or fp32, over a vector ISA. Formats differ here alone; a new element of at most 8 bits
+// needs nothing.
 #pragma once
 
 #include "kernels/matmul/args.h"

@@ -94,8 +94,8 @@ void load_groups(Isa isa, const PartPlan& plan, int64_t block, int64_t blocks, S
 
 // ---- integer arithmetic ----
 
-// Activations as the kernels read them: rows as they came for `fused` and for stretches that begin inside a unit, else
-// by chunks and tiles: codes [plane][chunk][tile][unit][token][4], entries [chunk][tile][stretch][token].
+// Activations as the kernels read them: rows as they came for `fused` and for stretches that begin inside a unit,
+// else by chunks and tiles: codes [plane][chunk][tile][unit][token][4], entries [chunk][tile][stretch][token].
 struct PackedActivations {
   int64_t tokens = 0;
   bool tiled = false;
@@ -146,8 +146,8 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
       const float* from = x.scales + (token + t) * x.groups();
       for (const DotChunk& c : plan.chunks) {
         // Rows of entries lie one behind the other where not tiled: one tile of one token.
-        const int64_t at = out.tiled ? x.tokens * c.first_stretch + token * c.stretches + t
-                                     : (token + t) * count + c.first_stretch;
+        const int64_t at =
+            out.tiled ? x.tokens * c.first_stretch + token * c.stretches + t : (token + t) * count + c.first_stretch;
         const int64_t step = out.tiled ? size : 1;
         for (int64_t i = 0; i < c.stretches; ++i) {
           const auto stretch = static_cast<size_t>(c.first_stretch + i);
@@ -400,8 +400,8 @@ void run_part(const RowRange& range, const PartPlan& plan, int64_t from, int64_t
   const IntegerPart products{range.isa, plan, packed};
   const int64_t at_once = !integer ? 1 : x.tokens <= kFusedTokens ? 4 : 2;
   const int64_t items = ceil_div(to - from, at_once);
-  // Several items for each thread, so that one that is held up keeps nobody waiting; not more, so that the rows of one
-  // are read in order.
+  // Several items for each thread, so that one that is held up keeps nobody waiting; not more, so that the rows of
+  // one are read in order.
   const int64_t grain = std::max<int64_t>(1, items / (int64_t{8} * pool.size()));
   pool.parallel_for(items, grain, [&](int64_t first, int64_t last, int) {
     for (int64_t i = first; i < last; ++i) {

@@ -33,9 +33,9 @@ struct PartPlan {
   std::vector<uint8_t> map_table;  // integer: code -> integer - least
   std::vector<float> value_table;  // floating: code -> value, 256 entries
   bool signed_codes = false;
-  int32_t base = 0;                // integer: what a code's byte lacks to its integer
-  float unit = 1;                  // integer: the power of two of the element's integers
-  int64_t group = 0, groups = 0;   // of the innermost scales
+  int32_t base = 0;               // integer: what a code's byte lacks to its integer
+  float unit = 1;                 // integer: the power of two of the element's integers
+  int64_t group = 0, groups = 0;  // of the innermost scales
   std::vector<DotStretch> stretches;
   std::vector<int64_t> bounds;  // the same in columns, for stretches that do not start at a unit
   bool aligned = true;          // all stretches start at units
