@@ -11,6 +11,7 @@ struct Simd {
   static constexpr const char* kName = "avx2";
   static constexpr int kTokenTile = 4;
   static constexpr int kRowTile = 1;
+  static constexpr int kFusedTile = 1;
   static constexpr int kFloatTile = 6;
   // Two products of 128 * 127 still fit the 16-bit sums of vpmaddubsw.
   static constexpr int kDotMax = 128;

@@ -11,6 +11,7 @@ struct Simd {
   static constexpr const char* kName = "avx512";
   static constexpr int kTokenTile = 6;
   static constexpr int kRowTile = 4;
+  static constexpr int kFusedTile = 4;
   static constexpr int kFloatTile = 12;
   static constexpr int kDotMax = 255;  // vpdpbusd sums in 32 bits
 

@@ -24,7 +24,7 @@ static inline typename S::Bytes mapped_unit(const FusedArgs& g, const uint8_t* s
 // Several chains for few tokens: sums of integers may be divided at will.
 template <class S, int Bits, CodeMap Map, int Tokens, bool Signed>
 struct FusedRow {
-  static constexpr int kChains = 4 / Tokens;
+  static constexpr int kChains = S::kFusedTile / Tokens;
   const FusedArgs& g;
   bool more;  // offsets or minima
   typename S::Float acc[Tokens];
@@ -116,14 +116,18 @@ static inline void fused_tokens(const FusedArgs& g) {
     sums.sums += tokens * part.stretch.stretch_count;
     sums.starts += tokens * part.stretch.stretch_count;
   };
-  for (; part.tokens >= 4; advance(4)) fused_row<S, Bits, Map, 4, Signed>(part);
-  for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed>(part);
-  if (part.tokens == 1) fused_row<S, Bits, Map, 1, Signed>(part);
+  if constexpr (S::kFusedTile >= 4) {
+    for (; part.tokens >= 4; advance(4)) fused_row<S, Bits, Map, 4, Signed>(part);
+    for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed>(part);
+  }
+  for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed>(part);
 }
 
 // Codes of Bits bits have one kind of table at most.
 template <class S, int Bits, bool Signed>
 static inline void fused_map(const FusedArgs& g) {
+  // Registers for codes of several planes are there where four chains are (plan.cc knows).
+  if constexpr (S::kFusedTile == 1 && (Bits & (Bits - 1)) != 0) return;
   constexpr CodeMap kTable = Bits <= 4 ? CodeMap::lookup16 : CodeMap::lookup64;
   if constexpr (Bits <= 6) {
     if (g.map != CodeMap::exclusive_or) return fused_tokens<S, Bits, kTable, Signed>(g);

@@ -180,8 +180,11 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
     plan.unit = std::ldexp(1.0f, form.exponent);
     plan_stretches(matrix.cols(), activation, plan);
     plan_chunks(matrix.cols(), plan);
-    const bool mapped = plan.map == CodeMap::lookup256;
-    if (plan.aligned && !mapped && code_planes(activation) == 1) plan.fused_units = fused_units(plan);
+    // Codes of several planes take more registers than AVX2 has.
+    const bool fits = isa != Isa::avx2 || (element.bits & (element.bits - 1)) == 0;
+    if (plan.aligned && fits && plan.map != CodeMap::lookup256 && code_planes(activation) == 1) {
+      plan.fused_units = fused_units(plan);
+    }
   } else if (element.bits <= 8) {
     const std::span<const float> table = formats::decode_table(element);
     plan.value_table.assign(256, 0.0f);
