@@ -126,13 +126,14 @@ static inline void fused_tokens(const FusedArgs& g) {
 // Codes of Bits bits have one kind of table at most.
 template <class S, int Bits, bool Signed>
 static inline void fused_map(const FusedArgs& g) {
-  // Registers for codes of several planes are there where four chains are (plan.cc knows).
-  if constexpr (S::kFusedTile == 1 && (Bits & (Bits - 1)) != 0) return;
   constexpr CodeMap kTable = Bits <= 4 ? CodeMap::lookup16 : CodeMap::lookup64;
-  if constexpr (Bits <= 6) {
-    if (g.map != CodeMap::exclusive_or) return fused_tokens<S, Bits, kTable, Signed>(g);
+  // Registers for codes of several planes are there where four chains are (plan.cc knows).
+  if constexpr (S::kFusedTile >= 4 || (Bits & (Bits - 1)) == 0) {
+    if constexpr (Bits <= 6) {
+      if (g.map != CodeMap::exclusive_or) return fused_tokens<S, Bits, kTable, Signed>(g);
+    }
+    fused_tokens<S, Bits, CodeMap::exclusive_or, Signed>(g);
   }
-  fused_tokens<S, Bits, CodeMap::exclusive_or, Signed>(g);
 }
 
 template <class S, bool Signed>
