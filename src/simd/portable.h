@@ -12,7 +12,7 @@ struct Simd {
   static constexpr const char* kName = "portable";
   static constexpr int kTokenTile = 4;  // tokens of a register tile of the integer kernels
   static constexpr int kRowTile = 1;    // blocks of 16 rows of that tile, at most
-  static constexpr int kFusedTile = 4;    // chains of sums of the kernel that unpacks as it multiplies, 1 or 4
+  static constexpr int kFusedTile = 4;  // chains of sums of the kernel that unpacks as it multiplies, 1 or 4
   static constexpr int kFloatTile = 4;
   // Largest u8 code that dot() takes exactly; above it kernels use dot_signed() on code - 128.
   static constexpr int kDotMax = 255;
