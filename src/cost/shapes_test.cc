@@ -72,9 +72,9 @@ TEST(RandomWeights, FillAGraphAndAreCopied) {
   const Shape* tiny = find_shape("tiny").value();
   const models::Model model = build_shape(*tiny).value();
   ThreadPool pool(2), one(1);
-  const auto weights = random_weights(model.graph, format_of("int4/32"), format_of("q8_0"), pool);
+  const auto weights = random_weights(model.graph, format_of("int4/64"), format_of("q8_0"), pool);
   ASSERT_TRUE(weights.ok()) << weights.message();
-  const auto again = random_weights(model.graph, format_of("int4/32"), format_of("q8_0"), one);
+  const auto again = random_weights(model.graph, format_of("int4/64"), format_of("q8_0"), one);
   const auto copy = copy_weights(*weights, pool);
   ASSERT_TRUE(copy.ok()) << copy.message();
   uint64_t matrices = 0;
