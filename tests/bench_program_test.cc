@@ -123,6 +123,37 @@ TEST(BenchProgram, WrongInput) {
   EXPECT_EQ(missing.out, "");
 }
 
+TEST(InspectFits, SaysWhatIsNeededAndHowFast) {
+  const Folder folder;
+  const std::map<std::string, std::string> cache = {{"LOWBIT_CACHE", folder.file("cache")}};
+  const auto facts_of = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"inspect", "goldens/tiny-llama.gguf", "--fits", "--json", "--threads", "1"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const Finished done = run(arguments, cache);
+    EXPECT_EQ(done.exit, 0) << done.err;
+    return Json::parse(done.out).at("fits");
+  };
+  const Json fits = facts_of({});
+  for (const char* key : {"weight_bytes", "cache_bytes", "cache_bytes_per_1024_tokens", "scratch_bytes",
+                          "needed_bytes", "available_bytes", "decode_tokens_per_s", "prefill_tokens_per_s",
+                          "decode_share", "prefill_share", "context"}) {
+    EXPECT_GT(fits.at(key).get<double>(), 0) << key;
+  }
+  EXPECT_EQ(fits.at("context"), 256);
+  EXPECT_EQ(fits.at("fits"), true);
+  EXPECT_FALSE(read_file(folder.file("cache") + "/limits.json").empty());
+  // f32 keys and values take twice the room of f16; half the context takes half.
+  const Json shorter = facts_of({"--ctx", "128", "--kv", "f32"});
+  EXPECT_EQ(shorter.at("cache_bytes"), fits.at("cache_bytes"));
+  // The machine was measured once.
+  EXPECT_EQ(shorter.at("machine"), fits.at("machine"));
+  const Finished text = run({"inspect", "goldens/tiny-llama.gguf", "--fits", "--threads", "1"}, cache);
+  EXPECT_NE(text.out.find("that this machine reads"), std::string::npos) << text.out;
+  expect_usage_error({"inspect", "goldens/tiny-llama.gguf", "--ctx", "5"}, "go with --fits");
+  const Finished long_context = run({"inspect", "goldens/tiny-llama.gguf", "--fits", "--ctx", "100000"}, cache);
+  EXPECT_EQ(long_context.exit, 1);
+}
+
 // The cache of a bench: as long as asked for, with numbers that attention can work with, the same for every seed.
 TEST(CacheFill, StandsInForAComputedContext) {
   const models::Model model = cost::build_shape(*cost::find_shape("tiny").value()).value();
