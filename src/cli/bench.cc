@@ -115,7 +115,8 @@ Status check(BenchArguments& a) {
   }
   std::optional<formats::Format> format;
   for (const std::string& name : a.format_names) {
-    LOWBIT_TRY((work.many_isas ? any_format(format) : cli::format(format))(name));
+    const Status set = (work.many_isas ? any_format(format) : cli::format(format))(name);
+    if (!set.ok()) return errorf("--format: {}", set.message());
     a.formats.push_back(*format);
   }
   if (work.run == bench_formats) {

@@ -23,6 +23,7 @@ constexpr int64_t kPiece = int64_t{1} << 20;  // bytes that a thread takes at a 
 constexpr double kSlice = 1e-4;               // seconds of products that a thread does at a time
 // Rates are taken over a few milliseconds, so that on a busy machine, too, some window has all processors to itself.
 constexpr double kWindow = 2e-3;
+constexpr int kMostTurns = 8;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
@@ -113,6 +114,28 @@ Status measure_reading(ThreadPool& pool, const LimitOptions& options, const Prog
   return {};
 }
 
+// Every thread does the same products again and again for some time.
+std::vector<Stretch> keep_busy(ThreadPool& pool, const std::function<void(const PeakArgs&)>& kernel, PeakArgs args,
+                               double seconds) {
+  std::vector<std::vector<Stretch>> of_thread(static_cast<size_t>(pool.size()));
+  const double end = now() + std::max(seconds, 2 * kWindow);
+  pool.parallel_for(pool.size(), 1, [&](int64_t from, int64_t to, int) {
+    for (int64_t i = from; i < to; ++i) {
+      alignas(64) float out[16];
+      int64_t count = 0;
+      for (double begin = now(); begin < end;) {
+        kernel({args.rounds, args.w, args.x, out, &count});
+        const double stop = now();
+        of_thread[static_cast<size_t>(i)].push_back({begin, stop, 2 * static_cast<double>(count)});
+        begin = stop;
+      }
+    }
+  });
+  std::vector<Stretch> all;
+  for (const std::vector<Stretch>& part : of_thread) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
 // Operations a second of all threads together in the fastest window.
 double peak_of(ThreadPool& pool, const std::function<void(const PeakArgs&)>& kernel, const void* w, const void* x,
                double seconds) {
@@ -124,23 +147,16 @@ double peak_of(ThreadPool& pool, const std::function<void(const PeakArgs&)>& ker
     return now() - begin;
   };
   while (std::min({once(), once(), once()}) < kSlice && rounds < int64_t{1} << 20) rounds *= 2;
-  std::vector<std::vector<Stretch>> of_thread(static_cast<size_t>(pool.size()));
-  const double end = now() + std::max(seconds, 2 * kWindow);
-  pool.parallel_for(pool.size(), 1, [&](int64_t from, int64_t to, int) {
-    for (int64_t i = from; i < to; ++i) {
-      alignas(64) float out[16];
-      int64_t count = 0;
-      for (double begin = now(); begin < end;) {
-        kernel({rounds, w, x, out, &count});
-        const double stop = now();
-        of_thread[static_cast<size_t>(i)].push_back({begin, stop, 2 * static_cast<double>(count)});
-        begin = stop;
-      }
-    }
-  });
-  std::vector<Stretch> all;
-  for (const std::vector<Stretch>& part : of_thread) all.insert(all.end(), part.begin(), part.end());
-  return fastest_window(std::move(all), kWindow);
+  double best = 0;
+  // Where another program holds a processor all this time, the threads must be seen side by side once.
+  for (int turn = 0; turn < kMostTurns; ++turn) {
+    const std::vector<Stretch> all = keep_busy(pool, kernel, {rounds, w, x, nullptr, nullptr}, seconds);
+    best = std::max(best, fastest_window(all, kWindow));
+    double alone = 0;
+    for (const Stretch& s : all) alone = std::max(alone, s.work / (s.end - s.begin));
+    if (best > 0.9 * alone * pool.size()) break;
+  }
+  return best;
 }
 
 }  // namespace
