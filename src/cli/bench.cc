@@ -1,5 +1,6 @@
 // lowbit bench MODEL | --shape NAME | kernels | formats
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <charconv>
 
@@ -163,10 +164,12 @@ Action bench_command(Options& options) {
                          false);
   what.offer = Offer::models;
   what.choices = {"kernels", "formats"};
-  OptionRow& shape =
-      options.option("--shape", "NAME", text(a->shape),
-                     "in place of a model: known sizes with random weights (smollm2-135m, llama-1.1b, …)");
-  for (const cost::Shape& row : cost::shapes()) shape.choices.emplace_back(row.name);
+  std::vector<std::string> names;
+  for (const cost::Shape& row : cost::shapes()) names.emplace_back(row.name);
+  options
+      .option("--shape", "NAME", text(a->shape),
+              fmt::format("in place of a model: known sizes with random weights; {}", fmt::join(names, ", ")))
+      .choices = names;
   OptionRow& formats =
       options.option("--format", "F", append(a->format_names),
                      "a format; may be repeated (--shape: int4/32; kernels and formats: one of each kind)");

@@ -118,13 +118,16 @@ std::vector<std::vector<std::string>> fit_rows(const Json& fit) {
   const Json& machine = fit.at("machine");
   if (fit.contains("decode_tokens_per_s")) {
     rows.push_back(
-        {"decode", fmt::format("about {:.1f} tokens/s: {:.0f} % of the {:.1f} GB/s that this machine reads",
-                               number(fit, "decode_tokens_per_s"), 100 * number(fit, "decode_share"),
-                               number(machine, "read_bytes_per_s") / 1e9)});
+        {"decode",
+         fmt::format("about {:.1f} tokens/s, reckoned with {:.0f} % of the {:.1f} GB/s that this machine reads",
+                     number(fit, "decode_tokens_per_s"), 100 * number(fit, "decode_share"),
+                     number(machine, "read_bytes_per_s") / 1e9)});
   }
-  rows.push_back({"prefill", fmt::format("about {:.0f} tokens/s: {:.0f} % of its {:.0f} GOP/s of int8 ({} threads)",
-                                         number(fit, "prefill_tokens_per_s"), 100 * number(fit, "prefill_share"),
-                                         number(machine, "int8_ops_per_s") / 1e9, machine.at("threads").get<int>())});
+  rows.push_back(
+      {"prefill",
+       fmt::format("about {:.0f} tokens/s, reckoned with {:.0f} % of its {:.0f} GOP/s of int8 ({} threads)",
+                   number(fit, "prefill_tokens_per_s"), 100 * number(fit, "prefill_share"),
+                   number(machine, "int8_ops_per_s") / 1e9, machine.at("threads").get<int>())});
   return rows;
 }
 

@@ -36,7 +36,7 @@ TEST(Fit, TinyByHand) {
   // Two layers, keys and values of 32, two bytes, rounded up to 16 positions.
   EXPECT_EQ(fit.cache_bytes, 2u * 2 * 32 * 2 * 1008);
   // 15 matrices of 1000 bytes, and the keys and values of 501 tokens.
-  EXPECT_NEAR(fit.decode_tokens_per_s, 0.5e6 / (15'000 + 2 * 2 * 32 * 2 * 501), 1e-6);
+  EXPECT_NEAR(fit.decode_tokens_per_s, kDecodeShare * 1e6 / (15'000 + 2 * 2 * 32 * 2 * 501), 1e-6);
   EXPECT_GT(fit.prefill_tokens_per_s, 1000);
   EXPECT_GT(fit.scratch_bytes, 512u * 4 * (64 + 160 + 160));
   EXPECT_LT(fit.scratch_bytes, 512u * 4 * (64 * 8 + 160 * 8));

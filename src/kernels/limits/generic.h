@@ -82,7 +82,7 @@ static void peak_float(const PeakArgs& args) {
   }
   S::store(static_cast<float*>(args.out), chain[0]);
   typename S::Float rest = S::zero();
-  for (int c = 1; c < Chains; ++c) rest = S::max(rest, chain[c]);
+  for (int c = 1; c < Chains; ++c) rest = S::add(rest, chain[c]);
   float lanes[16];
   S::store(lanes, rest);
   asm volatile("" : : "r"(lanes) : "memory");
