@@ -70,6 +70,13 @@ Setter cold(BenchArguments& a) {
   };
 }
 
+Setter threads(BenchArguments& a) {
+  return [&a](const std::string& value) -> Status {
+    a.threads.emplace();
+    return integer(*a.threads, 0, 256)(value);
+  };
+}
+
 // "4096x2048".
 Setter matrices(BenchArguments& a) {
   return [&a](const std::string& value) -> Status {
@@ -204,15 +211,7 @@ Action bench_command(Options& options) {
   options.flag("--memory", a->memory, "of formats: also arrays that no cache holds (2 GB)");
   options.option("--seconds", "S", real(a->seconds, 0.001, 3600),
                  "for each row, about (1; kernels 0.3, formats 0.05)");
-  options.option(
-      "--threads", "T",
-      [a = a.get()](const std::string& value) -> Status {
-        int64_t threads = 0;
-        LOWBIT_TRY(integer(threads, 0, 256)(value));
-        a->threads = threads;
-        return {};
-      },
-      "threads, at most 256; 0: all processors (0; of formats 1)");
+  options.option("--threads", "T", threads(*a), "threads, at most 256; 0: all processors (0; of formats 1)");
   options.check([a = a.get()] { return check(*a); });
   add_json_option(options, a->json);
   return [a] { return work_of(*a).run(*a); };

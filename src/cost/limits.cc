@@ -1,5 +1,6 @@
 #include "cost/limits.h"
 
+#include <sched.h>
 #include <sys/mman.h>
 
 #include <algorithm>
@@ -48,6 +49,39 @@ class Memory {
   uint8_t* data_ = nullptr;
 };
 
+// Keeps a thread on a processor of its own while it lives: on a busy machine the system else may leave several
+// threads on one, and what they can do together is never seen. Nothing changes where the system does not allow it.
+class OnProcessor {
+ public:
+  explicit OnProcessor(int thread) {
+#if defined(__linux__)
+    if (::sched_getaffinity(0, sizeof before_, &before_) != 0) return;
+    int skip = thread % std::max(1, CPU_COUNT(&before_));
+    for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+      if (!CPU_ISSET(cpu, &before_) || skip-- > 0) continue;
+      cpu_set_t only;
+      CPU_ZERO(&only);
+      CPU_SET(cpu, &only);
+      changed_ = ::sched_setaffinity(0, sizeof only, &only) == 0;
+      return;
+    }
+#endif
+  }
+  ~OnProcessor() {
+#if defined(__linux__)
+    if (changed_) ::sched_setaffinity(0, sizeof before_, &before_);
+#endif
+  }
+  OnProcessor(const OnProcessor&) = delete;
+  OnProcessor& operator=(const OnProcessor&) = delete;
+
+ private:
+#if defined(__linux__)
+  cpu_set_t before_{};
+#endif
+  bool changed_ = false;
+};
+
 double now() { return std::chrono::duration<double>(Clock::now().time_since_epoch()).count(); }
 
 class Reading {
@@ -57,7 +91,8 @@ class Reading {
 
   // The fastest rate of a window in one pass over all pieces, in bytes a second; 0 where a sum is wrong.
   double pass(int streams, int64_t prefetch, uint32_t expected) {
-    pool_.parallel_for(std::ssize(sums_), 8, [&](int64_t from, int64_t to, int) {
+    pool_.parallel_for(std::ssize(sums_), 32, [&](int64_t from, int64_t to, int thread) {
+      const OnProcessor pinned(thread);
       for (int64_t i = from; i < to; ++i) {
         const auto at = static_cast<size_t>(i);
         const double begin = now();
@@ -119,7 +154,8 @@ std::vector<Stretch> keep_busy(ThreadPool& pool, const std::function<void(const 
                                double seconds) {
   std::vector<std::vector<Stretch>> of_thread(static_cast<size_t>(pool.size()));
   const double end = now() + std::max(seconds, 2 * kWindow);
-  pool.parallel_for(pool.size(), 1, [&](int64_t from, int64_t to, int) {
+  pool.parallel_for(pool.size(), 1, [&](int64_t from, int64_t to, int thread) {
+    const OnProcessor pinned(thread);
     for (int64_t i = from; i < to; ++i) {
       alignas(64) float out[16];
       int64_t count = 0;
