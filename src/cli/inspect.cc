@@ -4,6 +4,7 @@
 #include <cstdio>
 
 #include "cli/command.h"
+#include "cli/inspect_fit.h"
 #include "cli/json_output.h"
 #include "cli/open_model.h"
 #include "cli/tensor_list.h"
@@ -15,33 +16,9 @@ namespace {
 
 struct InspectArguments {
   std::string model;
-  bool fits = false, json = false;
+  FitArguments fit;
+  bool json = false;
 };
-
-// Bytes that keys and values of `tokens` tokens take in the standard format of the cache.
-double cache_bytes(const graph::Graph& graph, int64_t tokens) {
-  const int bits = graph::NumericPolicy::standard().kv.element.bits;
-  double sum = 0.0;
-  for (const graph::Node& node : graph.nodes) {
-    if (node.op != graph::Op::attention) continue;
-    const graph::Attention& a = node.attention;
-    sum += 2.0 * a.kv_heads * a.dim * static_cast<double>(tokens) * bits / 8.0;
-  }
-  return sum;
-}
-
-// Bytes of the tensors in lowbit's layout, in which they run.
-Result<uint64_t> weight_bytes(const io::ModelFile& file) {
-  uint64_t sum = 0;
-  for (const io::TensorInfo& tensor : file.tensors()) {
-    const int64_t cols = tensor.shape.empty() ? 1 : tensor.shape.back();
-    for (const io::TensorInfo::Part& part : tensor.parts) {
-      LOWBIT_ASSIGN(const auto layout, tensor::PackedLayout::of(part.format, part.rows, cols));
-      sum += layout.total_bytes;
-    }
-  }
-  return sum;
-}
 
 // What is known of the model beyond its file; null where no graph can be built, and why.
 struct Inspected {
@@ -77,7 +54,7 @@ Json tokenizer_of(const io::ModelFile& file) {
           {"tokens", tokens->size()}};
 }
 
-Result<Json> describe(const Inspected& inspected, bool fits) {
+Json describe(const Inspected& inspected) {
   const io::ModelFile& file = *inspected.file;
   const TensorTotals totals = tensor_totals(file.tensors());
   Json result = {{"file", file.path()},
@@ -98,11 +75,6 @@ Result<Json> describe(const Inspected& inspected, bool fits) {
     result["context"] = inspected.model->context;
     result["layers"] = inspected.model->layers;
     result["vocabulary"] = inspected.model->vocabulary;
-  }
-  if (fits) {
-    LOWBIT_ASSIGN(const uint64_t weights, weight_bytes(file));
-    result["fits"] = {{"weight_bytes", weights}};
-    if (inspected.model) result["fits"]["cache_bytes_per_1024_tokens"] = cache_bytes(inspected.model->graph, 1024);
   }
   return result;
 }
@@ -135,11 +107,7 @@ void print_facts(const Json& facts) {
     row("runnable", "no: " + text("why_not"));
   }
   if (facts.contains("fits")) {
-    const Json& fits = facts.at("fits");
-    row("memory", mega(fits.at("weight_bytes")) + " for the weights");
-    if (fits.contains("cache_bytes_per_1024_tokens")) {
-      row("", mega(fits.at("cache_bytes_per_1024_tokens")) + " more for every 1024 tokens of context (f16)");
-    }
+    for (std::vector<std::string>& fit : fit_rows(facts.at("fits"))) rows.push_back(std::move(fit));
   }
   const report::Column columns[] = {{""}, {""}};
   fmt::print("{}", report::table(columns, rows));
@@ -169,7 +137,11 @@ Status inspect(const InspectArguments& arguments) {
   ProgressBar bar;
   LOWBIT_ASSIGN(const std::string path, find_model(arguments.model, bar));
   LOWBIT_ASSIGN(const Inspected inspected, open(path));
-  LOWBIT_ASSIGN(const Json facts, describe(inspected, arguments.fits));
+  Json facts = describe(inspected);
+  if (arguments.fit.asked) {
+    LOWBIT_ASSIGN(facts["fits"],
+                  fit_json(arguments.fit, *inspected.file, inspected.model ? &*inspected.model : nullptr, bar));
+  }
   if (arguments.json) {
     print_json(facts);
     return {};
@@ -184,7 +156,7 @@ Status inspect(const InspectArguments& arguments) {
 Action inspect_command(Options& options) {
   const auto arguments = std::make_shared<InspectArguments>();
   add_model_argument(options, arguments->model);
-  options.flag("--fits", arguments->fits, "the memory that it needs, too");
+  arguments->fit.add_to(options);
   add_json_option(options, arguments->json);
   return [arguments] { return inspect(*arguments); };
 }

@@ -99,7 +99,7 @@ TEST(ProgramTest, ThreadsAreTheSameEverywhere) {
       EXPECT_FALSE(row.set("-1").ok()) << command.name;
     }
   }
-  EXPECT_EQ(commands_with_threads, 8);
+  EXPECT_EQ(commands_with_threads, 9);
 }
 
 TEST(ProgramTest, AReportThatCannotBeWrittenIsFoundBefore) {

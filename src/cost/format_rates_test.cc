@@ -17,6 +17,17 @@ TEST(Timing, CallsTheBodyAndCountsRuns) {
   EXPECT_GT(t.seconds, 0);
 }
 
+TEST(Timing, TheFastestWindowIsThatOfAllThreadsTogether) {
+  // One thread works all the time, 10 a second; the other from second 4 to 6, as fast.
+  std::vector<Stretch> stretches = {{4, 5, 10}, {5, 6, 10}};
+  for (int i = 0; i < 10; ++i) stretches.push_back({0.0 + i, 1.0 + i, 10});
+  EXPECT_DOUBLE_EQ(fastest_window(stretches, 2), 20);
+  EXPECT_DOUBLE_EQ(fastest_window(stretches, 4), 15);
+  EXPECT_DOUBLE_EQ(fastest_window(stretches, 100), 12);
+  EXPECT_DOUBLE_EQ(fastest_window({{1, 3, 8}}, 1), 4);
+  EXPECT_EQ(fastest_window({}, 1), 0);
+}
+
 TEST(FormatRates, EveryKindOfWorkIsMeasuredAndItsAnswersChecked) {
   FormatRatesOptions options;
   for (const char* name : {"e4m3fn", "bf16", "int8", "posit8", "mxfp4", "nvfp4"}) {

@@ -199,6 +199,24 @@ uint64_t Cache::bytes() const {
   return sum;
 }
 
+void Cache::fill(int64_t length, uint64_t seed, ThreadPool& pool) {
+  LOWBIT_CHECK(length >= 0 && length <= state_->capacity);
+  pool.parallel_for(std::ssize(state_->layers), 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      state_->layers[static_cast<size_t>(i)].fill(seed, static_cast<uint64_t>(i));
+    }
+  });
+  state_->length = length;
+}
+
+uint64_t cache_bytes(const graph::Graph& graph, int64_t capacity) {
+  uint64_t sum = 0;
+  for (const graph::Node& node : graph.nodes) {
+    if (node.op == graph::Op::attention) sum += KvStore::bytes_of(node.attention, capacity);
+  }
+  return sum;
+}
+
 Executor::~Executor() = default;
 
 Result<std::unique_ptr<Executor>> Executor::create(graph::Graph graph, Weights weights,

@@ -31,6 +31,9 @@ class Cache {
   int64_t capacity() const;  // most tokens it can hold
   void truncate(int64_t length);
   uint64_t bytes() const;
+  // For benchmarks: `length` tokens (at most the capacity) are held from now on, with random keys and values of size
+  // 1 in place of computed ones; the same for the same seed.
+  void fill(int64_t length, uint64_t seed, ThreadPool& pool);
 
   struct State;  // state.h
   explicit Cache(std::unique_ptr<State> state);
@@ -39,6 +42,9 @@ class Cache {
  private:
   std::unique_ptr<State> state_;
 };
+
+// Bytes of a cache for such a graph (with casts inserted), without making one.
+uint64_t cache_bytes(const graph::Graph& graph, int64_t capacity);
 
 // Some tokens that follow what a cache holds.
 struct Segment {

@@ -14,6 +14,8 @@ namespace lowbit::exec {
 class KvStore {
  public:
   KvStore(const graph::Attention& attention, int64_t capacity);
+  // What bytes() of such a store will be.
+  static uint64_t bytes_of(const graph::Attention& attention, int64_t capacity);
 
   // Keys and values of one token, [kv_heads][dim] each, at `position`.
   void put(int64_t position, const float* k, const float* v);
@@ -23,10 +25,14 @@ class KvStore {
   // Values of positions [begin, end) of a head as fp32 [end - begin][dim].
   const float* values(Isa isa, int64_t head, int64_t begin, int64_t end, float* scratch) const;
 
+  // Random keys and values of size 1 in every position.
+  void fill(uint64_t seed, uint64_t stream);
+
   uint64_t bytes() const { return words_.size() * 2 + floats_.size() * 4; }
 
  private:
   enum class Kind { f32, f16, bf16, rounded };
+  static Kind kind_of(const formats::Format& format);
   int64_t key_index(int64_t head, int64_t position, int64_t d) const;
   int64_t value_index(int64_t head, int64_t position, int64_t d) const;
   void put_row(bool key, int64_t head, int64_t position, const float* row);

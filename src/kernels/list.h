@@ -6,6 +6,7 @@
 
 #include "base/cpu.h"
 #include "kernels/gemm/args.h"
+#include "kernels/limits/args.h"
 #include "kernels/matmul/args.h"
 #include "kernels/rows/args.h"
 

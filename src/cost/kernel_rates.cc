@@ -1,0 +1,218 @@
+#include "cost/kernel_rates.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstring>
+#include <memory>
+
+#include "base/bits.h"
+#include "base/rng.h"
+#include "cost/memory.h"
+#include "cost/shapes.h"
+#include "kernels/matmul/matmul.h"
+#include "tensor/cast.h"
+
+namespace lowbit::cost {
+namespace {
+
+using formats::Format;
+
+constexpr int64_t kCheckedRows = 48, kCheckedTokens = 33;
+constexpr uint64_t kSeed = 1;
+
+tensor::Weight weight_of(tensor::PackedMatrix matrix) {
+  tensor::Weight weight;
+  weight.shape = {matrix.rows(), matrix.cols()};
+  weight.parts.push_back(std::move(matrix));
+  return weight;
+}
+
+// Random activations as a cast leaves them, with the storage that they point to.
+struct RandomActivations {
+  std::vector<float> values, scales;
+  std::vector<int8_t> codes;
+  kernels::Activations view;
+
+  RandomActivations(const Format& format, int64_t tokens, int64_t cols) {
+    Rng rng(kSeed, 1);
+    view.format = format;
+    view.tokens = tokens;
+    view.cols = cols;
+    values.resize(static_cast<size_t>(tokens * cols));
+    for (float& v : values) v = static_cast<float>(rng.normal());
+    if (kernels::is_integer_activation(format)) {
+      make_codes(rng);
+    } else {
+      for (int64_t t = 0; t < tokens; ++t) {
+        float* row = values.data() + t * cols;
+        tensor::cast_row(format, cols, row, row);
+      }
+    }
+    view.values = values.data();
+  }
+  RandomActivations(const RandomActivations&) = delete;
+  RandomActivations& operator=(const RandomActivations&) = delete;
+
+ private:
+  void make_codes(Rng& rng) {
+    const formats::ScaleLevel& level = view.format.levels[0];
+    view.group = level.group > 0 ? std::min(level.group, view.cols) : view.cols;
+    const int64_t padded = round_up(view.cols, 32);
+    const int planes = kernels::code_planes(view.format);
+    view.plane = planes > 1 ? padded : 0;
+    view.code_stride = padded * planes;
+    codes.assign(static_cast<size_t>(view.tokens * view.code_stride), 0);
+    for (int64_t i = 0; i < view.tokens * view.groups(); ++i) {
+      scales.push_back(tensor::stored_scale(level.scale, static_cast<float>(0.005 + 0.01 * rng.uniform())));
+    }
+    const int32_t most = kernels::largest_code(view.format);
+    for (int64_t t = 0; t < view.tokens; ++t) {
+      for (int64_t c = 0; c < view.cols; ++c) {
+        const auto code = static_cast<int32_t>(rng.below(static_cast<uint64_t>(2 * most + 1))) - most;
+        int8_t* at = codes.data() + t * view.code_stride + c;
+        // code = 128 * high + low, low in [-64, 64).
+        const int32_t high = planes > 1 ? (code + 64) >> 7 : 0;
+        at[0] = static_cast<int8_t>(code - 128 * high);
+        if (planes > 1) at[view.plane] = static_cast<int8_t>(high);
+        values[static_cast<size_t>(t * view.cols + c)] =
+            static_cast<float>(code) * scales[static_cast<size_t>(t * view.groups() + c / view.group)];
+      }
+    }
+    view.codes = codes.data();
+    view.scales = scales.data();
+  }
+};
+
+bool has_integers(const Format& weight) {
+  return weight.element.bits <= 8 && formats::integer_form(weight.element) != nullptr;
+}
+
+Format activation_for(const Format& weight, const std::optional<Format>& asked) {
+  if (asked) return *asked;
+  if (!has_integers(weight)) return formats::parse_format("f32").value();
+  const int64_t group = weight.is_plain() ? 32 : weight.levels[0].group;
+  return formats::parse_format(fmt::format("int8/{}:f32", group == 64 || group == 128 ? group : 32)).value();
+}
+
+class Bench {
+ public:
+  Bench(const KernelRatesOptions& options, const MachineLimits& limits, ThreadPool& pool,
+        const std::function<void(const KernelRate&)>& row)
+      : options_(options), limits_(limits), pool_(pool), row_(row) {}
+
+  Status run(const Format& format, const Matrix& matrix) {
+    const Format activation = activation_for(format, options_.activation);
+    LOWBIT_TRY(check(format, activation, matrix.cols));
+    LOWBIT_TRY(make_weights(format, matrix));
+    for (const int64_t tokens : options_.tokens) time(format, activation, matrix, tokens);
+    return {};
+  }
+
+ private:
+  const KernelRatesOptions& options_;
+  const MachineLimits& limits_;
+  ThreadPool& pool_;
+  const std::function<void(const KernelRate&)>& row_;
+  std::vector<tensor::Weight> weights_;
+
+  Status check(const Format& format, const Format& activation, int64_t cols) {
+    LOWBIT_ASSIGN(tensor::PackedMatrix matrix, random_matrix(format, kCheckedRows, cols, kSeed));
+    const tensor::Weight weight = weight_of(std::move(matrix));
+    for (const int64_t asked : options_.tokens) {
+      const int64_t tokens = std::min(asked, kCheckedTokens);
+      const RandomActivations x(activation, tokens, cols);
+      std::vector<float> expected(static_cast<size_t>(tokens * kCheckedRows)), found(expected.size());
+      kernels::matmul_oracle(weight, x.view, expected.data(), kCheckedRows);
+      kernels::matmul(limits_.isa, weight, x.view, pool_, found.data(), kCheckedRows);
+      for (size_t i = 0; i < expected.size(); ++i) {
+        if (float_bits(expected[i]) == float_bits(found[i])) continue;
+        return errorf("the product of {} with {} ({} columns, {} tokens) is {} at row {}, expected {}",
+                      formats::print(format), formats::print(activation), cols, tokens, found[i], i % kCheckedRows,
+                      expected[i]);
+      }
+    }
+    return {};
+  }
+
+  Status make_weights(const Format& format, const Matrix& matrix) {
+    weights_.clear();
+    LOWBIT_ASSIGN(tensor::PackedMatrix first, random_matrix(format, matrix.rows, matrix.cols, kSeed));
+    const uint64_t bytes = first.bytes().size();
+    const uint64_t room = std::min(options_.cold_bytes, available_memory() / 2);
+    const auto copies = static_cast<int64_t>(std::max<uint64_t>(1, (room + bytes - 1) / bytes));
+    std::vector<tensor::PackedMatrix> all;
+    all.push_back(std::move(first));
+    while (std::ssize(all) < copies) {
+      LOWBIT_ASSIGN(tensor::PackedMatrix copy, tensor::PackedMatrix::allocate(format, matrix.rows, matrix.cols));
+      all.push_back(std::move(copy));
+    }
+    pool_.parallel_for(copies - 1, 1, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin + 1; i <= end; ++i)
+        std::memcpy(all[static_cast<size_t>(i)].writable().data(), all[0].bytes().data(), bytes);
+    });
+    for (tensor::PackedMatrix& m : all) weights_.push_back(weight_of(std::move(m)));
+    return {};
+  }
+
+  void time(const Format& format, const Format& activation, const Matrix& matrix, int64_t tokens) {
+    const RandomActivations x(activation, tokens, matrix.cols);
+    std::vector<float> out(static_cast<size_t>(tokens * matrix.rows));
+    size_t turn = 0;
+    KernelRate rate;
+    rate.weight = formats::print(format);
+    rate.activation = formats::print(activation);
+    rate.rows = matrix.rows;
+    rate.cols = matrix.cols;
+    rate.tokens = tokens;
+    rate.copies = static_cast<int>(weights_.size());
+    rate.timing = measure(
+        [&] {
+          kernels::matmul(limits_.isa, weights_[turn++ % weights_.size()], x.view, pool_, out.data(), matrix.rows);
+        },
+        options_.seconds);
+    const double elements = static_cast<double>(matrix.rows) * static_cast<double>(matrix.cols);
+    const double products = elements * static_cast<double>(tokens);
+    rate.nanoseconds = rate.timing.seconds / products * 1e9;
+    rate.bytes_per_s = static_cast<double>(weights_[0].bytes()) / rate.timing.seconds;
+    rate.ops_per_s = 2 * products / rate.timing.seconds;
+    const bool integers = kernels::is_integer_activation(activation);
+    const double reading = rate.bytes_per_s / limits_.read_bytes_per_s;
+    const double computing = rate.ops_per_s / (integers ? limits_.int8_ops_per_s : limits_.fp32_ops_per_s);
+    rate.by_reading = reading > computing;
+    rate.share = std::max(reading, computing);
+    row_(rate);
+  }
+};
+
+}  // namespace
+
+std::vector<Format> usual_products() {
+  std::vector<Format> out;
+  for (int bits = 1; bits <= 8; ++bits) {
+    for (const int group : {32, 64, 128}) {
+      const std::string element = bits == 1 ? "bipolar1" : fmt::format("int{}", bits);
+      out.push_back(formats::parse_format(fmt::format("{}/{}", element, group)).value());
+    }
+  }
+  for (const char* name : {"ternary/128", "q4_k", "iq4_nl", "mxfp4", "nvfp4", "nf4/64"}) {
+    out.push_back(formats::parse_format(name).value());
+  }
+  return out;
+}
+
+Status measure_kernels(const KernelRatesOptions& options, const MachineLimits& limits, ThreadPool& pool,
+                       const std::function<void(const KernelRate&)>& row, const ProgressFn& progress) {
+  Bench bench(options, limits, pool, row);
+  const auto total = static_cast<double>(options.formats.size() * options.matrices.size());
+  double done = 0;
+  for (const Matrix& matrix : options.matrices) {
+    for (const Format& format : options.formats) {
+      LOWBIT_TRY(bench.run(format, matrix));
+      report_progress(progress, "measuring", ++done, total);
+    }
+  }
+  return {};
+}
+
+}  // namespace lowbit::cost
