@@ -236,8 +236,14 @@ struct Pass {
   // Runs body(task, piece) for each of `pieces` pieces of each task.
   template <class Body>
   void over_pieces(int64_t pieces, const Body& body) {
-    pool->parallel_for(static_cast<int64_t>(tasks.size()) * pieces, 1, [&](int64_t from, int64_t to, int) {
-      for (int64_t i = from; i < to; ++i) body(tasks[static_cast<size_t>(i / pieces)], i % pieces);
+    const struct {
+      const std::vector<Task>& tasks;
+      int64_t pieces;
+      const Body& body;
+    } all{tasks, pieces, body};
+    // One reference: what fits into a std::function without memory of its own.
+    pool->parallel_for(static_cast<int64_t>(tasks.size()) * pieces, 1, [&all](int64_t from, int64_t to, int) {
+      for (int64_t i = from; i < to; ++i) all.body(all.tasks[static_cast<size_t>(i / all.pieces)], i % all.pieces);
     });
   }
 };

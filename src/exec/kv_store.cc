@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "base/check.h"
+#include "formats/array.h"
 #include "kernels/attention/attention.h"
 #include "kernels/rows/rows.h"
 #include "tensor/cast.h"
@@ -125,16 +126,22 @@ void KvStore::put_codes(bool key, int64_t head, int64_t position, const float* r
 void KvStore::put_row(bool key, int64_t head, int64_t position, const float* row) {
   if (kind_ == Kind::codes) return put_codes(key, head, position, row);
   static thread_local std::vector<float> rounded;
-  rounded.resize(std::max(rounded.size(), static_cast<size_t>(dim_)));
-  if (kind_ == Kind::floats) tensor::cast_row(format_, dim_, row, rounded.data());
+  static thread_local std::vector<uint16_t> words;
+  const auto count = static_cast<size_t>(dim_);
+  rounded.resize(std::max(rounded.size(), count));
+  words.resize(std::max(words.size(), count));
+  if (kind_ == Kind::floats) {
+    tensor::cast_row(format_, dim_, row, rounded.data());
+  } else {
+    formats::encode_array(format_.element, {row, count}, std::span(words).first(count));
+  }
   for (int64_t d = 0; d < dim_; ++d) {
     std::byte* tile = tile_of(key, head, position, d);
     const int64_t at = key ? d % 16 * 16 + position % 16 : position % 16 * 16 + d % 16;
     if (kind_ == Kind::floats) {
       std::memcpy(tile + at * 4, &rounded[static_cast<size_t>(d)], 4);
     } else {
-      const auto word = static_cast<uint16_t>(formats::encode(format_.element, row[d]));
-      std::memcpy(tile + at * 2, &word, 2);
+      std::memcpy(tile + at * 2, &words[static_cast<size_t>(d)], 2);
     }
   }
 }

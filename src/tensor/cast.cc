@@ -5,6 +5,7 @@
 #include <span>
 
 #include "base/check.h"
+#include "formats/array.h"
 
 namespace lowbit::tensor {
 
@@ -88,6 +89,10 @@ void encode_row(const formats::Format& format, int64_t cols, const float* x, uin
     if (!format.is_plain()) scales[begin / group] = scale;
     if (element.is_integer() && element.is_signed) {
       encode_integers(element.bits, part, scale, codes + begin);
+      continue;
+    }
+    if (format.is_plain()) {
+      formats::encode_array(element, part, {codes, part.size()});
       continue;
     }
     for (size_t i = 0; i < part.size(); ++i) {

@@ -92,29 +92,42 @@ static inline void widen_any(const TilesArgs& g, int64_t block, int64_t tile, co
   widen_rows<S, Bits, Table, W>(g, codes, scale_of, y);
 }
 
-// The scales of 16 positions, kept in memory to be read one by one (from registers that costs shuffles).
+// Scales of some groups of a block, kept in memory to be read one by one (from registers that costs shuffles), and
+// written well before they are read.
 struct HeldScales {
-  alignas(64) float scales[16];
-  alignas(64) float offsets[16];
-  int64_t at = -1;
+  static constexpr int64_t kGroups = 8;
+  alignas(64) float scales[kGroups][16];
+  alignas(64) float offsets[kGroups][16];
+  int64_t begin = 0, end = 0;  // among all groups of all blocks
 };
+
+template <class S, int Bits>
+static inline void hold_scales(const TilesArgs& g, int64_t block, int64_t group, HeldScales& held) {
+  const int64_t left = g.groups - group;
+  held.begin = block * g.groups + group;
+  held.end = held.begin + (left < HeldScales::kGroups ? left : HeldScales::kGroups);
+  for (int64_t i = held.begin; i < held.end; ++i) {
+    const typename S::Float scale = load_scales<S>(g.scale_kind, g.scales, i * 16);
+    S::store(held.scales[i - held.begin], scale);
+    S::store(held.offsets[i - held.begin], S::mul(scale, S::broadcast(-kTileBias<Bits>)));
+  }
+}
 
 // The columns of a tile share their scales.
 template <class S, int Bits, bool Table, Widening W>
-static inline void widen_shared(const TilesArgs& g, int64_t at, const uint8_t* codes, HeldScales& held, float* y) {
-  if (!g.keys && held.at == at) {
-    const auto scale_of = [&](int row) {
-      return RowScale<S>{S::broadcast(held.scales[row]), S::broadcast(held.offsets[row])};
-    };
-    return widen_rows<S, Bits, Table, W>(g, codes, scale_of, y);
+static inline void widen_shared(const TilesArgs& g, int64_t block, int64_t tile, const uint8_t* codes,
+                                HeldScales& held, float* y) {
+  const int64_t group = tile * 16 / g.group, at = block * g.groups + group;
+  if (g.keys) {
+    const typename S::Float scale = load_scales<S>(g.scale_kind, g.scales, at * 16);
+    const RowScale<S> shared{scale, S::mul(scale, S::broadcast(-kTileBias<Bits>))};
+    return widen_rows<S, Bits, Table, W>(g, codes, [&](int) { return shared; }, y);
   }
-  const typename S::Float scale = load_scales<S>(g.scale_kind, g.scales, at);
-  const typename S::Float offset = S::mul(scale, S::broadcast(-kTileBias<Bits>));
-  if (g.keys) return widen_rows<S, Bits, Table, W>(g, codes, [&](int) { return RowScale<S>{scale, offset}; }, y);
-  S::store(held.scales, scale);
-  S::store(held.offsets, offset);
-  held.at = at;
-  widen_shared<S, Bits, Table, W>(g, at, codes, held, y);
+  if (at < held.begin || at >= held.end) hold_scales<S, Bits>(g, block, group, held);
+  const float* scales = held.scales[at - held.begin];
+  const float* offsets = held.offsets[at - held.begin];
+  const auto scale_of = [&](int row) { return RowScale<S>{S::broadcast(scales[row]), S::broadcast(offsets[row])}; };
+  widen_rows<S, Bits, Table, W>(g, codes, scale_of, y);
 }
 
 template <class S, int Bits, bool Table, Widening W>
@@ -128,7 +141,7 @@ static inline void widen_blocks(const TilesArgs& g) {
       if constexpr (W == Widening::plain) {
         widen_rows<S, Bits, Table, W>(g, codes, [](int) { return RowScale<S>{}; }, y);
       } else if (shared) {
-        widen_shared<S, Bits, Table, W>(g, (block * g.groups + tile * 16 / g.group) * 16, codes, held, y);
+        widen_shared<S, Bits, Table, W>(g, block, tile, codes, held, y);
       } else {
         widen_any<S, Bits, Table, W>(g, block, tile, codes, y);
       }
