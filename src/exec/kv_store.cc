@@ -8,7 +8,6 @@
 #include "base/check.h"
 #include "formats/array.h"
 #include "kernels/attention/attention.h"
-#include "kernels/rows/rows.h"
 #include "tensor/cast.h"
 
 namespace lowbit::exec {
@@ -72,6 +71,7 @@ KvStore::KvStore(const graph::Attention& attention, int64_t capacity)
     }
   } else if (format_.is_plain() && (format_.element == element("f16") || format_.element == element("bf16"))) {
     kind_ = Kind::words;
+    word_kind_ = format_.element == element("f16") ? kernels::ScaleKind::f16 : kernels::ScaleKind::bf16;
     bits_ = 16;
   }
   const int64_t blocks = 2 * heads_ * blocks_;
@@ -156,14 +156,6 @@ KvStore::Tiles KvStore::widened(Isa isa, bool key, int64_t head, const Range& ra
   const int64_t block = block_index(key, head, range.first_block);
   const std::byte* data = first_line(data_.data()) + (block * tiles_ + range.first_tile) * 32 * bits_;
   if (kind_ == Kind::floats) return {reinterpret_cast<const float*>(data), tiles_ * 256};
-  if (kind_ == Kind::words) {
-    const auto* words = reinterpret_cast<const uint16_t*>(data);
-    const int64_t count = range.tiles * 256;
-    for (int64_t i = 0; i < range.blocks; ++i) {
-      kernels::widen(isa, {count, format_.element.exponent_bits == 8, words + i * tiles_ * 256, scratch + i * count});
-    }
-    return {scratch, count};
-  }
   const std::byte* scales = nullptr;
   if (groups_ > 0) {
     const int64_t scale_bytes = scale_kind_ == kernels::ScaleKind::f32 ? 4 : 2;
@@ -171,7 +163,7 @@ KvStore::Tiles KvStore::widened(Isa isa, bool key, int64_t head, const Range& ra
   }
   kernels::widen_tiles(
       isa, {range.blocks, range.first_tile, range.tiles, tiles_, key, bits_, reinterpret_cast<const uint8_t*>(data),
-            whole_numbers_ ? nullptr : table_.data(), scale_kind_, scales, group_, groups_, scratch});
+            whole_numbers_ ? nullptr : table_.data(), word_kind_, scale_kind_, scales, group_, groups_, scratch});
   return {scratch, range.tiles * 256};
 }
 

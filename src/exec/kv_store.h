@@ -57,6 +57,7 @@ class KvStore {
   Kind kind_ = Kind::floats;
   int bits_ = 32;  // of a number in memory
   int64_t heads_, dim_, tiles_, blocks_;
+  kernels::ScaleKind word_kind_ = kernels::ScaleKind::none;
   // codes
   kernels::ScaleKind scale_kind_ = kernels::ScaleKind::none;
   int64_t group_ = 1, groups_ = 0;

@@ -5,7 +5,7 @@
 
 namespace lowbit::kernels {
 
-enum class ScaleKind : uint8_t { none, f16, bf16, f32 };
+enum class ScaleKind : uint8_t { none, f16, bf16, f32 };  // of numbers in memory
 
 // Codes as fp32 numbers. A block is 16 positions: `tiles` tiles of 16 rows of 16 codes each. With keys, rows are
 // columns of the head and lanes are positions; with values, rows are positions and lanes are columns. Either way
@@ -17,9 +17,10 @@ struct TilesArgs {
   int64_t first_tile, tiles;  // those wanted of a block
   int64_t pitch;              // tiles that a block has in memory
   bool keys;
-  int bits;              // 4 or 8
+  int bits;              // 4 or 8; 16: words in natural order, of the kind that `words` says, without scales
   const uint8_t* codes;  // [blocks][pitch][256 * bits / 8], from the first tile wanted on
   const float* table;    // values by code, 16 or 256; null: code - 8 or code - 128
+  ScaleKind words;
   ScaleKind scale_kind;
   const void* scales;
   int64_t group, groups;

@@ -78,7 +78,7 @@ TEST(AttentionKernels, CodesOfEveryKindBecomeTheirValues) {
               for (const Isa isa : isas()) {
                 std::vector<float> y(expected.size(), kUntouched);
                 widen_tiles(isa, {c.blocks, first, tiles, c.tiles, keys, bits, c.codes.data() + first * 32 * bits,
-                                  values, kind, scales, c.group, c.groups, y.data()});
+                                  values, ScaleKind::none, kind, scales, c.group, c.groups, y.data()});
                 ASSERT_EQ(first_difference(y, expected), -1)
                     << isa_name(isa) << ", " << bits << " bits, group " << group << ", scales "
                     << static_cast<int>(kind) << ", keys " << keys << ", table " << (values != nullptr);
@@ -87,6 +87,26 @@ TEST(AttentionKernels, CodesOfEveryKindBecomeTheirValues) {
           }
         }
       }
+    }
+  }
+}
+
+TEST(AttentionKernels, WordsBecomeTheirValues) {
+  Rng rng(4);
+  constexpr int64_t kBlocks = 2, kPitch = 3;
+  std::vector<uint16_t> words(kBlocks * kPitch * 256);
+  for (uint16_t& word : words) word = static_cast<uint16_t>(rng.below(65536));
+  for (const ScaleKind kind : {ScaleKind::f16, ScaleKind::bf16}) {
+    const formats::ElementFormat element = formats::parse_element(kind == ScaleKind::bf16 ? "bf16" : "f16").value();
+    std::vector<float> expected;
+    for (int64_t i = 0; i < kBlocks * 2 * 256; ++i) {
+      expected.push_back(element.decode(words[static_cast<size_t>((i / 512 * kPitch + 1) * 256 + i % 512)]));
+    }
+    for (const Isa isa : isas()) {
+      std::vector<float> y(expected.size(), kUntouched);
+      widen_tiles(isa, {kBlocks, 1, 2, kPitch, true, 16, reinterpret_cast<const uint8_t*>(words.data() + 256),
+                        nullptr, kind, ScaleKind::none, nullptr, 1, 0, y.data()});
+      EXPECT_EQ(first_difference(y, expected), -1) << isa_name(isa) << ", " << static_cast<int>(kind);
     }
   }
 }

@@ -130,6 +130,12 @@ static inline void widen_shared(const TilesArgs& g, int64_t block, int64_t tile,
   widen_rows<S, Bits, Table, W>(g, codes, scale_of, y);
 }
 
+// Asks for what comes behind the blocks of this call, some lines at a time: while products run, memory need not rest.
+static inline void ask_ahead(const TilesArgs& g, const uint8_t* codes, int64_t bytes) {
+  const uint8_t* next = codes + g.blocks * g.pitch * 32 * g.bits;
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(next + i, 0, 2);
+}
+
 template <class S, int Bits, bool Table, Widening W>
 static inline void widen_blocks(const TilesArgs& g) {
   const bool shared = g.group % 16 == 0 || g.groups == 1;
@@ -138,6 +144,7 @@ static inline void widen_blocks(const TilesArgs& g) {
     for (int64_t tile = g.first_tile; tile < g.first_tile + g.tiles; ++tile) {
       const uint8_t* codes = g.codes + (block * g.pitch + tile - g.first_tile) * 32 * Bits;
       float* y = g.y + (block * g.tiles + tile - g.first_tile) * 256;
+      ask_ahead(g, codes, 32 * Bits);
       if constexpr (W == Widening::plain) {
         widen_rows<S, Bits, Table, W>(g, codes, [](int) { return RowScale<S>{}; }, y);
       } else if (shared) {
@@ -161,8 +168,22 @@ static inline void widen_bits(const TilesArgs& g) {
   }
 }
 
+template <class S, bool Bfloat>
+static inline void widen_words(const TilesArgs& g) {
+  for (int64_t block = 0; block < g.blocks; ++block) {
+    const uint8_t* bytes = g.codes + block * g.pitch * 512;
+    float* y = g.y + block * g.tiles * 256;
+    for (int64_t i = 0; i < g.tiles * 256; i += 64) {
+      const auto* x = reinterpret_cast<const uint16_t*>(bytes) + i;
+      ask_ahead(g, bytes + 2 * i, 128);
+      for (int64_t j = 0; j < 64; j += 16) S::store(y + i + j, Bfloat ? S::load_bf16(x + j) : S::load_f16(x + j));
+    }
+  }
+}
+
 template <class S>
 static inline void widen_tiles(const TilesArgs& g) {
+  if (g.bits == 16) return g.words == ScaleKind::bf16 ? widen_words<S, true>(g) : widen_words<S, false>(g);
   g.bits == 4 ? widen_bits<S, 4>(g) : widen_bits<S, 8>(g);
 }
 
