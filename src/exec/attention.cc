@@ -25,7 +25,7 @@ using kernels::kRowTile;
 constexpr int64_t kChunk = 4;               // blocks of 16 positions widened at a time: they stay in the first cache
 constexpr int64_t kScoreRoom = 320 * 1024;  // scores of a task, which stay in the second
 constexpr int64_t kMostRows = 16 * kRowTile;  // of a task, but where one token has more
-constexpr int64_t kLeastCut = 512;            // positions that are worth cutting a task
+constexpr int64_t kLeastCut = 1 << 18;        // products of scores that are worth three more waits
 
 // Memory that is kept from call to call and only grows.
 class Room {
@@ -134,7 +134,7 @@ void find_greatest(const Task& t, int64_t row, int64_t parts) {
       if (lanes[i] > greatest) greatest = lanes[i];
     }
   }
-  t.w.greatest[row] = greatest;
+  t.w.greatest[row] = kernels::shaped_first(t.a->scale, t.a->softcap) ? greatest : greatest * t.a->scale;
   std::fill_n(t.w.sums + row * 16, 16, 0.0f);
 }
 
@@ -284,9 +284,12 @@ void run_cut(Pass& pass) {
 bool is_worth_cutting(const Pass& pass) {
   const auto count = static_cast<int64_t>(pass.tasks.size()), threads = int64_t{pass.pool->size()};
   if (count % threads == 0 || count >= 3 * threads) return false;
-  return std::ranges::all_of(pass.tasks, [&](const Task& t) {
-    return t.blocks() * 16 >= kLeastCut && t.rows() <= 4 * kRowTile && t.rows() == pass.tasks[0].rows();
-  });
+  int64_t products = 0;
+  for (const Task& t : pass.tasks) {
+    if (t.rows() > 4 * kRowTile || t.rows() != pass.tasks[0].rows()) return false;
+    products += t.rows() * t.blocks() * 16 * t.a->dim;
+  }
+  return products >= kLeastCut;
 }
 
 // Tokens of a tile whose first one has this position: as many as keep the scores near, in whole tiles of rows.

@@ -40,6 +40,10 @@ struct PanelsArgs {
   bool fresh;
 };
 
+// Whether scores are scaled and capped in the first pass. Scaling alone keeps their order, so that it can wait for
+// the second one; then the lanes of the first are of scores that are not yet scaled.
+static inline bool shaped_first(float scale, float cap) { return cap > 0.0f || !(scale > 0.0f); }
+
 // Scores of `rows` rows as a matrix in blocks; the first column is position `origin`, a multiple of 16. Row r sees
 // positions [first[r], end[r]); both may lie outside of the blocks.
 struct ScoresArgs {
@@ -47,8 +51,8 @@ struct ScoresArgs {
   float* scores;
   const int64_t* first;
   const int64_t* end;
-  float scale, cap;       // score_maxima
-  const float* greatest;  // [rows]: score_weights
+  float scale, cap;
+  const float* greatest;  // [rows], scaled and capped: score_weights
   float* lanes;           // [rows][16], by position mod 16: greatest scores so far, or sums of weights so far
 };
 

@@ -273,14 +273,18 @@ static inline typename S::Float seen_lanes(typename S::Float v, int64_t block, c
 
 template <class S>
 static inline void score_maxima(const ScoresArgs& g) {
+  const bool shape = shaped_first(g.scale, g.cap);
   for (int64_t row = 0; row < g.rows; ++row) {
     const Seen seen = seen_by(g, row);
     typename S::Float most = S::load(g.lanes + row * 16);
     for (int64_t block = seen.begin_block; block < seen.end_block; ++block) {
       float* at = g.scores + (block * g.pitch + row) * 16;
-      typename S::Float s = S::mul(S::load(at), S::broadcast(g.scale));
-      if (g.cap > 0.0f) s = simd::softcap<S>(s, S::broadcast(g.cap));
-      S::store(at, s);
+      typename S::Float s = S::load(at);
+      if (shape) {
+        s = S::mul(s, S::broadcast(g.scale));
+        if (g.cap > 0.0f) s = simd::softcap<S>(s, S::broadcast(g.cap));
+        S::store(at, s);
+      }
       most = S::max(seen_lanes<S>(s, block, seen, -__builtin_inff()), most);
     }
     S::store(g.lanes + row * 16, most);
@@ -289,6 +293,7 @@ static inline void score_maxima(const ScoresArgs& g) {
 
 template <class S>
 static inline void score_weights(const ScoresArgs& g) {
+  const typename S::Float scale = S::broadcast(shaped_first(g.scale, g.cap) ? 1.0f : g.scale);
   for (int64_t row = 0; row < g.rows; ++row) {
     const Seen seen = seen_by(g, row);
     const typename S::Float greatest = S::broadcast(g.greatest[row]);
@@ -298,7 +303,7 @@ static inline void score_weights(const ScoresArgs& g) {
     }
     for (int64_t block = seen.begin_block; block < seen.end_block; ++block) {
       float* at = g.scores + (block * g.pitch + row) * 16;
-      typename S::Float e = simd::exp<S>(S::sub(S::load(at), greatest));
+      typename S::Float e = simd::exp<S>(S::sub(S::mul(S::load(at), scale), greatest));
       e = seen_lanes<S>(e, block, seen, 0.0f);
       S::store(at, e);
       sum = S::add(sum, e);
