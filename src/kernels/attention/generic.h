@@ -271,12 +271,31 @@ static inline typename S::Float seen_lanes(typename S::Float v, int64_t block, c
   return S::load(lane);
 }
 
+// The greatest lanes of a row of which everything is seen as it is.
+template <class S>
+static inline typename S::Float whole_maxima(const ScoresArgs& g, int64_t row, typename S::Float most) {
+  const float* at = g.scores + row * 16;
+  const int64_t step = g.pitch * 16;
+  typename S::Float other = most;
+  int64_t block = 0;
+  for (; block + 2 <= g.blocks; block += 2, at += 2 * step) {
+    most = S::max(S::load(at), most);
+    other = S::max(S::load(at + step), other);
+  }
+  if (block < g.blocks) most = S::max(S::load(at), most);
+  return S::max(other, most);
+}
+
 template <class S>
 static inline void score_maxima(const ScoresArgs& g) {
   const bool shape = shaped_first(g.scale, g.cap);
   for (int64_t row = 0; row < g.rows; ++row) {
-    const Seen seen = seen_by(g, row);
     typename S::Float most = S::load(g.lanes + row * 16);
+    if (!shape && g.first[row] <= g.origin && g.end[row] >= g.origin + g.blocks * 16) {
+      S::store(g.lanes + row * 16, whole_maxima<S>(g, row, most));
+      continue;
+    }
+    const Seen seen = seen_by(g, row);
     for (int64_t block = seen.begin_block; block < seen.end_block; ++block) {
       float* at = g.scores + (block * g.pitch + row) * 16;
       typename S::Float s = S::load(at);
