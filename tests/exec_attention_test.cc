@@ -13,7 +13,7 @@ namespace {
 using graph::ValueId;
 using test::Values;
 
-constexpr int64_t kVocabulary = 23;
+constexpr int64_t kVocabulary = 997;  // more than the tokens, so that few keys come twice
 
 // Attention alone: queries, keys and values come out of one table.
 struct AttentionCase {
