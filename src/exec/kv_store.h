@@ -1,13 +1,20 @@
-// Keys and values of one layer and one sequence. Keys lie as attention reads them: per kv head, blocks of 16
-// positions, [dim][16]; values per kv head as [position][dim]. f16 and bf16 are kept as 16-bit words; f32, and any
-// other format, as fp32 numbers (rounded to that format: what is kept is its values, not yet its size).
+// Keys and values of one layer and one sequence, as attention reads them. Per kv head they lie in blocks of 16
+// positions, and a block in tiles of 16 x 16: of keys, rows are columns of the head and lanes are positions; of
+// values the other way round. The columns of a head are padded to a multiple of 16.
+//
+// Elements of at most 8 bits are kept as codes (of at most 4 bits in half a byte, else in one) with their scales in
+// 16 bits where these hold them, else fp32; f16 and bf16 as 16-bit words; f32 and every other format as fp32 numbers
+// (rounded to that format: what is kept is its values, not its size).
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
 #include "base/cpu.h"
 #include "graph/graph.h"
+#include "kernels/attention/args.h"
 
 namespace lowbit::exec {
 
@@ -16,32 +23,60 @@ class KvStore {
   KvStore(const graph::Attention& attention, int64_t capacity);
   // What bytes() of such a store will be.
   static uint64_t bytes_of(const graph::Attention& attention, int64_t capacity);
+  KvStore(KvStore&&) = default;  // a copy would lie at another distance from a multiple of 64 bytes
 
-  // Keys and values of one token, [kv_heads][dim] each, at `position`.
-  void put(int64_t position, const float* k, const float* v);
+  // Keys and values of one token in one head, [dim] each, at `position`. Calls for positions of different blocks, or
+  // different heads, may run at the same time.
+  void put(int64_t head, int64_t position, const float* k, const float* v);
 
-  // Keys of block `block` of a head as fp32 [dim][16]; the returned pointer is scratch or the store itself.
-  const float* keys(Isa isa, int64_t head, int64_t block, float* scratch) const;
-  // Values of positions [begin, end) of a head as fp32 [end - begin][dim].
-  const float* values(Isa isa, int64_t head, int64_t begin, int64_t end, float* scratch) const;
+  int64_t padded_dim() const { return tiles_ * 16; }
 
-  // Random keys and values of size 1 in every position.
+  // Some tiles of some blocks of a head.
+  struct Range {
+    int64_t first_block, blocks, first_tile, tiles;
+  };
+  // They as fp32: of keys a tile is [16 columns][16 positions], of values [16 positions][16 columns]; `block` floats
+  // lie from block to block. In the scratch ([blocks][tiles][256]) or the store.
+  struct Tiles {
+    const float* data;
+    int64_t block;
+  };
+  Tiles keys(Isa isa, int64_t head, const Range& range, float* scratch) const;
+  Tiles values(Isa isa, int64_t head, const Range& range, float* scratch) const;
+
+  // Random keys and values of size 1 in every position, some of them alike.
   void fill(uint64_t seed, uint64_t stream);
 
-  uint64_t bytes() const { return words_.size() * 2 + floats_.size() * 4; }
+  uint64_t bytes() const { return data_.size() + scales_.size(); }
 
  private:
-  enum class Kind { f32, f16, bf16, rounded };
-  static Kind kind_of(const formats::Format& format);
-  int64_t key_index(int64_t head, int64_t position, int64_t d) const;
-  int64_t value_index(int64_t head, int64_t position, int64_t d) const;
+  enum class Kind { floats, words, codes };
+  struct Empty {};
+  KvStore(const graph::Attention& attention, int64_t capacity, Empty);                    // without memory
+  int64_t scale_entry() const { return scale_kind_ == kernels::ScaleKind::f32 ? 4 : 2; }  // bytes
+  // Of a block of 16 positions of a head.
+  int64_t data_bytes() const { return tiles_ * 32 * bits_; }
+  int64_t scale_bytes() const { return groups_ * 16 * scale_entry(); }
+  static size_t lines(int64_t bytes) { return bytes == 0 ? 0 : static_cast<size_t>(bytes) + 64; }
+  int64_t block_index(bool key, int64_t head, int64_t block) const;
+  std::byte* tile_of(bool key, int64_t head, int64_t position, int64_t d);
   void put_row(bool key, int64_t head, int64_t position, const float* row);
+  void put_codes(bool key, int64_t head, int64_t position, const float* row);
+  void put_scale(bool key, int64_t head, int64_t position, int64_t group, float scale);
+  Tiles widened(Isa isa, bool key, int64_t head, const Range& range, float* scratch) const;
 
-  Kind kind_;
   formats::Format format_;
-  int64_t heads_, dim_, capacity_;  // capacity a multiple of 16
-  std::vector<uint16_t> words_;     // keys of all heads, then values
-  std::vector<float> floats_;
+  Kind kind_ = Kind::floats;
+  int bits_ = 32;  // of a number in memory
+  int64_t heads_, dim_, tiles_, blocks_;
+  kernels::ScaleKind word_kind_ = kernels::ScaleKind::none;
+  // codes
+  kernels::ScaleKind scale_kind_ = kernels::ScaleKind::none;
+  int64_t group_ = 1, groups_ = 0;
+  bool whole_numbers_ = false;            // what is kept is the number and 2^(bits_ - 1)
+  std::array<uint8_t, 256> kept_ = {};    // what is kept for a code
+  std::array<float, 256> table_ = {};     // values by code
+  std::vector<std::byte> data_, scales_;  // keys of all heads, then values; from the first multiple of 64 bytes on
 };
 
 }  // namespace lowbit::exec

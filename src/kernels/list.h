@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/cpu.h"
+#include "kernels/attention/args.h"
 #include "kernels/gemm/args.h"
 #include "kernels/limits/args.h"
 #include "kernels/matmul/args.h"

@@ -168,6 +168,17 @@ struct Simd {
             _mm256_and_si256(_mm256_srli_epi32(a.hi, 8 * Column), mask)};
   }
 
+  template <int Column> static Float biased(Bytes a) {
+    // The second byte of a float between 32768 and 65536 counts ones.
+    const __m256i exponent = _mm256_set1_epi32(0x47000000), mask = _mm256_set1_epi32(0xff00);
+    const auto part = [&](__m256i x) {
+      if constexpr (Column == 0) x = _mm256_slli_epi32(x, 8);
+      if constexpr (Column > 1) x = _mm256_srli_epi32(x, 8 * (Column - 1));
+      return _mm256_castsi256_ps(_mm256_or_si256(_mm256_and_si256(x, mask), exponent));
+    };
+    return {part(a.lo), part(a.hi)};
+  }
+
   static Int dot(Int acc, Bytes w, Bytes a) {
     const __m256i ones = _mm256_set1_epi16(1);
     return {_mm256_add_epi32(acc.lo, _mm256_madd_epi16(_mm256_maddubs_epi16(w.lo, a.lo), ones)),

@@ -116,6 +116,14 @@ struct Simd {
     return {_mm512_and_si512(_mm512_srli_epi32(a.v, 8 * Column), _mm512_set1_epi32(255))};
   }
 
+  template <int Column> static Float biased(Bytes a) {
+    // The second byte of a float between 32768 and 65536 counts ones.
+    const __m512i from = _mm512_broadcast_i32x4(_mm_set_epi32((12 + Column) << 8, (8 + Column) << 8, (4 + Column) << 8,
+                                                              Column << 8));
+    return {_mm512_castsi512_ps(
+        _mm512_mask_shuffle_epi8(_mm512_set1_epi32(0x47000000), 0x2222222222222222, a.v, from))};
+  }
+
   static Int dot(Int acc, Bytes w, Bytes a) { return {_mm512_dpbusd_epi32(acc.v, w.v, a.v)}; }
   // Never chosen here (kDotMax is 255), but defined so that generic code compiles for every ISA: as a is s8 and the
   // code u8, the sum with code - 128 is that with the code less 128 times the sum of a.

@@ -119,6 +119,10 @@ struct Simd {
   static Bytes bytes_xor(Bytes a, uint8_t x) { LOWBIT_EACH(Bytes, 64, static_cast<uint8_t>(a.lane[i] ^ x)); }
   // Byte Column of each group of four, as integers 0 to 255.
   template <int Column> static Int column(Bytes a) { LOWBIT_EACH(Int, 16, a.lane[4 * i + Column]); }
+  // The same as floats, 32768 added.
+  template <int Column> static Float biased(Bytes a) {
+    LOWBIT_EACH(Float, 16, static_cast<float>(32768 + a.lane[4 * i + Column]));
+  }
 
   // acc + sum over each group of four of w (u8, at most kDotMax) * a (s8 in [-127, 127]); exact.
   static Int dot(Int acc, Bytes w, Bytes a) {

@@ -21,4 +21,8 @@ float stored_scale(const formats::ElementFormat& stored, float ideal);
 // below 2^-100 becomes zero. x and out may be the same.
 void cast_row(const formats::Format& format, int64_t cols, const float* x, float* out);
 
+// The codes of an element of at most 8 bits, and the scales, that cast_row computes with: out[i] of cast_row is
+// decode(codes[i]), or float(decode(codes[i])) * scales[i / group] where the format has a scale.
+void encode_row(const formats::Format& format, int64_t cols, const float* x, uint8_t* codes, float* scales);
+
 }  // namespace lowbit::tensor

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 #include <vector>
 
@@ -54,6 +55,37 @@ TEST(Cast, EmptyAndTinyGroupsBecomeZero) {
     EXPECT_EQ(cast(text, std::vector<float>(40, 0.0f)), std::vector<float>(40, 0.0f)) << text;
   }
   EXPECT_EQ(cast("int8/32:f32", {1e-38f, -1e-38f}), (std::vector<float>{0.0f, 0.0f}));
+}
+
+// Codes and scales say what cast_row says, also at ties, beyond the range and where numbers are none.
+TEST(Cast, CodesAndScalesGiveTheValuesOfCastRow) {
+  Rng rng(11);
+  for (const char* text : {"int8", "int8/32:f16", "int8/row:f32", "int5/10:bf16", "int4/4:f16", "int3/16:f32",
+                           "int2/7:e8m0", "e4m3fn", "e5m2", "e2m1/32:e8m0", "nf4/16:f16", "int8sym/32:f32"}) {
+    const formats::Format f = format(text);
+    std::vector<float> x(150);
+    for (float& v : x) {
+      v = static_cast<float>(rng.normal() * 40.0);
+      if (rng.below(3) == 0) v = 0.5f * static_cast<float>(rng.below(300));
+      if (rng.below(20) == 0) v *= 1e-37f;
+    }
+    x[40] = INFINITY;
+    x[90] = NAN;
+    x[91] = -INFINITY;
+    const auto cols = static_cast<int64_t>(x.size());
+    const int64_t group = f.is_plain() || f.levels[0].group < 0 ? cols : f.levels[0].group;
+    const std::vector<float> expected = cast(text, x);
+    std::vector<uint8_t> codes(x.size());
+    std::vector<float> scales(x.size(), 1.0f);
+    encode_row(f, cols, x.data(), codes.data(), scales.data());
+    for (size_t i = 0; i < x.size(); ++i) {
+      const float value = f.element.decode(codes[i]);
+      const float got = f.is_plain() ? value : value * scales[i / static_cast<size_t>(group)];
+      EXPECT_TRUE(std::bit_cast<uint32_t>(got) == std::bit_cast<uint32_t>(expected[i]) ||
+                  (std::isnan(got) && std::isnan(expected[i])))
+          << text << ", " << i << ": " << got << " and " << expected[i];
+    }
+  }
 }
 
 TEST(Cast, WhatNeedsASearchIsRefused) {

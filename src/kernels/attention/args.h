@@ -1,0 +1,59 @@
+// Arguments of the parts of attention: plain values only, so that ISA files may include them.
+#pragma once
+
+#include <cstdint>
+
+namespace lowbit::kernels {
+
+enum class ScaleKind : uint8_t { none, f16, bf16, f32 };  // of numbers in memory
+
+// Codes as fp32 numbers. A block is 16 positions: `tiles` tiles of 16 rows of 16 codes each. With keys, rows are
+// columns of the head and lanes are positions; with values, rows are positions and lanes are columns. Either way
+// there is a scale for each position and `group` columns, [blocks][groups][16 positions].
+// Bytes of a tile: 4 rows side by side in 64 bytes (byte 4 * lane + row % 4); with 4 bits 8 rows, the later 4 in the
+// high halves.
+struct TilesArgs {
+  int64_t blocks;
+  int64_t first_tile, tiles;  // those wanted of a block
+  int64_t pitch;              // tiles that a block has in memory
+  bool keys;
+  int bits;              // 4 or 8; 16: words in natural order, of the kind that `words` says, without scales
+  const uint8_t* codes;  // [blocks][pitch][256 * bits / 8], from the first tile wanted on
+  const float* table;    // values by code, 16 or 256; null: code - 8 or code - 128
+  ScaleKind words;
+  ScaleKind scale_kind;
+  const void* scales;
+  int64_t group, groups;
+  float* y;  // [blocks][tiles][16 rows][16 lanes]
+};
+
+// A matrix in blocks of 16 columns: element (r, j) lies at [j / 16][r][j % 16], and a block has `pitch` rows.
+// C = A * B over reduction indices [begin, end), or C += where not fresh, for `rows` rows and `panels` blocks of C.
+// Index p of panel j of B: 16 numbers at b + p / 16 * b_block + j * b_panel + p % 16 * 16.
+struct PanelsArgs {
+  int64_t rows, panels, begin, end;
+  int64_t pitch;  // of A and C
+  const float* a;
+  const float* b;
+  int64_t b_block, b_panel;
+  float* c;
+  bool fresh;
+};
+
+// Whether scores are scaled and capped in the first pass. Scaling alone keeps their order, so that it can wait for
+// the second one; then the lanes of the first are of scores that are not yet scaled.
+static inline bool shaped_first(float scale, float cap) { return cap > 0.0f || !(scale > 0.0f); }
+
+// Scores of `rows` rows as a matrix in blocks; the first column is position `origin`, a multiple of 16. Row r sees
+// positions [first[r], end[r]); both may lie outside of the blocks.
+struct ScoresArgs {
+  int64_t rows, pitch, blocks, origin;
+  float* scores;
+  const int64_t* first;
+  const int64_t* end;
+  float scale, cap;
+  const float* greatest;  // [rows], scaled and capped: score_weights
+  float* lanes;           // [rows][16], by position mod 16: greatest scores so far, or sums of weights so far
+};
+
+}  // namespace lowbit::kernels

@@ -1,0 +1,12 @@
+#include "simd/avx512.h"
+
+#include "kernels/attention/generic.h"
+
+namespace lowbit::kernels::avx512 {
+
+void widen_tiles(const TilesArgs& args) { kernels::widen_tiles<simd::avx512::Simd>(args); }
+void panels(const PanelsArgs& args) { kernels::panels<simd::avx512::Simd>(args); }
+void score_maxima(const ScoresArgs& args) { kernels::score_maxima<simd::avx512::Simd>(args); }
+void score_weights(const ScoresArgs& args) { kernels::score_weights<simd::avx512::Simd>(args); }
+
+}  // namespace lowbit::kernels::avx512

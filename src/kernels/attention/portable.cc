@@ -1,0 +1,12 @@
+#include "simd/portable.h"
+
+#include "kernels/attention/generic.h"
+
+namespace lowbit::kernels::portable {
+
+void widen_tiles(const TilesArgs& args) { kernels::widen_tiles<simd::portable::Simd>(args); }
+void panels(const PanelsArgs& args) { kernels::panels<simd::portable::Simd>(args); }
+void score_maxima(const ScoresArgs& args) { kernels::score_maxima<simd::portable::Simd>(args); }
+void score_weights(const ScoresArgs& args) { kernels::score_weights<simd::portable::Simd>(args); }
+
+}  // namespace lowbit::kernels::portable
