@@ -84,9 +84,7 @@ KvStore::KvStore(const graph::Attention& attention, int64_t capacity) : KvStore(
 }
 
 uint64_t KvStore::bytes_of(const graph::Attention& attention, int64_t capacity) {
-  const KvStore store(attention, capacity, Empty());
-  const int64_t blocks = 2 * store.heads_ * store.blocks_;
-  return lines(blocks * store.data_bytes()) + lines(blocks * store.scale_bytes());
+  return KvStore(attention, capacity, Empty()).bytes();
 }
 
 void KvStore::fill(uint64_t seed, uint64_t stream) {

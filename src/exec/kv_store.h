@@ -47,7 +47,7 @@ class KvStore {
   // Random keys and values of size 1 in every position, some of them alike.
   void fill(uint64_t seed, uint64_t stream);
 
-  uint64_t bytes() const { return data_.size() + scales_.size(); }
+  uint64_t bytes() const { return static_cast<uint64_t>(2 * heads_ * blocks_ * (data_bytes() + scale_bytes())); }
 
  private:
   enum class Kind { floats, words, codes };
