@@ -117,6 +117,7 @@ struct FusedArgs {
   int64_t tokens;  // at most 4
   const int8_t* codes;
   int64_t code_stride;
+  int64_t plane;  // as in DotArgs; 0 on AVX2
   float* out;
   int64_t out_stride;
 };

@@ -21,37 +21,48 @@ static inline typename S::Bytes mapped_unit(const FusedArgs& g, const uint8_t* s
   }
 }
 
-// Several chains for few tokens: sums of integers may be divided at will.
-template <class S, int Bits, CodeMap Map, int Tokens, bool Signed>
+// Bytes of codes that are asked for ahead: the processor's own prefetching ends at every page.
+constexpr int64_t kFusedAhead = 4096;
+
+// Several chains for few tokens: sums of integers may be divided at will. Wide: activations of two planes.
+template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, bool Wide>
 struct FusedRow {
-  static constexpr int kChains = S::kFusedTile / Tokens;
+  static constexpr int kChains = Wide || S::kFusedTile < Tokens ? 1 : S::kFusedTile / Tokens;
   const FusedArgs& g;
   bool more;  // offsets or minima
   typename S::Float acc[Tokens];
   typename S::Int sum[Tokens][kChains];
+  typename S::Int high[Wide ? Tokens : 1];
   const int8_t* a[Tokens];
 
   LOWBIT_INLINE void begin(int64_t s) {
     for (int t = 0; t < Tokens; ++t) {
       sum[t][0] = S::int_broadcast(g.stretch.activations.starts[t * g.stretch.stretch_count + s]);
       for (int c = 1; c < kChains; ++c) sum[t][c] = S::int_zero();
+      if constexpr (Wide) high[t] = S::int_zero();
     }
   }
   LOWBIT_INLINE void end(int64_t s) {
     for (int t = 0; t < Tokens; ++t) {
       for (int c = 1; c < kChains; ++c) sum[t][0] = S::int_add(sum[t][0], sum[t][c]);
+      if constexpr (Wide) sum[t][0] = S::int_add(sum[t][0], S::int_mul(high[t], S::int_broadcast(128)));
       const int64_t group = g.stretch.stretches[s].weight_group, entry = t * g.stretch.stretch_count + s;
       acc[t] = more ? end_stretch<S, true>(g.stretch, group, 0, entry, sum[t][0], acc[t])
                     : end_stretch<S, false>(g.stretch, group, 0, entry, sum[t][0], acc[t]);
     }
   }
+  LOWBIT_INLINE static typename S::Int dot(typename S::Int chain, typename S::Bytes w, const int8_t* x) {
+    return Signed ? S::dot_signed(chain, w, S::bytes_broadcast4(x)) : S::dot(chain, w, S::bytes_broadcast4(x));
+  }
   template <int J>
   LOWBIT_INLINE void unit(const uint8_t* step, int64_t units) {
+    if constexpr (J < Bits) __builtin_prefetch(step + kFusedAhead + 64 * J);
     const typename S::Bytes w = mapped_unit<S, Bits, Map, J>(g, step);
     for (int t = 0; t < Tokens; ++t) {
       typename S::Int& chain = sum[t][J % kChains];
-      const typename S::Bytes x = S::bytes_broadcast4(a[t] + 4 * (units + J));
-      chain = Signed ? S::dot_signed(chain, w, x) : S::dot(chain, w, x);
+      const int8_t* x = a[t] + 4 * (units + J);
+      chain = dot(chain, w, x);
+      if constexpr (Wide) high[t] = dot(high[t], w, x + g.plane);
     }
   }
   LOWBIT_INLINE void first_half(const uint8_t* step, int64_t units) {
@@ -68,11 +79,11 @@ struct FusedRow {
   }
 };
 
-template <class S, int Bits, CodeMap Map, int Tokens, bool Signed>
+template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, bool Wide>
 static inline void fused_row(const FusedArgs& given) {
   const FusedArgs g = given;
-  FusedRow<S, Bits, Map, Tokens, Signed> row{
-      g, g.stretch.offsets != nullptr || g.stretch.minimums != nullptr, {}, {}, {}};
+  FusedRow<S, Bits, Map, Tokens, Signed, Wide> row{
+      g, g.stretch.offsets != nullptr || g.stretch.minimums != nullptr, {}, {}, {}, {}};
   for (int t = 0; t < Tokens; ++t) {
     row.acc[t] = S::zero();
     row.a[t] = g.codes + t * g.code_stride;
@@ -116,11 +127,17 @@ static inline void fused_tokens(const FusedArgs& g) {
     sums.sums += tokens * part.stretch.stretch_count;
     sums.starts += tokens * part.stretch.stretch_count;
   };
-  if constexpr (S::kFusedTile >= 4) {
-    for (; part.tokens >= 4; advance(4)) fused_row<S, Bits, Map, 4, Signed>(part);
-    for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed>(part);
+  if (g.plane != 0) {
+    if constexpr (S::kFusedTile >= 4) {
+      for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, true>(part);
+    }
+    return;
   }
-  for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed>(part);
+  if constexpr (S::kFusedTile >= 4) {
+    for (; part.tokens >= 4; advance(4)) fused_row<S, Bits, Map, 4, Signed, false>(part);
+    for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, false>(part);
+  }
+  for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, false>(part);
 }
 
 // Codes of Bits bits have one kind of table at most.

@@ -262,7 +262,7 @@ struct IntegerPart {
     for (int64_t b = 0; b < blocks; ++b) {
       k_fused.at(isa)({stretch_args(b, scratch()), packed(block + b), bits(), plan.map, plan.flip,
                        plan.map_table.data(), plan.signed_codes, plan.fused_units, x.tokens, x.codes, x.code_stride,
-                       out + b * kRowBlock, out_stride});
+                       x.plane, out + b * kRowBlock, out_stride});
     }
   }
 

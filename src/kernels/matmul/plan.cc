@@ -180,9 +180,9 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
     plan.unit = std::ldexp(1.0f, form.exponent);
     plan_stretches(matrix.cols(), activation, plan);
     plan_chunks(matrix.cols(), plan);
-    // Codes of several planes take more registers than AVX2 has.
-    const bool fits = isa != Isa::avx2 || (element.bits & (element.bits - 1)) == 0;
-    if (plan.aligned && fits && plan.map != CodeMap::lookup256 && code_planes(activation) == 1) {
+    // Codes of several planes, of either side, take more registers than AVX2 has.
+    const bool fits = isa != Isa::avx2 || ((element.bits & (element.bits - 1)) == 0 && code_planes(activation) == 1);
+    if (plan.aligned && fits && plan.map != CodeMap::lookup256) {
       plan.fused_units = fused_units(plan);
     }
   } else if (element.bits <= 8) {
