@@ -22,7 +22,7 @@ static inline typename S::Int narrow_entries(const uint8_t* p, int bits) {
   return S::int_unpack(low, high, bits);
 }
 
-constexpr int64_t kEntriesAhead = 1024;  // bytes
+constexpr int64_t kEntriesAhead = 2048;  // bytes
 
 // Passes over entries, `load` giving 16 of them from their first byte.
 template <class S, bool Multiply, class Load>
@@ -31,7 +31,7 @@ static inline void entry_pass(const EntryArgs& g, int64_t bytes, const Load& loa
   float* out = g.out;
   const uint8_t* in = g.in;
   for (int64_t group = 0; group < g.groups; group += g.span, in += bytes) {
-    __builtin_prefetch(in + kEntriesAhead);  // of the row blocks that follow
+    __builtin_prefetch(in + kEntriesAhead, 0, 2);  // of the row blocks that follow
     const typename S::Float entry = load(in);
     const int64_t end = group + g.span < g.groups ? group + g.span : g.groups;
     for (int64_t i = group; i < end; ++i, out += 16) {

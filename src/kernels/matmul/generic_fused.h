@@ -22,7 +22,7 @@ static inline typename S::Bytes mapped_unit(const FusedArgs& g, const uint8_t* s
 }
 
 // Bytes of codes that are asked for ahead: the processor's own prefetching ends at every page.
-constexpr int64_t kFusedAhead = 4096;
+constexpr int64_t kFusedAhead = 8192;
 
 // Several chains for few tokens: sums of integers may be divided at will. Wide: activations of two planes.
 template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, bool Wide>
@@ -56,7 +56,7 @@ struct FusedRow {
   }
   template <int J>
   LOWBIT_INLINE void unit(const uint8_t* step, int64_t units) {
-    if constexpr (J < Bits) __builtin_prefetch(step + kFusedAhead + 64 * J);
+    if constexpr (J < Bits) __builtin_prefetch(step + kFusedAhead + 64 * J, 0, 2);
     const typename S::Bytes w = mapped_unit<S, Bits, Map, J>(g, step);
     for (int t = 0; t < Tokens; ++t) {
       typename S::Int& chain = sum[t][J % kChains];

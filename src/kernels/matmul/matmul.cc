@@ -398,11 +398,11 @@ void run_part(const RowRange& range, const PartPlan& plan, int64_t from, int64_t
   const Activations& x = range.x;
   const PackedActivations packed = integer ? pack(range.isa, plan, x, pool) : PackedActivations();
   const IntegerPart products{range.isa, plan, packed};
-  const int64_t at_once = !integer ? 1 : x.tokens <= kFusedTokens ? 4 : 2;
-  const int64_t items = ceil_div(to - from, at_once);
-  // Several items for each thread, so that one that is held up keeps nobody waiting; not more, so that the rows of
-  // one are read in order.
-  const int64_t grain = std::max<int64_t>(1, items / (int64_t{8} * pool.size()));
+  // Many items for each thread, so that one that is held up keeps nobody waiting. One token: of several row blocks
+  // where there are enough. Many tokens: of the two of a register tile.
+  const int64_t few = std::clamp<int64_t>((to - from) / (int64_t{16} * pool.size()), 1, 4);
+  const int64_t at_once = !integer ? 1 : x.tokens <= kFusedTokens ? few : 2;
+  const int64_t items = ceil_div(to - from, at_once), grain = 1;
   pool.parallel_for(items, grain, [&](int64_t first, int64_t last, int) {
     for (int64_t i = first; i < last; ++i) {
       const int64_t block = from + i * at_once, blocks = std::min(at_once, to - block);
