@@ -20,7 +20,7 @@ namespace {
 using tensor::kRowBlock;
 using tensor::PackedMatrix;
 
-// Tokens up to which codes are not unpacked to memory, and up to which four row blocks are taken together.
+// Tokens up to which codes are not unpacked to memory.
 constexpr int64_t kFusedTokens = 4;
 
 // Buffers of one thread, kept between calls.
@@ -402,8 +402,8 @@ void run_part(const RowRange& range, const PartPlan& plan, int64_t from, int64_t
   // where there are enough. Many tokens: of the two of a register tile.
   const int64_t few = std::clamp<int64_t>((to - from) / (int64_t{16} * pool.size()), 1, 4);
   const int64_t at_once = !integer ? 1 : x.tokens <= kFusedTokens ? few : 2;
-  const int64_t items = ceil_div(to - from, at_once), grain = 1;
-  pool.parallel_for(items, grain, [&](int64_t first, int64_t last, int) {
+  const int64_t items = ceil_div(to - from, at_once);
+  pool.parallel_for(items, 1, [&](int64_t first, int64_t last, int) {
     for (int64_t i = first; i < last; ++i) {
       const int64_t block = from + i * at_once, blocks = std::min(at_once, to - block);
       range.run(*plan.matrix, block, blocks, first_row + block * kRowBlock, [&](float* out, int64_t stride) {
@@ -468,12 +468,7 @@ void Product::run(int64_t begin, int64_t end, const Activations& x, ThreadPool& 
 
 void matmul(Isa isa, const tensor::Weight& weight, const Activations& x, ThreadPool& pool, float* out,
             int64_t out_stride) {
-  matmul_rows(isa, weight, 0, weight.rows(), x, pool, out, out_stride);
-}
-
-void matmul_rows(Isa isa, const tensor::Weight& weight, int64_t begin, int64_t end, const Activations& x,
-                 ThreadPool& pool, float* out, int64_t out_stride) {
-  Product(isa, weight, x.format).run(begin, end, x, pool, out, out_stride);
+  Product(isa, weight, x.format).run(0, weight.rows(), x, pool, out, out_stride);
 }
 
 }  // namespace lowbit::kernels

@@ -80,10 +80,6 @@ class Product {
 void matmul(Isa isa, const tensor::Weight& weight, const Activations& x, ThreadPool& pool, float* out,
             int64_t out_stride);
 
-// The same for rows [begin, end) of the weight only: out[token][out_stride] holds row `begin` first.
-void matmul_rows(Isa isa, const tensor::Weight& weight, int64_t begin, int64_t end, const Activations& x,
-                 ThreadPool& pool, float* out, int64_t out_stride);
-
 // The definition above in plain scalar code, one output at a time.
 void matmul_oracle(const tensor::Weight& weight, const Activations& x, float* out, int64_t out_stride);
 
