@@ -23,6 +23,12 @@ bool has_steps(const ElementFormat& f) {
          f.bias <= 127 && exact_in_float(f);
 }
 
+// The same of a float without subnormal numbers, whose steps begin at the least normal one.
+bool has_gap(const ElementFormat& f) {
+  return f.kind == ElementKind::floating && f.has_zero && f.subnormals != Subnormals::gradual && f.bits < 32 &&
+         f.bias <= (f.subnormals == Subnormals::zero ? 127 : 126) && exact_in_float(f);
+}
+
 // Which remainders the deterministic roundings take away from zero.
 uint32_t rules_of(Rounding rounding) {
   uint32_t rules = 0;
@@ -94,13 +100,22 @@ StepCast step_plan(const ElementFormat& f, const CastPolicy& policy, uint64_t se
     p.sign_code = sign_mask(f);
     p.limit = std::numeric_limits<float>::max();
   }
+  if (!p.fixed) {
+    // Without subnormal numbers, and without zeros in their place, the least exponent field is a number's like any other.
+    const bool hidden = f.subnormals == Subnormals::binade;
+    p.gap = f.subnormals != Subnormals::gradual;
+    p.code_offset = hidden ? 1u << f.mantissa_bits : 0;
+    p.least_field -= hidden ? 1 : 0;
+    p.first_code = hidden ? 1 : 1u << f.mantissa_bits;
+    p.first = f.decode(p.first_code);
+  }
   p.has_sign = f.is_signed;
   p.code_mask = f.code_count() - 1;
   p.quantum = p.fixed ? std::ldexp(1.0f, -fraction) : std::ldexp(1.0f, 1 - f.bias - f.mantissa_bits);
   p.rules = rules_of(policy.rounding);
   p.jam = policy.rounding == Rounding::jam;
   p.chance = chance_of(policy, seed);
-  p.same_exponents = !p.fixed && p.least_field == 1;
+  p.same_exponents = !p.fixed && p.least_field == 1 && p.code_offset == 0;
   const Specials& s = p.specials = specials_of(f, policy);
   p.plain_zero = p.fixed ? false : s.zero[1] == sign_mask(f) && f.is_signed;
   if (p.fixed && policy.saturation == Saturation::wrap) {
@@ -244,7 +259,8 @@ bool has_posit_values(const ElementFormat& f) {
 Way way_of(const ElementFormat& f, const CastPolicy& policy, uint64_t seed, Numbers numbers) {
   const bool doubles = numbers == Numbers::doubles;
   const bool chance = is_stochastic(policy.rounding);
-  if (has_steps(f)) {
+  // A table is faster, where there is one.
+  if (has_steps(f) || (has_gap(f) && (chance || f.bits > 8))) {
     // Codes that wrap have the lowest bits of what is far beyond.
     if (doubles && is_fixed(f) && policy.saturation == Saturation::wrap) return OneByOne{};
     if (has_fixed(f, policy)) return fixed_plan(f);

@@ -148,6 +148,13 @@ void add_bounds(const ElementFormat& f, const CastPolicy& policy, Tables& t) {
     return value(a) != value(b) ? value(a) < value(b) : std::signbit(value(a)) > std::signbit(value(b));
   });
   for (const uint32_t code : t.codes) t.bounds.push_back(value(code));
+  if (f.has_zero) return;
+  // Powers of two without a zero: what becomes of the next one on either side.
+  const double least = t.bounds.front(), most = t.bounds.back();
+  t.bounds.insert(t.bounds.begin(), least / 2);
+  t.codes.insert(t.codes.begin(), encode(f, least / 2, policy));
+  t.bounds.push_back(2 * most);
+  t.codes.push_back(encode(f, 2 * most, policy));
 }
 
 Tables make_neighbours(const ElementFormat& f, const CastPolicy& policy) {
@@ -166,9 +173,13 @@ Tables make_neighbours(const ElementFormat& f, const CastPolicy& policy) {
   for (uint32_t i = 0; i < count; ++i) least.push_back(float_from(t.bounds[i]));
   // A float has both zeros, a list one that stands for both.
   const bool by_key = f.kind == ElementKind::floating;
+  // A float without a zero is unsigned.
+  const bool positive = f.kind == ElementKind::floating && !f.has_zero;
+  const uint32_t below_zero = encode(f, -1.0, policy) == t.codes[0] ? 0 : no_number;
   const auto entry = [&](float x) -> uint32_t {
     if (std::isinf(x)) return x > 0 ? above_all : below_all;
     if (std::isnan(x)) return no_number;
+    if (positive && x < 0) return below_zero;
     const auto above = std::upper_bound(least.begin(), least.end(), x,
                                         [&](float a, float b) { return by_key ? key_of(a) < key_of(b) : a < b; });
     return above == least.begin() ? 0 : static_cast<uint32_t>(above - least.begin()) - 1;
@@ -210,11 +221,12 @@ Held<TableCast> table_plan(const ElementFormat& f, const CastPolicy& policy) {
   return {{codes, values}, t};
 }
 
-// What lies beyond a float's range must become the end of it.
+// What lies beyond the range of a float with a zero must become the end of it.
 bool has_neighbours(const ElementFormat& f, const CastPolicy& policy) {
   if (f.bits > 8 || !is_stochastic(policy.rounding)) return false;
   if (f.kind == ElementKind::codebook) return true;
-  return f.kind == ElementKind::floating && policy.saturation == Saturation::finite && exact_in_float(f);
+  const bool bounded = policy.saturation == Saturation::finite || !f.has_zero;
+  return f.kind == ElementKind::floating && bounded && exact_in_float(f);
 }
 
 Held<NeighbourCast> neighbour_plan(const ElementFormat& f, const CastPolicy& policy, uint64_t seed) {

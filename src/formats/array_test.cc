@@ -156,6 +156,16 @@ TEST(Array, NamedElementsUnderEveryPolicy) {
                            "[-0.3,0.1,0.100000001,7]",
                            "[-0.000000000001,7]",
                            "e3m3nosub",
+                           "e5m10ftz",
+                           "e8m7ftz",
+                           "e6m5nosub",
+                           "e7m8b126nosub",
+                           "e5m4fnuzftz",
+                           "e9m0nosub",
+                           "e4m0nosub",
+                           "ue5m7ftz",
+                           "ue4m3nosub",
+                           "ue5m0",
                            "e4m3ftz",
                            "e3m4fn",
                            "uint16",
@@ -204,7 +214,7 @@ TEST(Array, DoublesAreRoundedOnce) {
   for (const char* name :
        {"e2m1",    "e4m3fn",       "f16",     "bf16",   "e5m2fnuz",  "ue5m3",     "e8m3b120",  "e8m0",
         "tf32",    "binary15p2se", "posit16", "posit8", "posit16.4", "posit12.0", "int8",      "uint4",
-        "fix16.8", "nf4",          "e4m3ftz", "lns8.3", "takum8",    "takum16",   "takumlog8", "pow8a0.35"}) {
+        "fix16.8", "nf4",          "e4m3ftz", "e5m10ftz", "e6m5nosub", "lns8.3", "takum8",    "takum16",   "takumlog8", "pow8a0.35"}) {
     const ElementFormat f = element(name);
     const std::vector<double> in = doubles_for(f, 8);
     for (const CastPolicy& policy : policies()) {

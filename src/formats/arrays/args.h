@@ -18,14 +18,17 @@ struct Chance {
   uint64_t seed;
 };
 
-// Any rounding, onto the numbers of a float with gradual subnormals whose values are floats (bias at most 127), or of
-// fixed point.
+// Any rounding, onto the numbers of a float with a zero whose values are floats (bias at most 127), or of fixed point.
 struct StepCast {
   int32_t mantissa_bits;  // fixed: 0
   int32_t least_field;    // exponent field, in f32, of the least normal number; fixed: of the quantum
   bool fixed;             // one step for all numbers, codes in two's complement
   uint32_t most[2];       // largest finite magnitude as a code, of positive and of negative numbers
   uint32_t sign_code;     // what a negative number adds to its magnitude code (a float)
+  // A float: its least normal number has this code, which is so much less than that of one with subnormal numbers.
+  uint32_t first_code, code_offset;
+  bool gap;     // no subnormal numbers: nothing lies between zero and
+  float first;  // the least normal one
   uint32_t code_mask;
   float limit;    // magnitudes are cut to this first: beyond the range, and few enough bits for the steps
   float quantum;  // value of magnitude code 1

@@ -61,7 +61,7 @@ struct Steps {
     const U shift = step - e + static_cast<uint32_t>(31 - p.mantissa_bits);
     const U far = shift - 32u;
     U fraction = S::shift_left(significand, zero - far) | S::shift_right(significand, far);
-    U code = ((step - least) << p.mantissa_bits) + S::shift_right(significand, shift);
+    U code = ((step - least) << p.mantissa_bits) + S::shift_right(significand, shift) - p.code_offset;
     if (p.wraps) code |= S::shift_left(significand, zero - shift);
     if constexpr (kRandom) {
       return code + rounds_up_by_chance(p, random, fraction, significand, far);
@@ -71,6 +71,39 @@ struct Steps {
       fraction |= (U)((I)(significand != 0u) & (I)((I)far > 31)) & 1u;
       return code + rounds_up(p.rules, negative, code & 1u, fraction);
     }
+  }
+
+  // The code of the magnitude a, where it lies between zero and the least number of a float without subnormals.
+  template <bool kRandom>
+  static inline U beside_gap(const StepCast& p, U a, U negative, U random, U code) {
+    const U zero = a * 0u;
+    const I below = (I)(a < zero + bits_of(p.first));
+    if (!S::any_all_ones((U)below)) return code;
+    I away;
+    if constexpr (kRandom) {
+      using H = Halves<N>;
+      typename H::I half[2];
+      for (int k = 0; k < 2; ++k) {
+        const auto from = __builtin_convertvector(half_of<typename H::F>((F)a, k), typename H::D);
+        half[k] = __builtin_convertvector(away_from_zero(p, from, half_of<typename H::U>(random, k)), typename H::I);
+      }
+      away = whole_of<I>(half[0], half[1]);
+    } else if (p.jam) {
+      away = (I)(a != 0u);
+    } else {
+      const U middle = zero + bits_of(0.5f * p.first);
+      U fraction = (I)(a > middle) ? zero + 0xFFFFFFFFu : (I)(a == middle) ? zero + 0x80000000u : zero + 1u;
+      fraction = (I)(a == 0u) ? zero : fraction;
+      away = -(I)rounds_up(p.rules, negative, zero, fraction);
+    }
+    return below ? (U)away & p.first_code : code;
+  }
+  // By chance, as masks.
+  static inline typename Halves<N>::L away_from_zero(const StepCast& p, typename Halves<N>::D from,
+                                                     typename Halves<N>::U random) {
+    using D = typename Halves<N>::D;
+    using L = typename Halves<N>::L;
+    return goes_away<N>(p.chance, false, from, D{} + static_cast<double>(p.first), random) & (L)(from > 0.0);
   }
 
   static inline U pick(I negative, const uint32_t (&by_sign)[2]) {
@@ -92,8 +125,9 @@ struct Steps {
     if (p.same_exponents) return (code << (23 - p.mantissa_bits)) | sign;
     const F counted = __builtin_convertvector((I)code, F) * p.quantum;
     if (p.fixed) return (U)counted | sign;
-    const U normal = (code << (23 - p.mantissa_bits)) + (static_cast<uint32_t>(p.least_field - 1) << 23);
-    return ((I)(code >= (uint32_t{1} << p.mantissa_bits)) ? normal : (U)counted) | sign;
+    const U in_order = code + p.code_offset;
+    const U normal = (in_order << (23 - p.mantissa_bits)) + (static_cast<uint32_t>(p.least_field - 1) << 23);
+    return ((I)(code >= p.first_code) ? normal : (U)counted) | sign;
   }
 
   static inline U code_bits(const StepCast& p, U code, I negative) {
@@ -109,6 +143,7 @@ struct Steps {
     const I cut = (I)(a > limit);
     U code = magnitude<kRandom>(p, cut ? limit : a, u >> 31, random);
     if (p.jam) code = (I)(a == 0u) ? a : code;
+    if (p.gap) code = beside_gap<kRandom>(p, a, u >> 31, random, code);
     return finished<kCodes>(p, u, code, cut);
   }
 
@@ -196,7 +231,14 @@ static inline void step_doubles(const StepCast& given, const double* in, uint16_
       const L away =
           goes_away<N>(p.chance, false, part, zero + 1.0, half_of<typename H::U>(random, k)) & (L)(part > 0.0);
       code[k] = (typename H::U)((__builtin_convertvector(step - least, typename H::I) << p.mantissa_bits) + whole -
-                                __builtin_convertvector(away, typename H::I));
+                                __builtin_convertvector(away, typename H::I)) -
+                p.code_offset;
+      if (p.gap) {
+        const auto below = __builtin_convertvector((L)(x < static_cast<double>(p.first)), typename H::I);
+        const L from_zero = Steps<S>::away_from_zero(p, x, half_of<typename H::U>(random, k));
+        const auto up = (typename H::U)__builtin_convertvector(from_zero, typename H::I);
+        code[k] = below ? up & p.first_code : code[k];
+      }
     }
     float near[N];
     odd_floats<N>(from, near, N);
