@@ -79,13 +79,13 @@ def in_chunks(function, *arrays):
 
 
 def random_words(count, seed):
-    """The random bits that lowbit gives the elements of an array (formats/array.h), by Philox4x32-10 (Salmon et al., 2011)."""
+    """The random bits that lowbit gives the elements of an array (formats/array.h), by Philox4x32-7 (Salmon et al., 2011)."""
     i = np.arange(count, dtype=np.uint64)
     index = i // 64 * 16 + i % 16
     low = np.uint64(0xFFFFFFFF)
     c = [index & low, index >> np.uint64(32), np.zeros_like(i), np.zeros_like(i)]
     key = [seed & 0xFFFFFFFF, seed >> 32]
-    for _ in range(10):
+    for _ in range(7):
         p0, p1 = np.uint64(0xD2511F53) * c[0], np.uint64(0xCD9E8D57) * c[2]
         c = [(p1 >> np.uint64(32)) ^ c[1] ^ np.uint64(key[0]), p1 & low, (p0 >> np.uint64(32)) ^ c[3] ^ np.uint64(key[1]), p0 & low]
         key = [(key[0] + 0x9E3779B9) & 0xFFFFFFFF, (key[1] + 0xBB67AE85) & 0xFFFFFFFF]

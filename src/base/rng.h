@@ -1,5 +1,6 @@
-// Counter-based random bits (Philox4x32-10; Salmon et al., SC 2011, section 3.3): the value depends only on
-// (seed, stream, index), never on threads or call order.
+// Counter-based random bits (Philox4x32; Salmon et al., SC 2011, section 3.3): the value depends only on
+// (seed, stream, index), never on threads or call order. Ten rounds are the authors' default; seven are the fewest that
+// pass BigCrush (table 2 there).
 #pragma once
 
 #include <array>
@@ -7,12 +8,13 @@
 
 namespace lowbit {
 
-inline std::array<uint32_t, 4> philox(uint64_t seed, uint64_t stream, uint64_t index) {
+template <int Rounds = 10>
+std::array<uint32_t, 4> philox(uint64_t seed, uint64_t stream, uint64_t index) {
   std::array<uint32_t, 4> c = {static_cast<uint32_t>(index), static_cast<uint32_t>(index >> 32),
                                static_cast<uint32_t>(stream), static_cast<uint32_t>(stream >> 32)};
   uint32_t k0 = static_cast<uint32_t>(seed);
   uint32_t k1 = static_cast<uint32_t>(seed >> 32);
-  for (int round = 0; round < 10; ++round) {
+  for (int round = 0; round < Rounds; ++round) {
     const uint64_t p0 = 0xD2511F53ull * c[0];
     const uint64_t p1 = 0xCD9E8D57ull * c[2];
     c = {static_cast<uint32_t>(p1 >> 32) ^ c[1] ^ k0, static_cast<uint32_t>(p1),

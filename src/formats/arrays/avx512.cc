@@ -5,8 +5,8 @@
 namespace lowbit::formats {
 namespace avx512 {
 
-// Two bytes for each code, from one permutation of 64 entries for each quarter of the codes that counts. kQuarters 2:
-// the upper half of the codes differs from the lower one by the sign alone, the top bit.
+// Two bytes for each code, from one permutation of 64 entries or of two times 64 for each half of the codes that counts.
+// kQuarters 2: the upper half of the codes differs from the lower one by the sign alone, the top bit.
 template <int kQuarters>
 struct ByteTables {
   __m512i low[kQuarters], high[kQuarters];
@@ -22,23 +22,22 @@ struct ByteTables {
   }
   // The entries of 64 codes, lower and upper bytes.
   void look_up(__m512i codes, __m512i& l, __m512i& h) const {
-    l = _mm512_permutexvar_epi8(codes, low[0]);
-    h = _mm512_permutexvar_epi8(codes, high[0]);
-    if constexpr (kQuarters > 1) {
-      const __mmask64 odd = _mm512_test_epi8_mask(codes, _mm512_set1_epi8(0x40));
-      l = _mm512_mask_permutexvar_epi8(l, odd, codes, low[1]);
-      h = _mm512_mask_permutexvar_epi8(h, odd, codes, high[1]);
-      if constexpr (kQuarters == 2) {
-        h = _mm512_ternarylogic_epi32(h, codes, _mm512_set1_epi8(-128), 0xF8);  // h | codes & 0x80
-        const __m512i last = _mm512_set1_epi8(static_cast<char>(last_number));
-        h = _mm512_mask_mov_epi8(h, _mm512_cmpgt_epu8_mask(codes, last), _mm512_set1_epi8(0x7F));
-      } else {
-        const __mmask64 top = _mm512_movepi8_mask(codes);
-        l = _mm512_mask_permutexvar_epi8(l, _kandn_mask64(odd, top), codes, low[2]);
-        h = _mm512_mask_permutexvar_epi8(h, _kandn_mask64(odd, top), codes, high[2]);
-        l = _mm512_mask_permutexvar_epi8(l, _kand_mask64(odd, top), codes, low[3]);
-        h = _mm512_mask_permutexvar_epi8(h, _kand_mask64(odd, top), codes, high[3]);
-      }
+    if constexpr (kQuarters == 1) {
+      l = _mm512_permutexvar_epi8(codes, low[0]);
+      h = _mm512_permutexvar_epi8(codes, high[0]);
+      return;
+    }
+    // By the lower seven bits.
+    l = _mm512_permutex2var_epi8(low[0], codes, low[1]);
+    h = _mm512_permutex2var_epi8(high[0], codes, high[1]);
+    if constexpr (kQuarters == 2) {
+      h = _mm512_ternarylogic_epi32(h, codes, _mm512_set1_epi8(-128), 0xF8);  // h | codes & 0x80
+      const __m512i last = _mm512_set1_epi8(static_cast<char>(last_number));
+      h = _mm512_mask_mov_epi8(h, _mm512_cmpgt_epu8_mask(codes, last), _mm512_set1_epi8(0x7F));
+    } else {
+      const __mmask64 top = _mm512_movepi8_mask(codes);
+      l = _mm512_mask_mov_epi8(l, top, _mm512_permutex2var_epi8(low[2], codes, low[3]));
+      h = _mm512_mask_mov_epi8(h, top, _mm512_permutex2var_epi8(high[2], codes, high[3]));
     }
   }
 };

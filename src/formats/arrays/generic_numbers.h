@@ -8,15 +8,16 @@ namespace lowbit::formats {
 
 // ---- random words ------------------------------------------------------------------------------------------------
 
-// The keys of the ten rounds of Philox 4x32, as the lower halves of 64 bits, and its multipliers: those as constants
+// The keys of the rounds of Philox 4x32, as the lower halves of 64 bits, and its multipliers: those as constants
 // make compilers merge the shift of the last product into it, which takes a longer multiplication.
+constexpr uint32_t kRandomRounds = 7;  // of random_word (array.h)
 struct RandomKeys {
-  uint64_t first[10], second[10];
+  uint64_t first[kRandomRounds], second[kRandomRounds];
   uint32_t multipliers[2];
 };
 static inline RandomKeys random_keys(uint64_t seed) {
   RandomKeys keys;
-  for (uint32_t round = 0; round < 10; ++round) {
+  for (uint32_t round = 0; round < kRandomRounds; ++round) {
     keys.first[round] = static_cast<uint32_t>(seed) + round * 0x9E3779B9u;
     keys.second[round] = static_cast<uint32_t>(seed >> 32) + round * 0xBB67AE85u;
   }
@@ -44,8 +45,8 @@ __attribute__((noinline)) static void random_words(const RandomKeys& keys, uint6
       c1[odd] = W{} + (block >> 32);
       c2[odd] = c3[odd] = W{};
     }
-#pragma GCC unroll 10
-    for (int round = 0; round < 10; ++round) {
+#pragma GCC unroll 7
+    for (uint32_t round = 0; round < kRandomRounds; ++round) {
 #pragma GCC unroll 2
       for (int odd = 0; odd < 2; ++odd) {
         const W a = (c0[odd] & kLow) * uint64_t{keys.multipliers[0]};
