@@ -15,6 +15,7 @@
 #include "cost/timing.h"
 #include "formats/array.h"
 #include "formats/block.h"
+#include "kernels/limits/limits.h"
 
 namespace lowbit::cost {
 namespace {
@@ -54,6 +55,7 @@ class Bench {
 
   Status run() {
     measure_copy();
+    if (memory_) measure_reading();
     for (const Isa isa : options_.isas) {
       for (const Format& format : options_.formats) {
         if (format.is_plain()) {
@@ -102,6 +104,21 @@ class Bench {
     report(rate, 8, [&] {
       in_parts([&](int64_t begin, int64_t end, int) {
         std::memcpy(out_.data() + begin, in_.data() + begin, static_cast<size_t>(end - begin) * sizeof(float));
+      });
+    });
+  }
+
+  // Alone: what encoding, which writes little, comes down to.
+  void measure_reading() {
+    FormatRate rate;
+    rate.work = "read";
+    rate.name = rate.kind = "f32";
+    rate.isa = detected_isa();
+    report(rate, 4, [&] {
+      in_parts([&](int64_t begin, int64_t end, int) {
+        uint32_t sum = 0;
+        kernels::read_sum(rate.isa,
+                          {reinterpret_cast<const uint8_t*>(in_.data() + begin), (end - begin) * 4, 1, 0, &sum});
       });
     });
   }

@@ -17,7 +17,9 @@ static inline void amax_of_16(const float* in, int64_t group, uint32_t* out) {
   for (int b = 0; b < 16; ++b) {
     const float* x = in + b * group;
     U m = load_vector<U>(x) & 0x7FFFFFFFu;
+    ask_ahead(x);
     for (int64_t i = N; i < group; i += N) {
+      ask_ahead(x + i);
       const U a = load_vector<U>(x + i) & 0x7FFFFFFFu;
       m = a > m ? a : m;
     }

@@ -158,6 +158,7 @@ static inline void carry_loop(const CarryCast& p, const float* in, Out* out, int
     U got[64 / N], doubtful = {};
 #pragma GCC unroll 16
     for (int k = 0; k < 64; k += N) {
+      ask_ahead(in + i + k);
       got[k / N] = quick_result<S, sizeof(Out) < 4, kSameExponents, kPlain, kSignedZero, kWhole>(
           p, load_vector<U>(in + i + k), load_vector<U>(words + k), doubtful);
     }
