@@ -1,7 +1,6 @@
 #include "cost/limits.h"
 
 #include <sched.h>
-#include <sys/mman.h>
 
 #include <algorithm>
 #include <chrono>
@@ -10,6 +9,7 @@
 #include <span>
 #include <vector>
 
+#include "base/pages.h"
 #include "cost/memory.h"
 #include "cost/timing.h"
 #include "kernels/limits/limits.h"
@@ -27,27 +27,6 @@ constexpr double kWindow = 2e-3;
 constexpr int kMostTurns = 8;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
-
-// Large pages where the system has them, so that page walks do not stand in the way of the memory.
-class Memory {
- public:
-  explicit Memory(uint64_t bytes) : bytes_(bytes) {
-    void* p = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) return;
-    data_ = static_cast<uint8_t*>(p);
-    ::madvise(p, bytes, MADV_HUGEPAGE);
-  }
-  ~Memory() {
-    if (data_ != nullptr) ::munmap(data_, bytes_);
-  }
-  Memory(const Memory&) = delete;
-  Memory& operator=(const Memory&) = delete;
-  uint8_t* data() const { return data_; }
-
- private:
-  uint64_t bytes_;
-  uint8_t* data_ = nullptr;
-};
 
 // Keeps a thread on a processor of its own while it lives: on a busy machine the system else may leave several
 // threads on one, and what they can do together is never seen. Nothing changes where the system does not allow it.
@@ -117,18 +96,19 @@ Status measure_reading(ThreadPool& pool, const LimitOptions& options, const Prog
   const uint64_t wanted = std::min<uint64_t>(options.bytes, available_memory() / 2);
   const int64_t pieces = std::max<int64_t>(pool.size(), static_cast<int64_t>(wanted) / kPiece);
   out.read_bytes = static_cast<uint64_t>(pieces * kPiece);
-  const Memory memory(out.read_bytes);
-  if (memory.data() == nullptr) return errorf("no memory for {} bytes whose reading is to be timed", out.read_bytes);
+  // In large pages, as weights are.
+  LOWBIT_ASSIGN(const std::shared_ptr<std::byte> memory, allocate_pages(out.read_bytes));
+  auto* const bytes = reinterpret_cast<uint8_t*>(memory.get());
   // Small words: the sum of a piece fits 31 bits in every lane.
   uint32_t expected = 0;
   for (uint32_t i = 0; i < kPiece / 4; ++i) expected += i & 31;
   pool.parallel_for(pieces, 1, [&](int64_t from, int64_t to, int) {
     for (int64_t i = from; i < to; ++i) {
-      auto* words = reinterpret_cast<uint32_t*>(memory.data() + i * kPiece);
+      auto* words = reinterpret_cast<uint32_t*>(bytes + i * kPiece);
       for (uint32_t w = 0; w < kPiece / 4; ++w) words[w] = w & 31;
     }
   });
-  Reading reading(out.isa, pool, memory.data(), pieces);
+  Reading reading(out.isa, pool, bytes, pieces);
   const auto run = [&](int streams, int64_t prefetch) -> Status {
     const double rate = reading.pass(streams, prefetch, expected);
     if (rate == 0) return errorf("reading memory in {} streams gave a wrong sum", streams);

@@ -1,11 +1,11 @@
 #include "tensor/packed.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 
 #include "base/bits.h"
 #include "base/check.h"
+#include "base/pages.h"
 #include "base/rng.h"
 #include "tensor/codes_block.h"
 #include "tensor/entries.h"
@@ -17,20 +17,6 @@ namespace {
 using formats::ElementFormat;
 using formats::Format;
 using Section = PackedLayout::Section;
-
-struct Storage {
-  std::shared_ptr<void> owner;
-  std::span<std::byte> bytes;
-};
-
-// Zero-filled bytes at a multiple of 64, with whole vectors readable up to the end.
-Result<Storage> allocate_storage(uint64_t bytes) {
-  const uint64_t padded = (bytes + kSectionAlignment - 1) / kSectionAlignment * kSectionAlignment;
-  void* memory = std::aligned_alloc(kSectionAlignment, padded);
-  if (memory == nullptr) return errorf("no memory for a tensor of {} bytes", bytes);
-  std::memset(memory, 0, padded);
-  return Storage{std::shared_ptr<void>(memory, std::free), {static_cast<std::byte*>(memory), bytes}};
-}
 
 // The place of one group of one row block in a section; not for sections of a whole tensor.
 uint64_t entries_offset(const Section& section, int64_t row_block, int64_t group) {
@@ -135,12 +121,12 @@ Result<PackedMatrix> PackedMatrix::view(const Format& format, int64_t rows, int6
 Result<PackedMatrix> PackedMatrix::allocate(const Format& format, int64_t rows, int64_t cols) {
   PackedMatrix matrix;
   LOWBIT_ASSIGN(matrix.layout_, PackedLayout::of(format, rows, cols));
-  LOWBIT_ASSIGN(const Storage storage, allocate_storage(matrix.layout_.total_bytes));
+  LOWBIT_ASSIGN(std::shared_ptr<std::byte> storage, allocate_pages(matrix.layout_.total_bytes));
   matrix.format_ = format;
   matrix.rows_ = rows;
   matrix.cols_ = cols;
-  matrix.bytes_ = storage.bytes;
-  matrix.owner_ = storage.owner;
+  matrix.bytes_ = {storage.get(), matrix.layout_.total_bytes};
+  matrix.owner_ = std::move(storage);
   matrix.writable_ = true;
   return matrix;
 }
