@@ -30,8 +30,14 @@ struct ThreadPool::State {
   std::condition_variable wake, done;
   std::vector<std::thread> threads;
   const std::function<void(int64_t, int64_t, int)>* body = nullptr;
-  int64_t count = 0, grain = 1;
-  alignas(64) std::atomic<int64_t> next{0};
+  int64_t grain = 1;
+  // A stretch of the work for each thread, which takes it in order, so that what it reads lies together; one that is
+  // done takes from the others.
+  struct alignas(64) Stretch {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+  std::vector<Stretch> stretches;
   alignas(64) std::atomic<uint64_t> generation{0};
   alignas(64) std::atomic<int> running{0};
   std::atomic<int> sleeping{0};      // threads that wait for `wake`
@@ -41,16 +47,31 @@ struct ThreadPool::State {
   int size = 1;
 
   void work(int thread) {
+    for (int i = 0; i < size; ++i) work_on(stretches[static_cast<size_t>((thread + i) % size)], thread);
+  }
+
+  void work_on(Stretch& stretch, int thread) {
     for (;;) {
-      const int64_t begin = next.fetch_add(grain, std::memory_order_relaxed);
-      if (begin >= count) return;
+      const int64_t begin = stretch.next.fetch_add(grain, std::memory_order_relaxed);
+      if (begin >= stretch.end) return;
       try {
-        (*body)(begin, std::min(begin + grain, count), thread);
+        (*body)(begin, std::min(begin + grain, stretch.end), thread);
       } catch (...) {
-        next.store(count, std::memory_order_relaxed);  // nobody takes any more
+        // Nobody takes any more.
+        for (Stretch& s : stretches) s.next.store(s.end, std::memory_order_relaxed);
         const std::lock_guard lock(mutex);
         if (!thrown) thrown = std::current_exception();
       }
+    }
+  }
+
+  // Stretches of whole grains.
+  void divide(int64_t count) {
+    const int64_t grains = (count + grain - 1) / grain;
+    for (int i = 0; i < size; ++i) {
+      Stretch& s = stretches[static_cast<size_t>(i)];
+      s.next.store(grains * i / size * grain, std::memory_order_relaxed);
+      s.end = std::min(grains * (i + 1) / size * grain, count);
     }
   }
 
@@ -105,6 +126,7 @@ ThreadPool::ThreadPool(int threads) : state_(std::make_unique<State>()) {
     // The system gives no more: those that there are do the work.
   }
   state_->size = 1 + static_cast<int>(state_->threads.size());
+  state_->stretches = std::vector<State::Stretch>(static_cast<size_t>(state_->size));
 }
 
 ThreadPool::~ThreadPool() {
@@ -127,9 +149,8 @@ void ThreadPool::parallel_for(int64_t count, int64_t grain, const std::function<
     return;
   }
   s.body = &body;
-  s.count = count;
   s.grain = grain;
-  s.next.store(0, std::memory_order_relaxed);
+  s.divide(count);
   s.running.store(s.size - 1, std::memory_order_relaxed);
   s.generation.fetch_add(1);
   if (s.sleeping.load() > 0) {

@@ -13,6 +13,7 @@ struct Simd {
   static constexpr int kRowTile = 1;
   static constexpr int kFusedTile = 1;
   static constexpr int kFloatTile = 6;
+  static constexpr bool kByteTables = false;
   // Two products of 128 * 127 still fit the 16-bit sums of vpmaddubsw.
   static constexpr int kDotMax = 128;
 

@@ -13,6 +13,7 @@ struct Simd {
   static constexpr int kRowTile = 4;
   static constexpr int kFusedTile = 4;
   static constexpr int kFloatTile = 12;
+  static constexpr bool kByteTables = true;
   static constexpr int kDotMax = 255;  // vpdpbusd sums in 32 bits
 
   struct Float {
@@ -104,6 +105,57 @@ struct Simd {
   static Bytes bytes_or(Bytes a, Bytes b) { return {_mm512_or_si512(a.v, b.v)}; }
   static Bytes bytes_xor(Bytes a, uint8_t x) {
     return {_mm512_xor_si512(a.v, _mm512_set1_epi8(static_cast<char>(x)))};
+  }
+  // 64 codes of 1 to 8 bits, one behind the other: eight fill `bits` bytes.
+  struct CodeUnpack {
+    __m512i from, shifts, mask;
+    __mmask64 bytes;
+  };
+  static CodeUnpack code_unpack(int bits) {
+    constexpr long long kSteps = 0x0706050403020100;
+    const __m512i firsts = _mm512_mullo_epi64(_mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi64(bits));
+    const __m512i to_all = _mm512_broadcast_i32x4(_mm_set_epi64x(0x0808080808080808, 0));
+    return {_mm512_add_epi8(_mm512_shuffle_epi8(firsts, to_all), _mm512_set1_epi64(kSteps)),
+            _mm512_set1_epi64(kSteps * bits), _mm512_set1_epi8(static_cast<char>((1 << bits) - 1)),
+            ~__mmask64{0} >> (64 - 8 * bits)};
+  }
+  static Bytes unpack_codes(const CodeUnpack& c, const uint8_t* p) {
+    const __m512i bytes = _mm512_permutexvar_epi8(c.from, _mm512_maskz_loadu_epi8(c.bytes, p));
+    return {_mm512_and_si512(_mm512_multishift_epi64_epi8(c.shifts, bytes), c.mask)};
+  }
+  // Values by codes of at most 8 bits from the lower and the upper bytes of their upper halves, [2][256]; the lower
+  // halves are 0.
+  struct ValueTable {
+    __m512i low[4], high[4];
+    int bits;
+  };
+  static ValueTable value_table(const uint8_t* halves, int bits) {
+    ValueTable t;
+    t.bits = bits;
+    for (int i = 0; i < 4; ++i) {
+      t.low[i] = _mm512_loadu_si512(halves + 64 * i);
+      t.high[i] = _mm512_loadu_si512(halves + 256 + 64 * i);
+    }
+    return t;
+  }
+  static void values_of(const ValueTable& t, Bytes codes, Float (&out)[4]) {
+    // Interleaving works within 128-bit lanes: the codes are spread over them first.
+    const __m512i at = _mm512_permutexvar_epi32(
+        _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0), codes.v);
+    __m512i l = _mm512_permutexvar_epi8(at, t.low[0]), h = _mm512_permutexvar_epi8(at, t.high[0]);
+    if (t.bits > 6) {
+      const __mmask64 top = _mm512_movepi8_mask(at);
+      l = _mm512_mask_mov_epi8(_mm512_permutex2var_epi8(t.low[0], at, t.low[1]), top,
+                               _mm512_permutex2var_epi8(t.low[2], at, t.low[3]));
+      h = _mm512_mask_mov_epi8(_mm512_permutex2var_epi8(t.high[0], at, t.high[1]), top,
+                               _mm512_permutex2var_epi8(t.high[2], at, t.high[3]));
+    }
+    const __m512i zero = _mm512_setzero_si512();
+    const __m512i first = _mm512_unpacklo_epi8(l, h), second = _mm512_unpackhi_epi8(l, h);
+    out[0] = {_mm512_castsi512_ps(_mm512_unpacklo_epi16(zero, first))};
+    out[1] = {_mm512_castsi512_ps(_mm512_unpackhi_epi16(zero, first))};
+    out[2] = {_mm512_castsi512_ps(_mm512_unpacklo_epi16(zero, second))};
+    out[3] = {_mm512_castsi512_ps(_mm512_unpackhi_epi16(zero, second))};
   }
   static Bytes lookup16(const uint8_t* table, Bytes a) {
     const __m512i t = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));

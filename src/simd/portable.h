@@ -14,6 +14,7 @@ struct Simd {
   static constexpr int kRowTile = 1;    // blocks of 16 rows of that tile, at most
   static constexpr int kFusedTile = 4;  // chains of sums of the kernel that unpacks as it multiplies, 1 or 4
   static constexpr int kFloatTile = 4;
+  static constexpr bool kByteTables = false;  // tables of 256 bytes in registers: value_table() and its like
   // Largest u8 code that dot() takes exactly; above it kernels use dot_signed() on code - 128.
   static constexpr int kDotMax = 255;
 

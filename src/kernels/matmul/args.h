@@ -39,8 +39,10 @@ struct EntryArgs {
   EntryKind kind;     // constant: 1, nothing is read; code: the code itself, of at most 8 bits; tables: by code
   int bits;
   const float* table;
-  int64_t groups;  // written
-  int64_t span;    // groups that share an entry
+  const uint8_t* halves;  // code, table8: [2][256], the lower and upper bytes of the values' upper halves, where the
+                          // lower halves are 0; else null
+  int64_t groups;         // written
+  int64_t span;           // groups that share an entry
   bool multiply;
   float factor, unit;
   float* out;
@@ -102,6 +104,11 @@ struct DotArgs {
   int64_t out_stride;
 };
 
+struct MemoryRange {
+  const uint8_t* begin;
+  const uint8_t* end;
+};
+
 // The same of one row block straight from its packed codes, for stretches of 16 columns or multiples of 32,
 // activations of one byte, and maps of at most 64 entries. Codes are [token][code_stride], entries [token][stretch].
 // All stretches but the last have `stretch_units` units.
@@ -120,6 +127,9 @@ struct FusedArgs {
   int64_t plane;  // as in DotArgs; 0 on AVX2
   float* out;
   int64_t out_stride;
+  // Asked for meanwhile, a line at each step: what the next call reads beside its codes.
+  const MemoryRange* ahead;
+  int64_t ahead_count;
 };
 
 // sum(s8) over each of `count` stretches of units, for each token; exact.

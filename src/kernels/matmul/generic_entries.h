@@ -41,8 +41,33 @@ static inline void entry_pass(const EntryArgs& g, int64_t bytes, const Load& loa
   }
 }
 
+// Four groups at once by the halves of the values; what is left over by `rest`.
+template <class S, bool Multiply, class Rest>
+static inline void halves_pass(const EntryArgs& g, const Rest& rest) {
+  const typename S::Float factor = S::broadcast(g.factor), unit = S::broadcast(g.unit);
+  const typename S::CodeUnpack codes = S::code_unpack(g.bits);
+  const typename S::ValueTable table = S::value_table(g.halves, g.bits);
+  EntryArgs left = g;
+  for (; left.groups >= 4; left.groups -= 4, left.in += 8 * g.bits, left.out += 64) {
+    __builtin_prefetch(left.in + kEntriesAhead, 0, 2);
+    typename S::Float v[4];
+    S::values_of(table, S::unpack_codes(codes, left.in), v);
+    for (int i = 0; i < 4; ++i) {
+      float* out = left.out + 16 * i;
+      if constexpr (Multiply) v[i] = S::mul(S::load(out), v[i]);
+      S::store(out, S::mul(S::mul(v[i], factor), unit));
+    }
+  }
+  rest(left);
+}
+
 template <class S, bool Multiply>
 static inline void entries_of(const EntryArgs& g) {
+  if constexpr (S::kByteTables) {
+    if (g.halves != nullptr && g.span == 1 && g.groups >= 4) {
+      return halves_pass<S, Multiply>(g, [](const EntryArgs& left) { entries_of<S, Multiply>(left); });
+    }
+  }
   switch (g.kind) {
     case EntryKind::constant:
       return entry_pass<S, Multiply>(g, 0, [](const uint8_t*) { return S::broadcast(1.0f); });

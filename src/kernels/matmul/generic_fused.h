@@ -34,6 +34,17 @@ struct FusedRow {
   typename S::Int sum[Tokens][kChains];
   typename S::Int high[Wide ? Tokens : 1];
   const int8_t* a[Tokens];
+  const uint8_t* ahead;  // in range `range` of those asked for
+  int64_t range;
+
+  // A line of what is read next.
+  LOWBIT_INLINE void ask() {
+    if (range == g.ahead_count) return;
+    __builtin_prefetch(ahead, 0, 2);
+    ahead += 64;
+    if (ahead < g.ahead[range].end) return;
+    if (++range < g.ahead_count) ahead = g.ahead[range].begin;
+  }
 
   LOWBIT_INLINE void begin(int64_t s) {
     for (int t = 0; t < Tokens; ++t) {
@@ -66,6 +77,7 @@ struct FusedRow {
     }
   }
   LOWBIT_INLINE void first_half(const uint8_t* step, int64_t units) {
+    ask();
     unit<0>(step, units);
     unit<1>(step, units);
     unit<2>(step, units);
@@ -82,8 +94,14 @@ struct FusedRow {
 template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, bool Wide>
 static inline void fused_row(const FusedArgs& given) {
   const FusedArgs g = given;
-  FusedRow<S, Bits, Map, Tokens, Signed, Wide> row{
-      g, g.stretch.offsets != nullptr || g.stretch.minimums != nullptr, {}, {}, {}, {}};
+  FusedRow<S, Bits, Map, Tokens, Signed, Wide> row{g,
+                                                   g.stretch.offsets != nullptr || g.stretch.minimums != nullptr,
+                                                   {},
+                                                   {},
+                                                   {},
+                                                   {},
+                                                   g.ahead_count > 0 ? g.ahead->begin : nullptr,
+                                                   0};
   for (int t = 0; t < Tokens; ++t) {
     row.acc[t] = S::zero();
     row.a[t] = g.codes + t * g.code_stride;

@@ -1,6 +1,7 @@
 #include "kernels/matmul/matmul.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -22,6 +23,9 @@ using tensor::PackedMatrix;
 
 // Tokens up to which codes are not unpacked to memory.
 constexpr int64_t kFusedTokens = 4;
+
+// Of entries: two levels of scales and of minima, and zero points.
+constexpr int64_t kMostRanges = 6;
 
 // Buffers of one thread, kept between calls.
 struct Scratch {
@@ -59,9 +63,9 @@ void read_entries(Isa isa, const std::vector<EntryPass>& passes, const PartPlan&
                   float* out) {
   for (const EntryPass& pass : passes) {
     for (int64_t b = 0; b < blocks; ++b) {
-      k_entries.at(isa)({pass.section + (block + b) * pass.block_bytes, pass.kind, pass.bits, pass.table, plan.groups,
-                         pass.span, &pass != passes.data(), pass.factor, pass.unit,
-                         out + b * plan.groups * kRowBlock});
+      k_entries.at(isa)({pass.section + (block + b) * pass.block_bytes, pass.kind, pass.bits, pass.table,
+                         pass.halves.empty() ? nullptr : pass.halves.data(), plan.groups, pass.span,
+                         &pass != passes.data(), pass.factor, pass.unit, out + b * plan.groups * kRowBlock});
     }
   }
 }
@@ -219,15 +223,12 @@ struct IntegerPart {
 
   // Row blocks [block, block + blocks): out[token][out_stride], 16 for each block.
   void run(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
-    Scratch& s = scratch();
-    load_groups(isa, plan, block, blocks, s);
-    if (matrix().format().has_zero_point()) {
-      const int64_t count = blocks * plan.groups * kRowBlock;
-      int32_t* offsets = sized(s.offsets, count);
-      for (int64_t i = 0; i < count; ++i) offsets[i] = -static_cast<int32_t>(s.zeros[static_cast<size_t>(i)]);
+    if (plan.aligned && plan.fused_units != 0 && x.tokens <= kFusedTokens) {
+      return run_fused(block, blocks, out, out_stride);
     }
+    Scratch& s = scratch();
+    load_scales(block, blocks, s);
     if (!plan.aligned) return run_unaligned(block, blocks, out, out_stride);
-    if (plan.fused_units != 0 && x.tokens <= kFusedTokens) return run_fused(block, blocks, out, out_stride);
     // Sums of chunks go to and fro: they should lie together.
     const bool several = plan.chunks.size() > 1;
     const int64_t width = blocks * kRowBlock;
@@ -258,11 +259,37 @@ struct IntegerPart {
   }
 
  private:
+  void load_scales(int64_t block, int64_t blocks, Scratch& s) const {
+    load_groups(isa, plan, block, blocks, s);
+    if (!matrix().format().has_zero_point()) return;
+    const int64_t count = blocks * plan.groups * kRowBlock;
+    int32_t* offsets = sized(s.offsets, count);
+    for (int64_t i = 0; i < count; ++i) offsets[i] = -static_cast<int32_t>(s.zeros[static_cast<size_t>(i)]);
+  }
+
+  // Where the entries of a row block lie; gives how many ranges.
+  int64_t entries_of(int64_t block, std::array<MemoryRange, kMostRanges>& ranges) const {
+    int64_t count = 0;
+    if (block >= ceil_div(matrix().rows(), kRowBlock)) return 0;
+    for (const std::vector<EntryPass>* passes : {&plan.scales, &plan.minimums, &plan.zeros}) {
+      for (const EntryPass& pass : *passes) {
+        if (pass.block_bytes == 0 || count == kMostRanges) continue;
+        const uint8_t* begin = pass.section + block * pass.block_bytes;
+        ranges[static_cast<size_t>(count++)] = {begin, begin + pass.block_bytes};
+      }
+    }
+    return count;
+  }
+
   void run_fused(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
+    Scratch& s = scratch();
     for (int64_t b = 0; b < blocks; ++b) {
-      k_fused.at(isa)({stretch_args(b, scratch()), packed(block + b), bits(), plan.map, plan.flip,
-                       plan.map_table.data(), plan.signed_codes, plan.fused_units, x.tokens, x.codes, x.code_stride,
-                       x.plane, out + b * kRowBlock, out_stride});
+      load_scales(block + b, 1, s);
+      std::array<MemoryRange, kMostRanges> ahead;
+      const int64_t ranges = entries_of(block + b + 1, ahead);
+      k_fused.at(isa)({stretch_args(0, s), packed(block + b), bits(), plan.map, plan.flip, plan.map_table.data(),
+                       plan.signed_codes, plan.fused_units, x.tokens, x.codes, x.code_stride, x.plane,
+                       out + b * kRowBlock, out_stride, ahead.data(), ranges});
     }
   }
 

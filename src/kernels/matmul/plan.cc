@@ -87,6 +87,18 @@ int64_t fused_units(const PartPlan& plan) {
   return units;
 }
 
+// The upper halves of values, lower bytes first, where they are all of them; else nothing.
+std::vector<uint8_t> upper_halves(uint32_t count, const float* table) {
+  std::vector<uint8_t> halves(512, 0);
+  for (uint32_t code = 0; code < count; ++code) {
+    const uint32_t value = float_bits(table != nullptr ? table[code] : static_cast<float>(code));
+    if ((value & 0xFFFF) != 0) return {};
+    halves[code] = static_cast<uint8_t>(value >> 16);
+    halves[256 + code] = static_cast<uint8_t>(value >> 24);
+  }
+  return halves;
+}
+
 // How the kernel reads entries of an element; nullopt: it does not.
 std::optional<EntryPass> entry_pass(const formats::ElementFormat& element) {
   static const formats::ElementFormat f16 = formats::parse_element("f16").value();
@@ -107,6 +119,7 @@ std::optional<EntryPass> entry_pass(const formats::ElementFormat& element) {
   } else {
     return std::nullopt;
   }
+  if (element.bits <= 8) pass.halves = upper_halves(element.code_count(), pass.table);
   return pass;
 }
 

@@ -21,6 +21,7 @@ struct EntryPass {
   EntryKind kind = EntryKind::constant;
   int bits = 0;
   const float* table = nullptr;
+  std::vector<uint8_t> halves;  // empty: null
   int64_t span = 1;
   float factor = 1, unit = 1;
 };
