@@ -6,7 +6,7 @@
 
 #include "cli/bench_arguments.h"
 #include "cli/open_model.h"
-#include "cost/memory.h"
+#include "base/memory.h"
 #include "cost/shapes.h"
 #include "report/table.h"
 
@@ -41,7 +41,7 @@ Result<Measured> of_shape(const BenchArguments& a, const std::string& typed, con
   LOWBIT_ASSIGN(out.model, cost::build_shape(*shape));
   const formats::Format& head = a.head ? *a.head : format;
   LOWBIT_ASSIGN(const uint64_t bytes, cost::weight_bytes(out.model.graph, format, head));
-  const uint64_t available = cost::available_memory();
+  const uint64_t available = available_memory();
   if (bytes > available) {
     return errorf("{} has {:.0f} MB of weights, but only {:.0f} MB of memory are free", out.name,
                   static_cast<double>(bytes) / 1e6, static_cast<double>(available) / 1e6);

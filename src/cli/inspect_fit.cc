@@ -7,7 +7,7 @@
 #include "cli/reply.h"
 #include "cost/fit.h"
 #include "cost/known_limits.h"
-#include "cost/memory.h"
+#include "base/memory.h"
 #include "io/hub.h"
 
 namespace lowbit::cli {
@@ -65,7 +65,7 @@ void FitArguments::add_to(Options& options) {
 Result<Json> fit_json(const FitArguments& a, const io::ModelFile& file, const models::Model* model,
                       ProgressBar& bar) {
   LOWBIT_ASSIGN(const Stored stored, stored_in(file));
-  const uint64_t available = cost::available_memory();
+  const uint64_t available = available_memory();
   Json json = {{"weight_bytes", stored.total}, {"available_bytes", available}};
   uint64_t needed = stored.total;
   if (model != nullptr) {

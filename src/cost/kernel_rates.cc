@@ -8,7 +8,7 @@
 
 #include "base/bits.h"
 #include "base/rng.h"
-#include "cost/memory.h"
+#include "base/memory.h"
 #include "cost/shapes.h"
 #include "kernels/matmul/matmul.h"
 #include "tensor/cast.h"

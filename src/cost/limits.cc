@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/pages.h"
-#include "cost/memory.h"
+#include "base/memory.h"
 #include "cost/timing.h"
 #include "kernels/limits/limits.h"
 

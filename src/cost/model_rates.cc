@@ -6,9 +6,10 @@
 #include <cmath>
 #include <numeric>
 
-#include "cost/memory.h"
+#include "base/memory.h"
 #include "cost/shapes.h"
 #include "exec/executor.h"
+#include "tensor/copy_weights.h"
 
 namespace lowbit::cost {
 namespace {
@@ -95,7 +96,7 @@ class Bench {
     const double fit = 1 + std::max(0.0, room) / static_cast<double>(bytes);
     const auto copies = static_cast<int>(std::min(static_cast<double>(wanted), std::floor(fit)));
     while (out_.copies < copies) {
-      LOWBIT_ASSIGN(const tensor::Weights copy, copy_weights(*weights_, *pool_));
+      LOWBIT_ASSIGN(const tensor::Weights copy, tensor::copy_weights(*weights_, *pool_));
       LOWBIT_TRY(add_executor(copy));
       report_progress(progress_, "copying weights", ++out_.copies, copies);
     }

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "cost/kernel_rates.h"
-#include "cost/memory.h"
+#include "base/memory.h"
 #include "cost/shapes.h"
 
 namespace lowbit::cost {

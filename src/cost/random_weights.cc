@@ -10,6 +10,7 @@
 #include "base/bits.h"
 #include "base/rng.h"
 #include "cost/shapes.h"
+#include "tensor/copy_weights.h"
 
 namespace lowbit::cost {
 namespace {
@@ -148,12 +149,6 @@ Status for_each(ThreadPool& pool, size_t count, const Body& body) {
   return {};
 }
 
-Result<PackedMatrix> copy_of(const PackedMatrix& from) {
-  LOWBIT_ASSIGN(PackedMatrix to, PackedMatrix::allocate(from.format(), from.rows(), from.cols()));
-  std::memcpy(to.writable().data(), from.bytes().data(), from.bytes().size());
-  return to;
-}
-
 // Which parameters are the embedding or give the logits.
 bool is_outer(const graph::Graph& graph, const std::string& name) {
   const graph::Node* head = graph::head_of(graph);
@@ -216,20 +211,7 @@ Result<tensor::Weights> random_weights(const graph::Graph& graph, const Format& 
   }));
   tensor::Weights weights;
   for (size_t i = 0; i < made.size(); ++i) weights[graph.parameters[i].name] = std::move(made[i]);
-  return weights;
-}
-
-Result<tensor::Weights> copy_weights(const tensor::Weights& weights, ThreadPool& pool) {
-  std::vector<std::pair<std::string, std::shared_ptr<const tensor::Weight>>> all(weights.begin(), weights.end());
-  LOWBIT_TRY(for_each(pool, all.size(), [&](size_t i) -> Status {
-    auto copy = std::make_shared<tensor::Weight>(*all[i].second);
-    for (PackedMatrix& part : copy->parts) {
-      LOWBIT_ASSIGN(part, copy_of(part));
-    }
-    all[i].second = std::move(copy);
-    return {};
-  }));
-  return tensor::Weights(std::make_move_iterator(all.begin()), std::make_move_iterator(all.end()));
+  return tensor::copy_weights(std::move(weights), pool);
 }
 
 }  // namespace lowbit::cost

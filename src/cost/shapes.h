@@ -44,7 +44,4 @@ Result<tensor::PackedMatrix> random_matrix(const formats::Format& format, int64_
 // Bytes that random_weights would take.
 Result<uint64_t> weight_bytes(const graph::Graph& graph, const formats::Format& format, const formats::Format& head);
 
-// The same weights in memory of their own.
-Result<tensor::Weights> copy_weights(const tensor::Weights& weights, ThreadPool& pool);
-
 }  // namespace lowbit::cost

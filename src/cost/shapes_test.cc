@@ -68,15 +68,13 @@ TEST(RandomWeights, AreTameInEveryKindOfFormat) {
   }
 }
 
-TEST(RandomWeights, FillAGraphAndAreCopied) {
+TEST(RandomWeights, FillAGraph) {
   const Shape* tiny = find_shape("tiny").value();
   const models::Model model = build_shape(*tiny).value();
   ThreadPool pool(2), one(1);
   const auto weights = random_weights(model.graph, format_of("int4/64"), format_of("q8_0"), pool);
   ASSERT_TRUE(weights.ok()) << weights.message();
   const auto again = random_weights(model.graph, format_of("int4/64"), format_of("q8_0"), one);
-  const auto copy = copy_weights(*weights, pool);
-  ASSERT_TRUE(copy.ok()) << copy.message();
   uint64_t matrices = 0;
   for (const graph::Parameter& p : model.graph.parameters) {
     const tensor::Weight& w = *weights->at(p.name);
@@ -84,8 +82,6 @@ TEST(RandomWeights, FillAGraphAndAreCopied) {
     if (p.is_matrix()) EXPECT_EQ(formats::print(w.parts[0].format()), outer ? "q8_0" : "int4/64") << p.name;
     if (p.is_matrix()) matrices += w.bytes();
     EXPECT_TRUE(std::ranges::equal(w.parts[0].bytes(), again->at(p.name)->parts[0].bytes())) << p.name;
-    EXPECT_TRUE(std::ranges::equal(w.parts[0].bytes(), copy->at(p.name)->parts[0].bytes())) << p.name;
-    EXPECT_NE(w.parts[0].bytes().data(), copy->at(p.name)->parts[0].bytes().data()) << p.name;
   }
   EXPECT_EQ(weight_bytes(model.graph, format_of("int4/64"), format_of("q8_0")).value(), matrices);
 }

@@ -36,6 +36,9 @@ struct Engine {
   static Result<std::unique_ptr<Engine>> open(const std::string& path, const EngineOptions& options,
                                               const ProgressFn& progress = {});
 
+  // Copies the weights to where they are read fastest.
+  Status settle_weights();
+
   // The same model under another policy; weights are shared.
   Result<std::unique_ptr<exec::Executor>> executor_for(const graph::NumericPolicy& policy, Isa isa) const;
 };

@@ -3,9 +3,9 @@
 
 #include <cstdint>
 
-namespace lowbit::cost {
+namespace lowbit {
 
 // Bytes that the system can give without swapping, and that the limit of a control group (a container) leaves.
 uint64_t available_memory();
 
-}  // namespace lowbit::cost
+}  // namespace lowbit

@@ -1,4 +1,4 @@
-#include "cost/memory.h"
+#include "base/memory.h"
 
 #include <algorithm>
 #include <fstream>
@@ -6,7 +6,7 @@
 #include <optional>
 #include <string>
 
-namespace lowbit::cost {
+namespace lowbit {
 namespace {
 
 constexpr uint64_t kUnknown = std::numeric_limits<uint64_t>::max();
@@ -44,4 +44,4 @@ uint64_t available_memory() {
        left_of("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes")});
 }
 
-}  // namespace lowbit::cost
+}  // namespace lowbit
