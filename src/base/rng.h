@@ -1,6 +1,6 @@
 // Counter-based random bits (Philox4x32; Salmon et al., SC 2011, section 3.3): the value depends only on
-// (seed, stream, index), never on threads or call order. Ten rounds are the authors' default; seven are the fewest that
-// pass BigCrush (table 2 there).
+// (seed, stream, index), never on threads or call order. Ten rounds are the authors' default; seven are the fewest
+// that pass BigCrush (table 2 there).
 #pragma once
 
 #include <array>

@@ -29,7 +29,8 @@ struct ThreadPool::State {
   std::mutex mutex;
   std::condition_variable wake, done;
   std::vector<std::thread> threads;
-  const std::function<void(int64_t, int64_t, int)>* body = nullptr;
+  Call call = nullptr;
+  const void* body = nullptr;
   int64_t grain = 1;
   // A stretch of the work for each thread, which takes it in order, so that what it reads lies together; one that is
   // done takes from the others.
@@ -55,7 +56,7 @@ struct ThreadPool::State {
       const int64_t begin = stretch.next.fetch_add(grain, std::memory_order_relaxed);
       if (begin >= stretch.end) return;
       try {
-        (*body)(begin, std::min(begin + grain, stretch.end), thread);
+        call(body, begin, std::min(begin + grain, stretch.end), thread);
       } catch (...) {
         // Nobody takes any more.
         for (Stretch& s : stretches) s.next.store(s.end, std::memory_order_relaxed);
@@ -140,15 +141,16 @@ ThreadPool::~ThreadPool() {
 
 int ThreadPool::size() const { return state_->size; }
 
-void ThreadPool::parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t, int)>& body) {
+void ThreadPool::run(int64_t count, int64_t grain, Call call, const void* body) {
   if (count <= 0) return;
   grain = std::max<int64_t>(grain, 1);
   State& s = *state_;
   if (s.size == 1 || count <= grain) {
-    body(0, count, 0);
+    call(body, 0, count, 0);
     return;
   }
-  s.body = &body;
+  s.call = call;
+  s.body = body;
   s.grain = grain;
   s.divide(count);
   s.running.store(s.size - 1, std::memory_order_relaxed);

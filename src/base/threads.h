@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 
 namespace lowbit {
@@ -18,12 +17,21 @@ class ThreadPool {
 
   int size() const;
 
-  // Calls body(begin, end, thread) over [0, count) in chunks of `grain` taken dynamically; blocks until done.
-  // thread is in [0, size()): index for per-thread scratch. Not reentrant from inside a body. What a body throws is
-  // thrown here, the first of several; which other indices were done is then open.
-  void parallel_for(int64_t count, int64_t grain, const std::function<void(int64_t, int64_t, int)>& body);
+  // Calls body(int64_t begin, int64_t end, int thread) over [0, count) in chunks of `grain` taken dynamically; blocks
+  // until done. thread is in [0, size()): index for per-thread scratch. Not reentrant from inside a body. What a body
+  // throws is thrown here, the first of several; which other indices were done is then open. Allocates nothing.
+  template <class Body>
+  void parallel_for(int64_t count, int64_t grain, const Body& body) {
+    const auto call = [](const void* to, int64_t begin, int64_t end, int thread) {
+      (*static_cast<const Body*>(to))(begin, end, thread);
+    };
+    run(count, grain, call, &body);
+  }
 
  private:
+  using Call = void (*)(const void* body, int64_t begin, int64_t end, int thread);
+  void run(int64_t count, int64_t grain, Call call, const void* body);
+
   struct State;
   std::unique_ptr<State> state_;
 };

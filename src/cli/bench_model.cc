@@ -4,9 +4,9 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/memory.h"
 #include "cli/bench_arguments.h"
 #include "cli/open_model.h"
-#include "base/memory.h"
 #include "cost/shapes.h"
 #include "report/table.h"
 

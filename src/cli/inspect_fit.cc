@@ -4,10 +4,10 @@
 
 #include <map>
 
+#include "base/memory.h"
 #include "cli/reply.h"
 #include "cost/fit.h"
 #include "cost/known_limits.h"
-#include "base/memory.h"
 #include "io/hub.h"
 
 namespace lowbit::cli {

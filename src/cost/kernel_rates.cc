@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "base/bits.h"
-#include "base/rng.h"
 #include "base/memory.h"
+#include "base/rng.h"
 #include "cost/shapes.h"
 #include "kernels/matmul/matmul.h"
 #include "tensor/cast.h"

@@ -9,8 +9,8 @@
 #include <span>
 #include <vector>
 
-#include "base/pages.h"
 #include "base/memory.h"
+#include "base/pages.h"
 #include "cost/timing.h"
 #include "kernels/limits/limits.h"
 

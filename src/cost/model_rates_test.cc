@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "cost/kernel_rates.h"
 #include "base/memory.h"
+#include "cost/kernel_rates.h"
 #include "cost/shapes.h"
 
 namespace lowbit::cost {

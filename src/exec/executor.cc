@@ -155,9 +155,10 @@ Status begin_pass(Executor::State& s, std::span<const Segment> segments) {
   s.segments = segments;
   s.tokens.clear();
   s.positions.clear();
-  std::set<const Cache*> seen;
   for (const Segment& segment : segments) {
-    LOWBIT_CHECK(segment.cache != nullptr && seen.insert(segment.cache).second);
+    LOWBIT_CHECK(segment.cache != nullptr);
+    const auto same = [&](const Segment& other) { return other.cache == segment.cache; };
+    LOWBIT_CHECK(std::ranges::count_if(segments, same) == 1);
     const int64_t start = segment.cache->length();
     if (start + static_cast<int64_t>(segment.tokens.size()) > segment.cache->capacity()) {
       return errorf("the context is full: it holds {} of {} tokens and {} more were given", start,

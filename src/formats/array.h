@@ -18,7 +18,9 @@ namespace lowbit::formats {
 // The 32 random bits of an element: word (i / 16) % 4 of Philox4x32-7 block 16 (i / 64) + i % 16 of stream 0. (So
 // sixteen blocks side by side give 64 elements in order. Seven rounds: random bits are most of what a stochastic cast
 // takes.)
-inline uint32_t random_word(uint64_t seed, uint64_t i) { return philox<7>(seed, 0, i / 64 * 16 + i % 16)[i / 16 % 4]; }
+inline uint32_t random_word(uint64_t seed, uint64_t i) {
+  return philox<7>(seed, 0, i / 64 * 16 + i % 16)[i / 16 % 4];
+}
 
 struct ArrayOptions {
   CastPolicy policy;

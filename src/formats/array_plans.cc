@@ -101,7 +101,8 @@ StepCast step_plan(const ElementFormat& f, const CastPolicy& policy, uint64_t se
     p.limit = std::numeric_limits<float>::max();
   }
   if (!p.fixed) {
-    // Without subnormal numbers, and without zeros in their place, the least exponent field is a number's like any other.
+    // Without subnormal numbers, and without zeros in their place, the least exponent field is a number's like any
+    // other.
     const bool hidden = f.subnormals == Subnormals::binade;
     p.gap = f.subnormals != Subnormals::gradual;
     p.code_offset = hidden ? 1u << f.mantissa_bits : 0;

@@ -212,9 +212,9 @@ std::vector<double> doubles_for(const ElementFormat& f, uint64_t seed) {
 TEST(Array, DoublesAreRoundedOnce) {
   ThreadPool pool(2);
   for (const char* name :
-       {"e2m1",    "e4m3fn",       "f16",     "bf16",   "e5m2fnuz",  "ue5m3",     "e8m3b120",  "e8m0",
-        "tf32",    "binary15p2se", "posit16", "posit8", "posit16.4", "posit12.0", "int8",      "uint4",
-        "fix16.8", "nf4",          "e4m3ftz", "e5m10ftz", "e6m5nosub", "lns8.3", "takum8",    "takum16",   "takumlog8", "pow8a0.35"}) {
+       {"e2m1",         "e4m3fn",   "f16",       "bf16",      "e5m2fnuz",  "ue5m3",   "e8m3b120",  "e8m0",     "tf32",
+        "binary15p2se", "posit16",  "posit8",    "posit16.4", "posit12.0", "int8",    "uint4",     "fix16.8",  "nf4",
+        "e4m3ftz",      "e5m10ftz", "e6m5nosub", "lns8.3",    "takum8",    "takum16", "takumlog8", "pow8a0.35"}) {
     const ElementFormat f = element(name);
     const std::vector<double> in = doubles_for(f, 8);
     for (const CastPolicy& policy : policies()) {

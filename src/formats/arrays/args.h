@@ -18,7 +18,8 @@ struct Chance {
   uint64_t seed;
 };
 
-// Any rounding, onto the numbers of a float with a zero whose values are floats (bias at most 127), or of fixed point.
+// Any rounding, onto the numbers of a float with a zero whose values are floats (bias at most 127), or of fixed
+// point.
 struct StepCast {
   int32_t mantissa_bits;  // fixed: 0
   int32_t least_field;    // exponent field, in f32, of the least normal number; fixed: of the quantum

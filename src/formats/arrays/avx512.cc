@@ -5,8 +5,8 @@
 namespace lowbit::formats {
 namespace avx512 {
 
-// Two bytes for each code, from one permutation of 64 entries or of two times 64 for each half of the codes that counts.
-// kQuarters 2: the upper half of the codes differs from the lower one by the sign alone, the top bit.
+// Two bytes for each code, from one permutation of 64 entries or of two times 64 for each half of the codes that
+// counts. kQuarters 2: the upper half of the codes differs from the lower one by the sign alone, the top bit.
 template <int kQuarters>
 struct ByteTables {
   __m512i low[kQuarters], high[kQuarters];

@@ -236,7 +236,7 @@ static inline void step_doubles(const StepCast& given, const double* in, uint16_
       if (p.gap) {
         const auto below = __builtin_convertvector((L)(x < static_cast<double>(p.first)), typename H::I);
         const L from_zero = Steps<S>::away_from_zero(p, x, half_of<typename H::U>(random, k));
-        const auto up = (typename H::U)__builtin_convertvector(from_zero, typename H::I);
+        const auto up = (typename H::U) __builtin_convertvector(from_zero, typename H::I);
         code[k] = below ? up & p.first_code : code[k];
       }
     }
