@@ -184,26 +184,16 @@ void KvStore::put(int64_t head, int64_t position, const float* k, const float* v
   put_row(false, head, position, v);
 }
 
-KvStore::Tiles KvStore::widened(Isa isa, bool key, int64_t head, const Range& range, float* scratch) const {
+KvStore::Tiles KvStore::tiles(bool key, int64_t head, const Range& range, float* scratch) const {
   const int64_t block = block_index(key, head, range.first_block);
   const std::byte* data = first_line(data_.data()) + (block * tiles_ + range.first_tile) * 32 * bits_;
-  if (kind_ == Kind::floats) return {reinterpret_cast<const float*>(data), tiles_ * 256};
-  const std::byte* scales = nullptr;
-  if (groups_ > 0) {
-    scales = first_line(scales_.data()) + block * scale_bytes();
-  }
-  kernels::widen_tiles(
-      isa, {range.blocks, range.first_tile, range.tiles, tiles_, key, bits_, reinterpret_cast<const uint8_t*>(data),
-            whole_numbers_ ? nullptr : table_.data(), word_kind_, scale_kind_, scales, group_, groups_, scratch});
-  return {scratch, range.tiles * 256};
-}
-
-KvStore::Tiles KvStore::keys(Isa isa, int64_t head, const Range& range, float* scratch) const {
-  return widened(isa, true, head, range, scratch);
-}
-
-KvStore::Tiles KvStore::values(Isa isa, int64_t head, const Range& range, float* scratch) const {
-  return widened(isa, false, head, range, scratch);
+  if (kind_ == Kind::floats) return {reinterpret_cast<const float*>(data), tiles_ * 256, {}, false};
+  const std::byte* scales = groups_ > 0 ? first_line(scales_.data()) + block * scale_bytes() : nullptr;
+  return {scratch,
+          range.tiles * 256,
+          {range.blocks, range.first_tile, range.tiles, tiles_, key, bits_, reinterpret_cast<const uint8_t*>(data),
+           whole_numbers_ ? nullptr : table_.data(), word_kind_, scale_kind_, scales, group_, groups_, scratch},
+          true};
 }
 
 }  // namespace lowbit::exec

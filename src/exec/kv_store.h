@@ -35,14 +35,16 @@ class KvStore {
   struct Range {
     int64_t first_block, blocks, first_tile, tiles;
   };
-  // They as fp32: of keys a tile is [16 columns][16 positions], of values [16 positions][16 columns]; `block` floats
-  // lie from block to block. In the scratch ([blocks][tiles][256]) or the store.
+  // They as a factor of products: of keys a tile is [16 columns][16 positions], of values [16 positions][16 columns].
+  // As fp32, where `block` floats lie from block to block; or as codes, with a scratch for [blocks][tiles][256]
+  // floats.
   struct Tiles {
     const float* data;
     int64_t block;
+    kernels::TilesArgs codes;
+    bool is_codes;
   };
-  Tiles keys(Isa isa, int64_t head, const Range& range, float* scratch) const;
-  Tiles values(Isa isa, int64_t head, const Range& range, float* scratch) const;
+  Tiles tiles(bool key, int64_t head, const Range& range, float* scratch) const;
 
   // Random keys and values of size 1 in every position, some of them alike.
   void fill(uint64_t seed, uint64_t stream);
@@ -63,7 +65,6 @@ class KvStore {
   void put_row(bool key, int64_t head, int64_t position, const float* row);
   void put_codes(bool key, int64_t head, int64_t position, const float* row);
   void put_scale(bool key, int64_t head, int64_t position, int64_t group, float scale);
-  Tiles widened(Isa isa, bool key, int64_t head, const Range& range, float* scratch) const;
 
   formats::Format format_;
   Kind kind_ = Kind::floats;

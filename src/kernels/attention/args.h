@@ -29,7 +29,8 @@ struct TilesArgs {
 
 // A matrix in blocks of 16 columns: element (r, j) lies at [j / 16][r][j % 16], and a block has `pitch` rows.
 // C = A * B over reduction indices [begin, end), or C += where not fresh, for `rows` rows and `panels` blocks of C.
-// Index p of panel j of B: 16 numbers at b + p / 16 * b_block + j * b_panel + p % 16 * 16.
+// Index p of panel j of B: 16 numbers at b + p / 16 * b_block + j * b_panel + p % 16 * 16. Or B is given as codes:
+// panels are blocks of keys, or tiles of values; they go through the `y` of the codes where it must be.
 struct PanelsArgs {
   int64_t rows, panels, begin, end;
   int64_t pitch;  // of A and C
@@ -38,6 +39,7 @@ struct PanelsArgs {
   int64_t b_block, b_panel;
   float* c;
   bool fresh;
+  const TilesArgs* codes;  // or null
 };
 
 // Whether scores are scaled and capped in the first pass. Scaling alone keeps their order, so that it can wait for
