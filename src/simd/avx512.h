@@ -45,9 +45,9 @@ struct Simd {
   static Float select_less(Float a, Float b, Float x, Float y) {
     return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), y.v, x.v)};
   }
-  static Float exp2_integer(Float n) {
-    const __m512i e = _mm512_add_epi32(_mm512_cvttps_epi32(n.v), _mm512_set1_epi32(127));
-    return {_mm512_castsi512_ps(_mm512_slli_epi32(e, 23))};
+  static Float add_exponent(Float a, Float n) {
+    return {_mm512_castsi512_ps(
+        _mm512_add_epi32(_mm512_castps_si512(a.v), _mm512_slli_epi32(_mm512_castps_si512(n.v), 23)))};
   }
 
   static Float load_f16(const uint16_t* p) {

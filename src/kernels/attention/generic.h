@@ -71,22 +71,41 @@ static inline void score_maxima(const ScoresArgs& g) {
   }
 }
 
+// Weights of `Count` blocks of a row and their sums.
+template <class S, int Count>
+static inline void weigh_blocks(const ScoresArgs& g, int64_t row, int64_t block, const Seen& seen, float scale,
+                                typename S::Float& sum) {
+  float* at = g.scores + (block * g.pitch + row) * 16;
+  const int64_t step = g.pitch * 16;
+  typename S::Float e[Count];
+  for (int i = 0; i < Count; ++i) {
+    e[i] = S::sub(S::mul(S::load(at + i * step), S::broadcast(scale)), S::broadcast(g.greatest[row]));
+  }
+  simd::exp<S>(e);
+  for (int i = 0; i < Count; ++i) {
+    if constexpr (Count == 1) e[i] = seen_lanes<S>(e[i], block, seen, 0.0f);
+    S::store(at + i * step, e[i]);
+    sum = S::add(sum, e[i]);
+  }
+}
+
 template <class S>
 static inline void score_weights(const ScoresArgs& g) {
-  const typename S::Float scale = S::broadcast(shaped_first(g.scale, g.cap) ? 1.0f : g.scale);
+  const float scale = shaped_first(g.scale, g.cap) ? 1.0f : g.scale;
   for (int64_t row = 0; row < g.rows; ++row) {
     const Seen seen = seen_by(g, row);
-    const typename S::Float greatest = S::broadcast(g.greatest[row]);
     typename S::Float sum = S::load(g.lanes + row * 16);
     for (int64_t block = 0; block < seen.begin_block && block < g.blocks; ++block) {
       S::store(g.scores + (block * g.pitch + row) * 16, S::zero());
     }
-    for (int64_t block = seen.begin_block; block < seen.end_block; ++block) {
-      float* at = g.scores + (block * g.pitch + row) * 16;
-      typename S::Float e = simd::exp<S>(S::sub(S::mul(S::load(at), scale), greatest));
-      e = seen_lanes<S>(e, block, seen, 0.0f);
-      S::store(at, e);
-      sum = S::add(sum, e);
+    for (int64_t block = seen.begin_block; block < seen.end_block;) {
+      if (block * 16 >= seen.first && block * 16 + 64 <= seen.end) {
+        weigh_blocks<S, 4>(g, row, block, seen, scale, sum);
+        block += 4;
+      } else {
+        weigh_blocks<S, 1>(g, row, block, seen, scale, sum);
+        ++block;
+      }
     }
     S::store(g.lanes + row * 16, sum);
   }
