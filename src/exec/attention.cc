@@ -22,8 +22,8 @@ namespace {
 
 using kernels::kRowTile;
 
-constexpr int64_t kChunk = 4;               // blocks of 16 positions widened at a time: they stay in the first cache
-constexpr int64_t kScoreRoom = 320 * 1024;  // scores of a task, which stay in the second
+constexpr int64_t kChunk = 8;                 // blocks of 16 positions widened at a time: they stay near
+constexpr int64_t kScoreRoom = 320 * 1024;    // scores of a task, which stay in the second
 constexpr int64_t kMostRows = 16 * kRowTile;  // of a task, but where one token has more
 constexpr int64_t kLeastCut = 1 << 18;        // products of scores that are worth three more waits
 
@@ -124,6 +124,7 @@ void score(const Task& t, int64_t begin, int64_t end, float* maxima, float* wide
     const KvStore::Tiles keys = factor(t, true, {t.base() / 16 + block, count, 0, t.panels()}, widened);
     over_row_tiles(t, block, block + count, [&](const RowTile& tile) {
       kernels::ScoresArgs scores = scores_of(t, tile);
+      // Few rows, which meet codes, are one tile that begins with the first block.
       kernels::panels(t.isa, {tile.count, scores.blocks, 0, t.a->dim, t.rows(), t.w.q + tile.row * 16,
                               keys.data + (tile.begin - block) * keys.block, 256, keys.block, scores.scores, true,
                               keys.is_codes ? &keys.codes : nullptr});

@@ -60,6 +60,7 @@ class KvStore {
   int64_t data_bytes() const { return tiles_ * 32 * bits_; }
   int64_t scale_bytes() const { return groups_ * 16 * scale_entry(); }
   static size_t lines(int64_t bytes) { return bytes == 0 ? 0 : static_cast<size_t>(bytes) + 64; }
+  bool has_table() const { return kind_ == Kind::codes && !whole_numbers_; }
   int64_t block_index(bool key, int64_t head, int64_t block) const;
   std::byte* tile_of(bool key, int64_t head, int64_t position, int64_t d);
   void put_row(bool key, int64_t head, int64_t position, const float* row);
@@ -77,6 +78,7 @@ class KvStore {
   bool whole_numbers_ = false;            // what is kept is the number and 2^(bits_ - 1)
   std::array<uint8_t, 256> kept_ = {};    // what is kept for a code
   std::array<float, 256> table_ = {};     // values by code
+  std::vector<uint8_t> upper_;            // their upper bytes, where the lower ones are 0 (kernels/attention/args.h)
   std::vector<std::byte> data_, scales_;  // keys of all heads, then values; from the first multiple of 64 bytes on
 };
 

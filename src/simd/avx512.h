@@ -157,6 +157,12 @@ struct Simd {
     out[2] = {_mm512_castsi512_ps(_mm512_unpacklo_epi16(zero, second))};
     out[3] = {_mm512_castsi512_ps(_mm512_unpackhi_epi16(zero, second))};
   }
+  // Byte 16 * column + i is byte 4 * i + column of a.
+  static Bytes by_column(Bytes a) {
+    const __m512i fours = _mm512_broadcast_i32x4(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
+    return {_mm512_permutexvar_epi32(_mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0),
+                                     _mm512_shuffle_epi8(a.v, fours))};
+  }
   static Bytes lookup16(const uint8_t* table, Bytes a) {
     const __m512i t = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
     return {_mm512_shuffle_epi8(t, a.v)};

@@ -20,6 +20,7 @@ struct TilesArgs {
   int bits;              // 4 or 8; 16: words in natural order, of the kind that `words` says, without scales
   const uint8_t* codes;  // [blocks][pitch][256 * bits / 8], from the first tile wanted on
   const float* table;    // values by code, 16 or 256; null: code - 8 or code - 128
+  const uint8_t* upper;  // of 8 bits: bytes 2 of the 256 values, then bytes 3, where the others are 0; or null
   ScaleKind words;
   ScaleKind scale_kind;
   const void* scales;

@@ -63,31 +63,39 @@ static inline void float_panels(const PanelsArgs& g) {
 
 // ---- straight from codes ----
 
-// A panel of B as codes: open() goes to 16 reduction indices, unit() to 4 of them, number<Column>() gives one.
-// Integer codes with scales whose products are exact, one for all columns of a tile.
-template <class S, int Bits, bool Keys>
+// Few scales are read at a time, too few for the processor to see where they go on.
+static inline void ask_scales_ahead(const TilesArgs& g, int64_t at) {
+  const int64_t entry = g.scale_kind == ScaleKind::f32 ? 4 : 2;
+  __builtin_prefetch(static_cast<const uint8_t*>(g.scales) + (at + g.blocks * g.groups * 16) * entry, 0, 2);
+}
+
+// A panel of B as codes: open() goes to 16 reduction indices, unit() to 4 of them, number<Column>() gives one. The
+// columns of a tile share their scales; no scale is one of 1.
+template <class S, int Bits, Values V, Widening W, bool Keys>
 struct CodePanel {
   const TilesArgs* t;
   int64_t panel;
   const uint8_t* at;
   typename S::Bytes both, codes;
-  typename S::Float scale, offset;  // of keys: by lane
-  float* kept;                      // of values: 16 scales and 16 offsets by index
+  RowScale<S> scale;  // of keys: by lane
+  float* kept;        // of values: 16 scales and 16 offsets by index
 
   void open(int64_t p) {
     const int64_t block = Keys ? panel : p, tile = Keys ? p : panel;
     at = t->codes + (block * t->pitch + tile) * 32 * Bits;
     ask_ahead(*t, at, 32 * Bits);
-    scale = S::broadcast(1.0f);
+    scale.scale = S::broadcast(1.0f);
     if (t->scale_kind != ScaleKind::none) {
       const auto col = static_cast<uint32_t>(t->first_tile + tile) * 16;
       const int64_t group = t->groups == 1 ? 0 : col / static_cast<uint32_t>(t->group);
-      scale = load_scales<S>(t->scale_kind, t->scales, (block * t->groups + group) * 16);
+      const int64_t first = (block * t->groups + group) * 16;
+      scale.scale = load_scales<S>(t->scale_kind, t->scales, first);
+      ask_scales_ahead(*t, first);
     }
-    offset = S::mul(scale, S::broadcast(-kTileBias<Bits>));
+    scale.offset = S::mul(scale.scale, S::broadcast(-kTileBias<Bits>));
     if constexpr (!Keys) {
-      S::store(kept, scale);
-      S::store(kept + 16, offset);
+      S::store(kept, scale.scale);
+      S::store(kept + 16, scale.offset);
     }
   }
 
@@ -102,22 +110,22 @@ struct CodePanel {
 
   template <int Column>
   typename S::Float number(int u) const {
-    const typename S::Float v = S::template biased<Column>(codes);
-    if constexpr (Keys) return S::fma(v, scale, offset);
-    return S::fma(v, S::broadcast(kept[4 * u + Column]), S::broadcast(kept[16 + 4 * u + Column]));
+    if constexpr (Keys) return tile_row<S, Bits, V, W, Column>(*t, codes, scale);
+    const float* row = kept + 4 * u + Column;
+    return tile_row<S, Bits, V, W, Column>(*t, codes, {S::broadcast(row[0]), S::broadcast(row[16])});
   }
 };
 
 // The same of 16-bit words.
-template <class S, bool Bfloat, bool Keys>
+template <class S, bool Bfloat>
 struct WordPanel {
   const TilesArgs* t;
   int64_t panel;
   const uint16_t* at;
-  float* kept;
+  float* kept;  // not needed
 
   void open(int64_t p) {
-    const uint8_t* bytes = t->codes + (Keys ? panel * t->pitch + p : p * t->pitch + panel) * 512;
+    const uint8_t* bytes = t->codes + (t->keys ? panel * t->pitch + p : p * t->pitch + panel) * 512;
     ask_ahead(*t, bytes, 512);
     at = reinterpret_cast<const uint16_t*>(bytes);
   }
@@ -182,28 +190,56 @@ static inline void code_rows(const PanelsArgs& g, int64_t& row) {
 
 template <class S, class Panel>
 static inline void panels_of(const PanelsArgs& g) {
+  constexpr bool kWide = S::kFloatTile >= 12;
   int64_t row = 0;
-  code_rows<S, Panel, 8, 2>(g, row);
-  code_rows<S, Panel, 7, 2>(g, row);
-  code_rows<S, Panel, 6, 2>(g, row);
-  code_rows<S, Panel, 4, 2>(g, row);
-  code_rows<S, Panel, 3, 2>(g, row);
-  code_rows<S, Panel, 2, 4>(g, row);
-  code_rows<S, Panel, 1, 4>(g, row);
+  if constexpr (kWide) {
+    code_rows<S, Panel, 8, 2>(g, row);
+    code_rows<S, Panel, 7, 2>(g, row);
+    code_rows<S, Panel, 6, 2>(g, row);
+  }
+  code_rows<S, Panel, 4, kWide ? 2 : 1>(g, row);
+  code_rows<S, Panel, 3, kWide ? 2 : 1>(g, row);
+  code_rows<S, Panel, 2, kWide ? 4 : 2>(g, row);
+  code_rows<S, Panel, 1, kWide ? 4 : 2>(g, row);
 }
 
-template <class S, bool Keys>
+template <class S, int Bits, Values V, Widening W>
+static inline void panels_of(const PanelsArgs& g) {
+  g.codes->keys ? panels_of<S, CodePanel<S, Bits, V, W, true>>(g) : panels_of<S, CodePanel<S, Bits, V, W, false>>(g);
+}
+
+// Of 4 bits a table is one register; of 8 it is too slow to be read anew for each tile of rows.
+template <class S, int Bits>
+static inline void panels_of_bits(const PanelsArgs& g) {
+  const TilesArgs& t = *g.codes;
+  if constexpr (Bits == 4) {
+    if (t.table != nullptr) return panels_of<S, Bits, Values::table, Widening::scaled>(g);
+  }
+  if (t.scale_kind == ScaleKind::none || t.scale_kind == ScaleKind::f16) {
+    panels_of<S, Bits, Values::number, Widening::fused>(g);
+  } else {
+    panels_of<S, Bits, Values::number, Widening::scaled>(g);
+  }
+}
+
+template <class S>
+static inline void word_panels(const PanelsArgs& g) {
+  g.codes->words == ScaleKind::bf16 ? panels_of<S, WordPanel<S, true>>(g) : panels_of<S, WordPanel<S, false>>(g);
+}
+
+// Multiplies with codes as they are, if that is faster: where registers hold what they need beside a tile.
+template <class S>
 static inline bool code_panels(const PanelsArgs& g) {
   const TilesArgs& t = *g.codes;
-  if (t.bits == 16) {
-    t.words == ScaleKind::bf16 ? panels_of<S, WordPanel<S, true, Keys>>(g)
-                               : panels_of<S, WordPanel<S, false, Keys>>(g);
-    return true;
+  if constexpr (S::kFloatTile >= 6) {
+    if (t.bits == 16) return word_panels<S>(g), true;
   }
-  const bool exact = t.scale_kind == ScaleKind::none || t.scale_kind == ScaleKind::f16;
-  if (t.table != nullptr || !exact || (t.groups > 1 && t.group % 16 != 0)) return false;
-  t.bits == 4 ? panels_of<S, CodePanel<S, 4, Keys>>(g) : panels_of<S, CodePanel<S, 8, Keys>>(g);
-  return true;
+  if constexpr (S::kFloatTile >= 12) {
+    if (t.groups > 1 && t.group % 16 != 0) return false;
+    if (t.bits == 4) return panels_of_bits<S, 4>(g), true;
+    if (t.table == nullptr) return panels_of_bits<S, 8>(g), true;
+  }
+  return false;
 }
 
 // ---- either ----
@@ -211,9 +247,7 @@ static inline bool code_panels(const PanelsArgs& g) {
 template <class S>
 static inline void panels(const PanelsArgs& g) {
   if (g.codes == nullptr) return float_panels<S>(g);
-  if constexpr (S::kFloatTile >= 12) {
-    if (g.codes->keys ? code_panels<S, true>(g) : code_panels<S, false>(g)) return;
-  }
+  if (code_panels<S>(g)) return;
   widen_tiles<S>(*g.codes);
   PanelsArgs wide = g;
   const int64_t block = g.codes->tiles * 256;
