@@ -6,7 +6,7 @@ namespace lowbit::simd {
 
 // exp(x): x clamped to [-87, 88]; n = nearest integer of x * log2(e), r = x - n * ln 2 in two steps (Cody and Waite),
 // the Taylor terms up to r^7 / 5040 by Horner's rule (|r| <= ln2 / 2, so what is left out is below 6e-9 relative),
-// times 2^n by exponent bits. Several vectors at a time keep a processor busy that waits four cycles for each product.
+// times 2^n by exponent bits. Several vectors at a time, as each product waits for the one before it.
 template <class S, int Count>
 static inline void exp(typename S::Float (&x)[Count]) {
   using F = typename S::Float;
