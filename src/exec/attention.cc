@@ -22,8 +22,8 @@ namespace {
 
 using kernels::kRowTile;
 
-constexpr int64_t kChunk = 4;               // blocks of 16 positions widened at a time: they stay in the first cache
-constexpr int64_t kScoreRoom = 320 * 1024;  // scores of a task, which stay in the second
+constexpr int64_t kChunk = 8;                 // blocks of 16 positions widened at a time: they stay near
+constexpr int64_t kScoreRoom = 320 * 1024;    // scores of a task, which stay in the second
 constexpr int64_t kMostRows = 16 * kRowTile;  // of a task, but where one token has more
 constexpr int64_t kLeastCut = 1 << 18;        // products of scores that are worth three more waits
 
@@ -107,17 +107,27 @@ kernels::ScoresArgs scores_of(const Task& t, const RowTile& tile) {
           t.end + tile.row, t.a->scale, t.a->softcap,          t.w.greatest + tile.row, nullptr};
 }
 
+// Keys or values as products take them: few rows meet codes as they are, for more these are made fp32 once.
+KvStore::Tiles factor(const Task& t, bool key, const KvStore::Range& range, float* widened) {
+  KvStore::Tiles tiles = t.store->tiles(key, t.kv_head, range, widened);
+  if (!tiles.is_codes || t.rows() <= kernels::kFewRows) return tiles;
+  kernels::widen_tiles(t.isa, tiles.codes);
+  tiles.is_codes = false;
+  return tiles;
+}
+
 // Scores of blocks [begin, end), and the greatest of each row by lanes.
 void score(const Task& t, int64_t begin, int64_t end, float* maxima, float* widened) {
   std::fill_n(maxima, t.rows() * 16, -INFINITY);
   for (int64_t block = begin; block < end; block += kChunk) {
     const int64_t count = std::min(kChunk, end - block);
-    const KvStore::Tiles keys =
-        t.store->keys(t.isa, t.kv_head, {t.base() / 16 + block, count, 0, t.panels()}, widened);
+    const KvStore::Tiles keys = factor(t, true, {t.base() / 16 + block, count, 0, t.panels()}, widened);
     over_row_tiles(t, block, block + count, [&](const RowTile& tile) {
       kernels::ScoresArgs scores = scores_of(t, tile);
+      // Few rows, which meet codes, are one tile that begins with the first block.
       kernels::panels(t.isa, {tile.count, scores.blocks, 0, t.a->dim, t.rows(), t.w.q + tile.row * 16,
-                              keys.data + (tile.begin - block) * keys.block, 256, keys.block, scores.scores, true});
+                              keys.data + (tile.begin - block) * keys.block, 256, keys.block, scores.scores, true,
+                              keys.is_codes ? &keys.codes : nullptr});
       scores.lanes = maxima + tile.row * 16;
       kernels::score_maxima(t.isa, scores);
     });
@@ -152,7 +162,8 @@ void mix(const Task& t, const RowTile& tile, int64_t block, const KvStore::Tiles
     const int64_t at = block * 16;
     if (first >= last) return;
     kernels::panels(t.isa, {count, end - begin, first - at, last - at, rows, t.w.scores + (block * rows + row) * 16,
-                            values.data, values.block, 256, t.w.out + (begin * rows + row) * 16, fresh});
+                            values.data, values.block, 256, t.w.out + (begin * rows + row) * 16, fresh,
+                            values.is_codes ? &values.codes : nullptr});
   };
   // A chain may begin with weights of 0, which leave +0 as it is, but not end with them: -0 + 0 is +0.
   const int64_t common = t.end[tile.row];
@@ -208,8 +219,7 @@ void mix_all(const Task& t, int64_t begin, int64_t end, const Before& before) {
   float* widened = widening_room(t);
   for (int64_t block = 0; block < t.blocks(); block += kChunk) {
     const int64_t count = std::min(kChunk, t.blocks() - block);
-    const KvStore::Tiles values =
-        t.store->values(t.isa, t.kv_head, {t.base() / 16 + block, count, begin, end - begin}, widened);
+    const KvStore::Tiles values = factor(t, false, {t.base() / 16 + block, count, begin, end - begin}, widened);
     over_row_tiles(t, block, block + count, [&](const RowTile& tile) {
       before(tile);
       mix(t, tile, block, values, begin, end);

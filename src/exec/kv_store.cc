@@ -1,6 +1,7 @@
 #include "exec/kv_store.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 
@@ -46,6 +47,18 @@ bool are_whole(std::span<const float> values, int bits) {
   });
 }
 
+// Bytes 2 of the values of 256 codes, then bytes 3; nothing where the lower ones are not 0.
+std::vector<uint8_t> upper_bytes(std::span<const float> values) {
+  std::vector<uint8_t> out(512);
+  for (size_t code = 0; code < 256; ++code) {
+    const auto bits = std::bit_cast<uint32_t>(values[code]);
+    if ((bits & 0xffff) != 0) return {};
+    out[code] = static_cast<uint8_t>(bits >> 16);
+    out[256 + code] = static_cast<uint8_t>(bits >> 24);
+  }
+  return out;
+}
+
 }  // namespace
 
 KvStore::KvStore(const graph::Attention& attention, int64_t capacity, Empty)
@@ -65,6 +78,7 @@ KvStore::KvStore(const graph::Attention& attention, int64_t capacity, Empty)
           whole_numbers_ ? static_cast<int>(values[code]) + (1 << (bits_ - 1)) : static_cast<int>(code);
       kept_[code] = static_cast<uint8_t>(number);
     }
+    if (!whole_numbers_ && bits_ == 8) upper_ = upper_bytes(table_);
     if (!format_.is_plain()) {
       scale_kind_ = scale_kind_of(format_.levels[0].scale);
       group_ = format_.levels[0].group < 0 ? dim_ : std::min<int64_t>(format_.levels[0].group, dim_);
@@ -184,26 +198,17 @@ void KvStore::put(int64_t head, int64_t position, const float* k, const float* v
   put_row(false, head, position, v);
 }
 
-KvStore::Tiles KvStore::widened(Isa isa, bool key, int64_t head, const Range& range, float* scratch) const {
+KvStore::Tiles KvStore::tiles(bool key, int64_t head, const Range& range, float* scratch) const {
   const int64_t block = block_index(key, head, range.first_block);
   const std::byte* data = first_line(data_.data()) + (block * tiles_ + range.first_tile) * 32 * bits_;
-  if (kind_ == Kind::floats) return {reinterpret_cast<const float*>(data), tiles_ * 256};
-  const std::byte* scales = nullptr;
-  if (groups_ > 0) {
-    scales = first_line(scales_.data()) + block * scale_bytes();
-  }
-  kernels::widen_tiles(
-      isa, {range.blocks, range.first_tile, range.tiles, tiles_, key, bits_, reinterpret_cast<const uint8_t*>(data),
-            whole_numbers_ ? nullptr : table_.data(), word_kind_, scale_kind_, scales, group_, groups_, scratch});
-  return {scratch, range.tiles * 256};
-}
-
-KvStore::Tiles KvStore::keys(Isa isa, int64_t head, const Range& range, float* scratch) const {
-  return widened(isa, true, head, range, scratch);
-}
-
-KvStore::Tiles KvStore::values(Isa isa, int64_t head, const Range& range, float* scratch) const {
-  return widened(isa, false, head, range, scratch);
+  if (kind_ == Kind::floats) return {reinterpret_cast<const float*>(data), tiles_ * 256, {}, false};
+  const std::byte* scales = groups_ > 0 ? first_line(scales_.data()) + block * scale_bytes() : nullptr;
+  return {scratch,
+          range.tiles * 256,
+          {range.blocks, range.first_tile, range.tiles, tiles_, key, bits_, reinterpret_cast<const uint8_t*>(data),
+           has_table() ? table_.data() : nullptr, upper_.empty() ? nullptr : upper_.data(), word_kind_, scale_kind_,
+           scales, group_, groups_, scratch},
+          true};
 }
 
 }  // namespace lowbit::exec

@@ -35,14 +35,16 @@ class KvStore {
   struct Range {
     int64_t first_block, blocks, first_tile, tiles;
   };
-  // They as fp32: of keys a tile is [16 columns][16 positions], of values [16 positions][16 columns]; `block` floats
-  // lie from block to block. In the scratch ([blocks][tiles][256]) or the store.
+  // They as a factor of products: of keys a tile is [16 columns][16 positions], of values [16 positions][16 columns].
+  // As fp32, where `block` floats lie from block to block; or as codes, with a scratch for [blocks][tiles][256]
+  // floats.
   struct Tiles {
     const float* data;
     int64_t block;
+    kernels::TilesArgs codes;
+    bool is_codes;
   };
-  Tiles keys(Isa isa, int64_t head, const Range& range, float* scratch) const;
-  Tiles values(Isa isa, int64_t head, const Range& range, float* scratch) const;
+  Tiles tiles(bool key, int64_t head, const Range& range, float* scratch) const;
 
   // Random keys and values of size 1 in every position, some of them alike.
   void fill(uint64_t seed, uint64_t stream);
@@ -58,12 +60,12 @@ class KvStore {
   int64_t data_bytes() const { return tiles_ * 32 * bits_; }
   int64_t scale_bytes() const { return groups_ * 16 * scale_entry(); }
   static size_t lines(int64_t bytes) { return bytes == 0 ? 0 : static_cast<size_t>(bytes) + 64; }
+  bool has_table() const { return kind_ == Kind::codes && !whole_numbers_; }
   int64_t block_index(bool key, int64_t head, int64_t block) const;
   std::byte* tile_of(bool key, int64_t head, int64_t position, int64_t d);
   void put_row(bool key, int64_t head, int64_t position, const float* row);
   void put_codes(bool key, int64_t head, int64_t position, const float* row);
   void put_scale(bool key, int64_t head, int64_t position, int64_t group, float scale);
-  Tiles widened(Isa isa, bool key, int64_t head, const Range& range, float* scratch) const;
 
   formats::Format format_;
   Kind kind_ = Kind::floats;
@@ -76,6 +78,7 @@ class KvStore {
   bool whole_numbers_ = false;            // what is kept is the number and 2^(bits_ - 1)
   std::array<uint8_t, 256> kept_ = {};    // what is kept for a code
   std::array<float, 256> table_ = {};     // values by code
+  std::vector<uint8_t> upper_;            // their upper bytes, where the lower ones are 0 (kernels/attention/args.h)
   std::vector<std::byte> data_, scales_;  // keys of all heads, then values; from the first multiple of 64 bytes on
 };
 

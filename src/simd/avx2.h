@@ -52,12 +52,12 @@ struct Simd {
     return {_mm256_blendv_ps(y.lo, x.lo, _mm256_cmp_ps(a.lo, b.lo, _CMP_LT_OQ)),
             _mm256_blendv_ps(y.hi, x.hi, _mm256_cmp_ps(a.hi, b.hi, _CMP_LT_OQ))};
   }
-  static Float exp2_integer(Float n) {
-    const __m256i bias = _mm256_set1_epi32(127);
-    const auto part = [&](__m256 x) {
-      return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_add_epi32(_mm256_cvttps_epi32(x), bias), 23));
+  static Float add_exponent(Float a, Float n) {
+    const auto part = [](__m256 x, __m256 k) {
+      return _mm256_castsi256_ps(
+          _mm256_add_epi32(_mm256_castps_si256(x), _mm256_slli_epi32(_mm256_castps_si256(k), 23)));
     };
-    return {part(n.lo), part(n.hi)};
+    return {part(a.lo, n.lo), part(a.hi, n.hi)};
   }
 
   static Float load_f16(const uint16_t* p) {

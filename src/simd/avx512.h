@@ -45,9 +45,9 @@ struct Simd {
   static Float select_less(Float a, Float b, Float x, Float y) {
     return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), y.v, x.v)};
   }
-  static Float exp2_integer(Float n) {
-    const __m512i e = _mm512_add_epi32(_mm512_cvttps_epi32(n.v), _mm512_set1_epi32(127));
-    return {_mm512_castsi512_ps(_mm512_slli_epi32(e, 23))};
+  static Float add_exponent(Float a, Float n) {
+    return {_mm512_castsi512_ps(
+        _mm512_add_epi32(_mm512_castps_si512(a.v), _mm512_slli_epi32(_mm512_castps_si512(n.v), 23)))};
   }
 
   static Float load_f16(const uint16_t* p) {
@@ -156,6 +156,12 @@ struct Simd {
     out[1] = {_mm512_castsi512_ps(_mm512_unpackhi_epi16(zero, first))};
     out[2] = {_mm512_castsi512_ps(_mm512_unpacklo_epi16(zero, second))};
     out[3] = {_mm512_castsi512_ps(_mm512_unpackhi_epi16(zero, second))};
+  }
+  // Byte 16 * column + i is byte 4 * i + column of a.
+  static Bytes by_column(Bytes a) {
+    const __m512i fours = _mm512_broadcast_i32x4(_mm_set_epi8(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0));
+    return {_mm512_permutexvar_epi32(_mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0),
+                                     _mm512_shuffle_epi8(a.v, fours))};
   }
   static Bytes lookup16(const uint8_t* table, Bytes a) {
     const __m512i t = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));

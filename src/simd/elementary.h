@@ -6,24 +6,32 @@ namespace lowbit::simd {
 
 // exp(x): x clamped to [-87, 88]; n = nearest integer of x * log2(e), r = x - n * ln 2 in two steps (Cody and Waite),
 // the Taylor terms up to r^7 / 5040 by Horner's rule (|r| <= ln2 / 2, so what is left out is below 6e-9 relative),
-// times 2^n by exponent bits.
+// times 2^n by exponent bits. Several vectors at a time, as each product waits for the one before it.
+template <class S, int Count>
+static inline void exp(typename S::Float (&x)[Count]) {
+  using F = typename S::Float;
+  // 1.5 * 2^23: adding it rounds to an integer, ties to even, which is in the low bits.
+  const F magic = S::broadcast(12582912.0f);
+  constexpr float kTerms[] = {1.38888889e-3f, 8.33333333e-3f, 4.16666667e-2f, 1.66666667e-1f, 5.0e-1f, 1.0f, 1.0f};
+  F n[Count], r[Count], p[Count];
+  for (int i = 0; i < Count; ++i) {
+    x[i] = S::min(S::max(x[i], S::broadcast(-87.0f)), S::broadcast(88.0f));
+    n[i] = S::fma(x[i], S::broadcast(1.44269504f), magic);
+  }
+  for (int i = 0; i < Count; ++i) r[i] = S::fma(S::sub(n[i], magic), S::broadcast(-0.693359375f), x[i]);
+  for (int i = 0; i < Count; ++i) r[i] = S::fma(S::sub(n[i], magic), S::broadcast(2.12194440e-4f), r[i]);
+  for (int i = 0; i < Count; ++i) p[i] = S::broadcast(1.98412698e-4f);
+  for (const float term : kTerms) {
+    for (int i = 0; i < Count; ++i) p[i] = S::fma(p[i], r[i], S::broadcast(term));
+  }
+  for (int i = 0; i < Count; ++i) x[i] = S::add_exponent(p[i], n[i]);
+}
+
 template <class S>
 static inline typename S::Float exp(typename S::Float x) {
-  using F = typename S::Float;
-  x = S::min(S::max(x, S::broadcast(-87.0f)), S::broadcast(88.0f));
-  const F magic = S::broadcast(12582912.0f);  // 1.5 * 2^23: adding it rounds to an integer, ties to even
-  const F n = S::sub(S::fma(x, S::broadcast(1.44269504f), magic), magic);
-  F r = S::fma(n, S::broadcast(-0.693359375f), x);
-  r = S::fma(n, S::broadcast(2.12194440e-4f), r);
-  F p = S::broadcast(1.98412698e-4f);
-  p = S::fma(p, r, S::broadcast(1.38888889e-3f));
-  p = S::fma(p, r, S::broadcast(8.33333333e-3f));
-  p = S::fma(p, r, S::broadcast(4.16666667e-2f));
-  p = S::fma(p, r, S::broadcast(1.66666667e-1f));
-  p = S::fma(p, r, S::broadcast(5.0e-1f));
-  p = S::fma(p, r, S::broadcast(1.0f));
-  p = S::fma(p, r, S::broadcast(1.0f));
-  return S::mul(p, S::exp2_integer(n));
+  typename S::Float one[1] = {x};
+  exp<S, 1>(one);
+  return one[0];
 }
 
 // x / (1 + exp(-x)).

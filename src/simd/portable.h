@@ -50,14 +50,16 @@ struct Simd {
   static Float select_less(Float a, Float b, Float x, Float y) {
     LOWBIT_EACH(Float, 16, a.lane[i] < b.lane[i] ? x.lane[i] : y.lane[i]);
   }
-  // 2^n of integral n in [-126, 127], by exponent bits.
-  static Float exp2_integer(Float n) {
-    Float r;
+  // a * 2^k, k being the lowest 9 bits of n as an integer; a and the product are normal numbers.
+  static Float add_exponent(Float a, Float n) {
     for (int i = 0; i < 16; ++i) {
-      const uint32_t bits = static_cast<uint32_t>(static_cast<int32_t>(n.lane[i]) + 127) << 23;
-      std::memcpy(&r.lane[i], &bits, 4);
+      uint32_t bits = 0, more = 0;
+      std::memcpy(&bits, &a.lane[i], 4);
+      std::memcpy(&more, &n.lane[i], 4);
+      bits += more << 23;
+      std::memcpy(&a.lane[i], &bits, 4);
     }
-    return r;
+    return a;
   }
 
   // 16 binary16 or bfloat16 numbers, widened exactly.

@@ -20,6 +20,7 @@ struct TilesArgs {
   int bits;              // 4 or 8; 16: words in natural order, of the kind that `words` says, without scales
   const uint8_t* codes;  // [blocks][pitch][256 * bits / 8], from the first tile wanted on
   const float* table;    // values by code, 16 or 256; null: code - 8 or code - 128
+  const uint8_t* upper;  // of 8 bits: bytes 2 of the 256 values, then bytes 3, where the others are 0; or null
   ScaleKind words;
   ScaleKind scale_kind;
   const void* scales;
@@ -29,7 +30,8 @@ struct TilesArgs {
 
 // A matrix in blocks of 16 columns: element (r, j) lies at [j / 16][r][j % 16], and a block has `pitch` rows.
 // C = A * B over reduction indices [begin, end), or C += where not fresh, for `rows` rows and `panels` blocks of C.
-// Index p of panel j of B: 16 numbers at b + p / 16 * b_block + j * b_panel + p % 16 * 16.
+// Index p of panel j of B: 16 numbers at b + p / 16 * b_block + j * b_panel + p % 16 * 16. Or B is given as codes:
+// panels are blocks of keys, or tiles of values; they go through the `y` of the codes where it must be.
 struct PanelsArgs {
   int64_t rows, panels, begin, end;
   int64_t pitch;  // of A and C
@@ -38,6 +40,7 @@ struct PanelsArgs {
   int64_t b_block, b_panel;
   float* c;
   bool fresh;
+  const TilesArgs* codes;  // or null
 };
 
 // Whether scores are scaled and capped in the first pass. Scaling alone keeps their order, so that it can wait for

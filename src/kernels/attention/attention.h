@@ -7,6 +7,7 @@
 namespace lowbit::kernels {
 
 constexpr int64_t kRowTile = 12;  // rows that products take best at a time
+constexpr int64_t kFewRows = 8;   // so many rows meet codes best as they are
 
 // y = float(value of the code) * scale, rounded once; a number of scale 0 is some zero.
 void widen_tiles(Isa isa, const TilesArgs& args);

@@ -1,7 +1,10 @@
 // The parts of attention, on every ISA, against plain loops in the words of args.h and attention.h.
 #include "kernels/attention/attention.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
+
+#include <bit>
 
 #include "arith/functions.h"
 #include "kernels/test_data.h"
@@ -62,26 +65,50 @@ std::vector<float> widened(const Codes& c, bool keys, const float* table, ScaleK
   return out;
 }
 
+// Numbers whose lower 16 bits are 0, among them NaN and infinities, and their upper bytes as TilesArgs has them.
+struct UpperTable {
+  std::vector<float> values;
+  std::vector<uint8_t> bytes = std::vector<uint8_t>(512);
+
+  explicit UpperTable(Rng& rng) {
+    for (size_t code = 0; code < 256; ++code) {
+      const uint32_t word = code == 7 ? 0x7fc0 : code == 135 ? 0xff80 : static_cast<uint32_t>(rng.below(0x7f00)) << 1;
+      values.push_back(std::bit_cast<float>(word << 16));
+      bytes[code] = static_cast<uint8_t>(word);
+      bytes[256 + code] = static_cast<uint8_t>(word >> 8);
+    }
+  }
+};
+
+// Some tiles of codes as arguments. A table of upper bytes stands beside one of values.
+TilesArgs tiles_of(const Codes& c, bool keys, const float* table, const uint8_t* upper, ScaleKind kind, int64_t first,
+                   int64_t tiles, float* y) {
+  const void* scales = kind == ScaleKind::f32 ? static_cast<const void*>(c.scales.data()) : c.words.data();
+  return {c.blocks, first, tiles,           c.tiles, keys,   c.bits,  c.codes.data() + first * 32 * c.bits,
+          table,    upper, ScaleKind::none, kind,    scales, c.group, c.groups,
+          y};
+}
+
 TEST(AttentionKernels, CodesOfEveryKindBecomeTheirValues) {
   Rng rng(1);
   const std::vector<float> table = normals(256, rng);
+  const UpperTable upper(rng);
   for (const ScaleKind kind : {ScaleKind::none, ScaleKind::f16, ScaleKind::bf16, ScaleKind::f32}) {
     for (const int bits : {4, 8}) {
       for (const int64_t group : {1, 4, 10, 16, 32, 48, 80}) {
         const Codes c = random_codes(bits, 5, group, kind, rng);
         for (const auto [first, tiles] : {std::pair<int64_t, int64_t>{0, 5}, {1, 3}, {4, 1}}) {
-          for (const float* values : {static_cast<const float*>(nullptr), table.data()}) {
+          for (const float* values : {static_cast<const float*>(nullptr), table.data(), upper.values.data()}) {
+            const uint8_t* bytes = bits == 8 && values == upper.values.data() ? upper.bytes.data() : nullptr;
             for (const bool keys : {false, true}) {
               const std::vector<float> expected = widened(c, keys, values, kind, first, tiles);
-              const void* scales =
-                  kind == ScaleKind::f32 ? static_cast<const void*>(c.scales.data()) : c.words.data();
               for (const Isa isa : isas()) {
                 std::vector<float> y(expected.size(), kUntouched);
-                widen_tiles(isa, {c.blocks, first, tiles, c.tiles, keys, bits, c.codes.data() + first * 32 * bits,
-                                  values, ScaleKind::none, kind, scales, c.group, c.groups, y.data()});
+                widen_tiles(isa, tiles_of(c, keys, values, bytes, kind, first, tiles, y.data()));
                 ASSERT_EQ(first_difference(y, expected), -1)
                     << isa_name(isa) << ", " << bits << " bits, group " << group << ", scales "
-                    << static_cast<int>(kind) << ", keys " << keys << ", table " << (values != nullptr);
+                    << static_cast<int>(kind) << ", keys " << keys << ", table " << (values != nullptr)
+                    << ", upper bytes " << (bytes != nullptr);
               }
             }
           }
@@ -105,7 +132,7 @@ TEST(AttentionKernels, WordsBecomeTheirValues) {
     for (const Isa isa : isas()) {
       std::vector<float> y(expected.size(), kUntouched);
       widen_tiles(isa, {kBlocks, 1, 2, kPitch, true, 16, reinterpret_cast<const uint8_t*>(words.data() + 256),
-                        nullptr, kind, ScaleKind::none, nullptr, 1, 0, y.data()});
+                        nullptr, nullptr, kind, ScaleKind::none, nullptr, 1, 0, y.data()});
       EXPECT_EQ(first_difference(y, expected), -1) << isa_name(isa) << ", " << static_cast<int>(kind);
     }
   }
@@ -132,10 +159,110 @@ TEST(AttentionKernels, ProductsAreOneChainPerOutput) {
         }
         for (const Isa isa : isas()) {
           std::vector<float> c = start;
-          panels(isa, {rows, panels_wanted, begin, end, kPitch, a.data(), b.data(), 6 * 256, 256, c.data(), fresh});
+          panels(isa, {rows, panels_wanted, begin, end, kPitch, a.data(), b.data(), 6 * 256, 256, c.data(), fresh,
+                       nullptr});
           ASSERT_EQ(first_difference(c, expected), -1)
               << isa_name(isa) << ", " << rows << " rows, " << panels_wanted << " panels, " << begin << " to " << end;
         }
+      }
+    }
+  }
+}
+
+// Products with codes are those with their values, whatever the kind, for rows and panels of every number, and where
+// the reduction begins and ends.
+struct ProductsOfCodes {
+  static constexpr int64_t kPitch = 11;
+  const TilesArgs& tiles;
+
+  void expect_those_of_values(int64_t rows, Rng& rng, const std::string& what) const {
+    const int64_t panels_wanted = tiles.keys ? tiles.blocks : tiles.tiles;
+    const int64_t steps = tiles.keys ? tiles.tiles : tiles.blocks, block = tiles.tiles * 256;
+    const std::vector<float> a = normals(steps * kPitch * 16, rng), start = normals(panels_wanted * kPitch * 16, rng);
+    const int64_t begin = static_cast<int64_t>(rng.below(20)), end = begin + static_cast<int64_t>(rng.below(28));
+    std::vector<float> values(static_cast<size_t>(tiles.blocks * block));
+    TilesArgs wide = tiles;
+    wide.y = values.data();
+    widen_tiles(Isa::portable, wide);
+    PanelsArgs g{rows,
+                 panels_wanted,
+                 begin,
+                 end,
+                 kPitch,
+                 a.data(),
+                 values.data(),
+                 tiles.keys ? 256 : block,
+                 tiles.keys ? block : 256,
+                 nullptr,
+                 rng.below(2) == 0,
+                 nullptr};
+    std::vector<float> expected = start;
+    g.c = expected.data();
+    panels(Isa::portable, g);
+    for (const Isa isa : isas()) {
+      std::vector<float> got = start, scratch(values.size());
+      TilesArgs codes = tiles;
+      codes.y = scratch.data();
+      g.b = nullptr;
+      g.c = got.data();
+      g.codes = &codes;
+      panels(isa, g);
+      ASSERT_EQ(first_difference(got, expected), -1)
+          << isa_name(isa) << ", " << what << ", " << rows << " rows, " << begin << " to " << end;
+    }
+  }
+};
+
+TEST(AttentionKernels, ProductsTakeCodesAsTheirValues) {
+  Rng rng(5);
+  const std::vector<float> table = normals(256, rng);
+  const UpperTable upper(rng);
+  for (const ScaleKind kind : {ScaleKind::none, ScaleKind::f16, ScaleKind::bf16, ScaleKind::f32}) {
+    for (const int bits : {4, 8}) {
+      for (const int64_t group : {10, 16, 32, 80}) {
+        const Codes c = random_codes(bits, 5, group, kind, rng);
+        for (const auto [first, tiles] : {std::pair<int64_t, int64_t>{0, 5}, {1, 4}, {2, 3}}) {
+          for (const float* values : {static_cast<const float*>(nullptr), table.data(), upper.values.data()}) {
+            const uint8_t* bytes = bits == 8 && values == upper.values.data() ? upper.bytes.data() : nullptr;
+            for (const bool keys : {false, true}) {
+              const TilesArgs args = tiles_of(c, keys, values, bytes, kind, first, tiles, nullptr);
+              for (int64_t rows = 1; rows <= ProductsOfCodes::kPitch; ++rows) {
+                ProductsOfCodes{args}.expect_those_of_values(
+                    rows, rng,
+                    fmt::format("{} bits, group {}, scales {}, keys {}", bits, group, static_cast<int>(kind), keys));
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST(AttentionKernels, ProductsTakeWordsAsTheirValues) {
+  Rng rng(6);
+  std::vector<uint16_t> words(3 * 5 * 256);
+  for (uint16_t& word : words) word = static_cast<uint16_t>(rng.below(0x7b00) + rng.below(2) * 0x8000);
+  for (const ScaleKind kind : {ScaleKind::f16, ScaleKind::bf16}) {
+    for (const bool keys : {false, true}) {
+      const TilesArgs args{3,
+                           1,
+                           4,
+                           5,
+                           keys,
+                           16,
+                           reinterpret_cast<const uint8_t*>(words.data() + 256),
+                           nullptr,
+                           nullptr,
+                           kind,
+                           ScaleKind::none,
+                           nullptr,
+                           1,
+                           0,
+                           nullptr};
+      for (int64_t rows = 1; rows <= ProductsOfCodes::kPitch; ++rows) {
+        ProductsOfCodes{args}.expect_those_of_values(rows, rng,
+                                                     fmt::format("words {}, keys {}", static_cast<int>(kind), keys));
       }
     }
   }
