@@ -1,5 +1,6 @@
 #include "quant/recipe.h"
 
+#include <algorithm>
 #include <sstream>
 
 #define TOML_EXCEPTIONS 0
