@@ -195,7 +195,7 @@ std::vector<Format> usual_products() {
       out.push_back(formats::parse_format(fmt::format("{}/{}", element, group)).value());
     }
   }
-  for (const char* name : {"ternary/128", "q4_k", "iq4_nl", "mxfp4", "nvfp4", "nf4/64"}) {
+  for (const char* name : {"ternary/128", "q4_k", "iq4_nl", "mxfp4", "nvfp4", "nf4/64", "e4m3fn/64", "f16", "bf16"}) {
     out.push_back(formats::parse_format(name).value());
   }
   return out;

@@ -38,7 +38,7 @@ struct KernelRatesOptions {
   uint64_t cold_bytes = uint64_t{1} << 30;    // copies of a weight that are taken in turn; 0: one copy
 };
 
-// Integers of 1 to 8 bits in groups of 32, 64 and 128, and formats of 4 bits that need a table.
+// Integers of 1 to 8 bits in groups of 32, 64 and 128, formats of 4 bits that need a table, and floats.
 std::vector<formats::Format> usual_products();
 
 // All rows, each handed to `row` as it is measured. An error: a product differs from the oracle, or there is no

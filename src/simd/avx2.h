@@ -13,6 +13,9 @@ struct Simd {
   static constexpr int kRowTile = 1;
   static constexpr int kFusedTile = 1;
   static constexpr int kFloatTile = 6;
+  static constexpr int kFloatRows = 1;
+  static constexpr int kFewTokens = 4;
+  static constexpr int kFewVectors = 4;
   static constexpr bool kByteTables = false;
   // Two products of 128 * 127 still fit the 16-bit sums of vpmaddubsw.
   static constexpr int kDotMax = 128;
@@ -113,6 +116,10 @@ struct Simd {
       return _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, i), _mm256_permutevar8x32_ps(high, i), half);
     };
     return {part(index.lo), part(index.hi)};
+  }
+  template <int Shift> static Float lookup_floats(const float* table, Bytes a) {
+    if constexpr (Shift == 0) return gather16(table, {a.lo, a.hi});  // the lowest four bits count
+    return gather16(table, {_mm256_srli_epi32(a.lo, Shift), _mm256_srli_epi32(a.hi, Shift)});
   }
 
   static Bytes bytes_load(const void* p) {

@@ -13,6 +13,9 @@ struct Simd {
   static constexpr int kRowTile = 4;
   static constexpr int kFusedTile = 4;
   static constexpr int kFloatTile = 12;
+  static constexpr int kFloatRows = 2;
+  static constexpr int kFewTokens = 8;
+  static constexpr int kFewVectors = 24;
   static constexpr bool kByteTables = true;
   static constexpr int kDotMax = 255;  // vpdpbusd sums in 32 bits
 
@@ -87,6 +90,37 @@ struct Simd {
 
   static Float gather16(const float* table, Int index) {
     return {_mm512_permutexvar_ps(index.v, _mm512_loadu_ps(table))};
+  }
+  template <int Shift> static Float lookup_floats(const float* table, Bytes a) {
+    return gather16(table, {Shift == 0 ? a.v : _mm512_srli_epi32(a.v, Shift)});  // the lowest four bits count
+  }
+
+  // Upper halves of floats by tables of their bytes, [2][256]: those of columns 0 and 1 of each group of four as pairs
+  // of words, and of columns 2 and 3. Entries: 64 and 128 codes; 256 of which the upper half has the opposite sign
+  // (Signed), or any 256.
+  struct Halves {
+    __m512i first, second;
+  };
+  template <int Entries, bool Signed> static Halves halves(const uint8_t* table, Bytes codes) {
+    // Columns 0 and 1 of four rows before columns 2 and 3: bytes are interleaved within 128 bits.
+    const __m512i from = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
+    const __m512i x = _mm512_shuffle_epi8(codes.v, from);
+    const auto look_up = [x](const uint8_t* t) {
+      if constexpr (Entries == 64) return _mm512_permutexvar_epi8(x, _mm512_loadu_si512(t));
+      const __m512i low = _mm512_permutex2var_epi8(_mm512_loadu_si512(t), x, _mm512_loadu_si512(t + 64));
+      if constexpr (Entries == 128 || Signed) return low;
+      const __m512i high = _mm512_permutex2var_epi8(_mm512_loadu_si512(t + 128), x, _mm512_loadu_si512(t + 192));
+      return _mm512_mask_mov_epi8(low, _mm512_movepi8_mask(x), high);
+    };
+    const __m512i low = look_up(table);
+    __m512i high = look_up(table + 256);
+    if constexpr (Signed) high = _mm512_ternarylogic_epi32(high, x, _mm512_set1_epi8(-128), 0x78);  // high ^ x & 128
+    return {_mm512_unpacklo_epi8(low, high), _mm512_unpackhi_epi8(low, high)};
+  }
+  template <int Column> static Float half(Halves h) {
+    const __m512i pair = Column < 2 ? h.first : h.second;
+    if constexpr (Column % 2 == 0) return {_mm512_castsi512_ps(_mm512_slli_epi32(pair, 16))};
+    return {_mm512_castsi512_ps(_mm512_and_si512(pair, _mm512_set1_epi32(static_cast<int>(0xffff0000))))};
   }
 
   static Bytes bytes_load(const void* p) { return {_mm512_loadu_si512(p)}; }

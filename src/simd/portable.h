@@ -10,10 +10,13 @@ namespace lowbit::simd::portable {
 
 struct Simd {
   static constexpr const char* kName = "portable";
-  static constexpr int kTokenTile = 4;  // tokens of a register tile of the integer kernels
-  static constexpr int kRowTile = 1;    // blocks of 16 rows of that tile, at most
-  static constexpr int kFusedTile = 4;  // chains of sums of the kernel that unpacks as it multiplies, 1 or 4
-  static constexpr int kFloatTile = 4;
+  static constexpr int kTokenTile = 4;        // tokens of a register tile of the integer kernels
+  static constexpr int kRowTile = 1;          // blocks of 16 rows of that tile, at most
+  static constexpr int kFusedTile = 4;        // chains of sums of the kernel that unpacks as it multiplies, 1 or 4
+  static constexpr int kFloatTile = 4;        // tokens of a register tile of the fp32 kernels
+  static constexpr int kFloatRows = 1;        // blocks of 16 rows of that tile
+  static constexpr int kFewTokens = 1;        // of the tile that decodes weights in registers, at most
+  static constexpr int kFewVectors = 0;       // registers of these kernels' sums and weights
   static constexpr bool kByteTables = false;  // tables of 256 bytes in registers: value_table() and its like
   // Largest u8 code that dot() takes exactly; above it kernels use dot_signed() on code - 128.
   static constexpr int kDotMax = 255;
@@ -106,6 +109,10 @@ struct Simd {
   static Float gather(const float* table, Int index) { LOWBIT_EACH(Float, 16, table[index.lane[i]]); }
   // The same for a table of 16 entries, index in [0, 15].
   static Float gather16(const float* table, Int index) { LOWBIT_EACH(Float, 16, table[index.lane[i]]); }
+  // The same by the four bits from Shift on of each group of four bytes.
+  template <int Shift> static Float lookup_floats(const float* table, Bytes a) {
+    LOWBIT_EACH(Float, 16, table[a.lane[4 * i + Shift / 8] >> Shift % 8 & 15]);
+  }
 
   static Bytes bytes_load(const void* p) { Bytes r; std::memcpy(r.lane, p, 64); return r; }
   static void bytes_store(void* p, Bytes a) { std::memcpy(p, a.lane, 64); }

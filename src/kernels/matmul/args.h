@@ -19,18 +19,6 @@ struct UnpackArgs {
   uint8_t* panel;
 };
 
-// Values of one row block as fp32 [cols][16]: fma(value, scale, minimum), value * scale, or (code - zero) * scale.
-struct DecodeArgs {
-  const uint8_t* panel;   // raw codes from UnpackArgs with exclusive_or and flip 0
-  int64_t cols, group;    // columns per scale
-  const float* table;     // 256 values
-  bool small_table;       // codes are below 16
-  const float* scales;    // [groups][16]; null: 1
-  const float* minimums;  // [groups][16] or null
-  const float* zeros;     // [groups][16] zero points as floats, or null
-  float* values;
-};
-
 // Entries of scales, minima or zero points (tensor/packed.h) as fp32 [groups][16], one pass for each level: written,
 // or multiplied onto what the levels inside gave; then * factor * unit, each product rounded.
 enum class EntryKind : uint8_t { constant, f32, f16, bf16, code, table8, table16 };
@@ -141,6 +129,67 @@ struct SumArgs {
   int64_t code_stride;
   int64_t plane;
   int32_t* sums;  // [tokens][stretch_count]
+};
+
+// ---- floating arithmetic ----
+
+// How the weights of some row blocks become fp32: words of 16 or 32 bits, or codes of at most 8 bits through a table.
+enum class FloatKind : uint8_t {
+  f32,
+  f16,
+  bf16,
+  words,   // 16 bits: a table of 65536 values
+  values,  // codes: a table of 16 values, or 256 where they have more than 4 bits
+  halves,  // codes of 5 to 8 bits whose values fill the upper half of a float: tables of its two bytes
+};
+struct FloatWeights {
+  FloatKind kind;
+  int bits;
+  bool signed_halves;     // 8 bits, halves: codes from 128 on differ from those below by the sign alone, NaN apart
+  const float* table;     // words, values, and halves where an ISA has no use for them
+  const uint8_t* halves;  // [2][256]: lower bytes, upper bytes
+  const uint8_t* packed;  // of the first row block
+  int64_t block_bytes;    // of a row block
+  int64_t cols, group;    // columns of a row and of a scale
+  // fma(value, scale, minimum), value * scale, or (value - zero) * scale; each [row blocks][groups][16], or null.
+  const float *scales, *minimums, *zeros;
+  int64_t group_step;  // entries of a row block: groups * 16
+};
+
+// Columns [first, first + depth) of each of `blocks` row blocks as fp32, [row block][panel_step],
+// [column][16]. `first` is a multiple of 32; of codes, columns up to the next multiple are written.
+struct FloatPanelArgs {
+  FloatWeights weights;
+  int64_t blocks, first, depth;
+  float* panels;
+  int64_t panel_step;
+};
+
+// out = in + panels * x, columns ascending. x lies by tiles of for_each_tile(tokens, kFloatTile):
+// [tile][column][token of the tile].
+struct FloatTileArgs {
+  const float* panels;  // [row block][panel_step], [column][16]
+  int64_t panel_step;
+  int64_t blocks, depth, tokens;
+  const float* x;
+  const float* in;  // [token][in_stride], 16 for each row block; null: zeros
+  int64_t in_stride;
+  float* out;
+  int64_t out_stride;
+  const uint8_t* ahead;  // asked for meanwhile: ahead_bytes of each row block, ahead_step from one to the next
+  int64_t ahead_bytes, ahead_step;
+};
+
+// The same for few tokens straight from packed weights: plain f32, f16 and bf16, or codes of 4 bits
+// (`values`) and 8 (`halves`, signed) with scales alone whose columns and groups are multiples of 32; codes on
+// AVX-512 alone, registers of AVX2 do not suffice.
+struct FloatFewArgs {
+  FloatWeights weights;
+  int64_t blocks, tokens;
+  const float* x;  // [token][x_stride]
+  int64_t x_stride;
+  float* out;  // [token][out_stride]
+  int64_t out_stride;
 };
 
 }  // namespace lowbit::kernels

@@ -1,4 +1,4 @@
-// From packed codes to bytes or fp32, over a vector ISA. Formats differ here alone; a new element of at most 8 bits
+// From packed codes to bytes, over a vector ISA. Formats differ here alone; a new element of at most 8 bits
 // needs nothing.
 #pragma once
 
@@ -6,7 +6,7 @@
 
 namespace lowbit::kernels {
 
-// ---- unpack: planes of 4, 2 and 1 bits, high bits first (8 bits: one plane of whole bytes) ----
+// Planes of 4, 2 and 1 bits, high bits first (8 bits: one plane of whole bytes) ----
 
 // The part of unit J's code that lies in the plane of Width bits at `plane`, moved to bit Up.
 template <class S, int Width, int Up, int J>
@@ -79,43 +79,6 @@ static inline void unpack(const UnpackArgs& g) {
   static constexpr Fn kBits[] = {unpack_bits<S, 1>, unpack_bits<S, 2>, unpack_bits<S, 3>, unpack_bits<S, 4>,
                                  unpack_bits<S, 5>, unpack_bits<S, 6>, unpack_bits<S, 7>, unpack_bits<S, 8>};
   kBits[g.bits - 1](g);
-}
-
-// ---- decode to fp32 ----
-
-template <class S, int Column, bool Small>
-static inline void decode_column(const DecodeArgs& g, typename S::Bytes codes, int64_t col) {
-  if (col >= g.cols) return;
-  const typename S::Int index = S::template column<Column>(codes);
-  typename S::Float v = Small ? S::gather16(g.table, index) : S::gather(g.table, index);
-  const int64_t at = col / g.group * 16;
-  if (g.zeros != nullptr) v = S::sub(v, S::load(g.zeros + at));
-  if (g.minimums != nullptr) {
-    v = S::fma(v, S::load(g.scales + at), S::load(g.minimums + at));
-  } else if (g.scales != nullptr) {
-    v = S::mul(v, S::load(g.scales + at));
-  }
-  S::store(g.values + col * 16, v);
-}
-
-template <class S, bool Small>
-static inline void decode_columns(const DecodeArgs& g) {
-  for (int64_t col = 0; col < g.cols; col += 4) {
-    const typename S::Bytes codes = S::bytes_load(g.panel + col * 16);
-    decode_column<S, 0, Small>(g, codes, col);
-    decode_column<S, 1, Small>(g, codes, col + 1);
-    decode_column<S, 2, Small>(g, codes, col + 2);
-    decode_column<S, 3, Small>(g, codes, col + 3);
-  }
-}
-
-template <class S>
-static inline void decode(const DecodeArgs& g) {
-  if (g.small_table) {
-    decode_columns<S, true>(g);
-  } else {
-    decode_columns<S, false>(g);
-  }
 }
 
 }  // namespace lowbit::kernels

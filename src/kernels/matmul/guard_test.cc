@@ -107,5 +107,20 @@ TEST(Guard, NothingBesideTheArgumentsIsTouched) {
   }
 }
 
+// Whole steps of columns, where few tokens go straight from the packed weights.
+TEST(Guard, FloatingProductsOfFewAndManyTokens) {
+  Rng rng(22);
+  for (const char* format : {"f32", "f16", "bf16", "fix16.8", "nf4", "nf4/64:f32", "e2m1/32:f16", "e4m3fn",
+                             "e4m3fn/64:f32", "int8/32:f16", "e3m2/32:e8m0", "int3/32:f16", "q4_1"}) {
+    for (const int64_t tokens : {1, 2, 5, 8, 13, 31, 66}) {
+      for (const bool at_end : {false, true}) {
+        const auto rows = static_cast<int64_t>(1 + rng.below(100)),
+                   cols = static_cast<int64_t>(32 + 32 * rng.below(9));
+        check(test::format_of(format), test::format_of("f32"), rows, cols, tokens, at_end, rng);
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace lowbit::kernels

@@ -6,12 +6,12 @@
 #include <cstring>
 
 #include "base/bits.h"
-#include "kernels/gemm/gemm.h"
 #include "kernels/list.h"
 #include "kernels/matmul/args.h"
+#include "kernels/matmul/floating.h"
+#include "kernels/matmul/groups.h"
 #include "kernels/matmul/plan.h"
 #include "tensor/codes_block.h"
-#include "tensor/group_values.h"
 #include "tensor/planes.h"
 
 namespace lowbit::kernels {
@@ -30,8 +30,8 @@ constexpr int64_t kMostRanges = 6;
 // Buffers of one thread, kept between calls.
 struct Scratch {
   std::vector<uint8_t> panel;
-  std::vector<float> values, scales, minimums, zeros, acc, out;
-  std::vector<int16_t> zero_points;
+  std::vector<float> acc, out;
+  GroupValues groups;
   std::vector<int32_t> offsets;
 };
 
@@ -50,50 +50,6 @@ CallScratch& call_scratch() {
 Scratch& scratch() {
   static thread_local Scratch s;
   return s;
-}
-
-template <class T>
-T* sized(std::vector<T>& buffer, int64_t count) {
-  if (buffer.size() < static_cast<size_t>(count)) buffer.resize(static_cast<size_t>(count));
-  return buffer.data();
-}
-
-// Entries of `blocks` row blocks, each [groups][16].
-void read_entries(Isa isa, const std::vector<EntryPass>& passes, const PartPlan& plan, int64_t block, int64_t blocks,
-                  float* out) {
-  for (const EntryPass& pass : passes) {
-    for (int64_t b = 0; b < blocks; ++b) {
-      k_entries.at(isa)({pass.section + (block + b) * pass.block_bytes, pass.kind, pass.bits, pass.table,
-                         pass.halves.empty() ? nullptr : pass.halves.data(), plan.groups, pass.span,
-                         &pass != passes.data(), pass.factor, pass.unit, out + b * plan.groups * kRowBlock});
-    }
-  }
-}
-
-// Scales, minima and zero points of `blocks` row blocks, each [groups][16].
-void load_groups(Isa isa, const PartPlan& plan, int64_t block, int64_t blocks, Scratch& s) {
-  const PackedMatrix& w = *plan.matrix;
-  const int64_t count = plan.groups * kRowBlock;
-  const bool has_minimum = w.format().has_minimum(), has_zeros = w.format().has_zero_point();
-  float* scales = sized(s.scales, blocks * count);
-  float* minimums = has_minimum ? sized(s.minimums, blocks * count) : nullptr;
-  float* zeros = has_zeros ? sized(s.zeros, blocks * count) : nullptr;
-  if (!plan.scales.empty()) {
-    read_entries(isa, plan.scales, plan, block, blocks, scales);
-    if (has_minimum) read_entries(isa, plan.minimums, plan, block, blocks, minimums);
-    if (has_zeros) read_entries(isa, plan.zeros, plan, block, blocks, zeros);
-    return;
-  }
-  int16_t* points = sized(s.zero_points, count);
-  const auto n = static_cast<size_t>(count);
-  for (int64_t b = 0; b < blocks; ++b) {
-    tensor::group_values(w, block + b, {scales + b * count, n},
-                         has_minimum ? std::span(minimums + b * count, n) : std::span<float>(),
-                         has_zeros ? std::span(points, n) : std::span<int16_t>());
-    for (int64_t i = 0; has_zeros && i < count; ++i) zeros[b * count + i] = static_cast<float>(points[i]);
-  }
-  if (plan.unit == 1.0f) return;
-  for (int64_t i = 0; i < blocks * count; ++i) scales[i] *= plan.unit;
 }
 
 // ---- integer arithmetic ----
@@ -204,9 +160,9 @@ struct IntegerPart {
     StretchArgs out = {};
     out.stretches = plan.stretches.data();
     out.stretch_count = std::ssize(plan.stretches);
-    out.scales = s.scales.data() + at;
+    out.scales = s.groups.scales.data() + at;
     if (matrix().format().has_zero_point()) out.offsets = s.offsets.data() + at;
-    if (matrix().format().has_minimum()) out.minimums = s.minimums.data() + at;
+    if (matrix().format().has_minimum()) out.minimums = s.groups.minimums.data() + at;
     out.group_step = count;
     out.activations = x.sums;
     return out;
@@ -260,11 +216,11 @@ struct IntegerPart {
 
  private:
   void load_scales(int64_t block, int64_t blocks, Scratch& s) const {
-    load_groups(isa, plan, block, blocks, s);
+    load_groups(isa, plan, block, blocks, s.groups);
     if (!matrix().format().has_zero_point()) return;
     const int64_t count = blocks * plan.groups * kRowBlock;
     int32_t* offsets = sized(s.offsets, count);
-    for (int64_t i = 0; i < count; ++i) offsets[i] = -static_cast<int32_t>(s.zeros[static_cast<size_t>(i)]);
+    for (int64_t i = 0; i < count; ++i) offsets[i] = -static_cast<int32_t>(s.groups.zeros[static_cast<size_t>(i)]);
   }
 
   // Where the entries of a row block lie; gives how many ranges.
@@ -326,60 +282,6 @@ struct IntegerPart {
   }
 };
 
-// ---- floating arithmetic ----
-
-// Elements of more than 8 bits: words by columns, 16 rows together.
-void decode_words(const PackedMatrix& w, int64_t block, const PartPlan& plan, const Scratch& s, float* values) {
-  const formats::ElementFormat& element = w.format().element;
-  const auto* bytes = reinterpret_cast<const uint8_t*>(w.bytes().data());
-  const int64_t count = w.cols() * kRowBlock;
-  if (element.bits == 32) {
-    std::memcpy(values, bytes + block * count * 4, static_cast<size_t>(count) * 4);
-  } else {
-    const std::span<const float> table = formats::decode_table(element);
-    const uint8_t* words = bytes + block * count * 2;
-    for (int64_t i = 0; i < count; ++i) {
-      uint16_t word;
-      std::memcpy(&word, words + 2 * i, 2);
-      values[i] = table[word];
-    }
-  }
-  if (w.format().is_plain()) return;
-  for (int64_t c = 0; c < w.cols(); ++c) {
-    for (int64_t r = 0; r < kRowBlock; ++r) {
-      const auto at = static_cast<size_t>(c / plan.group * kRowBlock + r);
-      float& v = values[c * kRowBlock + r];
-      if (w.format().has_zero_point()) v -= s.zeros[at];
-      v = w.format().has_minimum() ? std::fma(v, s.scales[at], s.minimums[at]) : v * s.scales[at];
-    }
-  }
-}
-
-void floating_block(Isa isa, const PartPlan& plan, int64_t block, const Activations& x, float* out,
-                    int64_t out_stride) {
-  Scratch& s = scratch();
-  const PackedMatrix& w = *plan.matrix;
-  const bool plain = w.format().is_plain();
-  if (!plain) load_groups(isa, plan, block, 1, s);
-  float* values = sized(s.values, ceil_div(w.cols(), 4) * 4 * kRowBlock);
-  const int bits = w.format().element.bits;
-  if (bits > 8) {
-    decode_words(w, block, plan, s, values);
-  } else {
-    const bool zeros = w.format().has_zero_point();
-    const int64_t steps = tensor::padded_units(w.cols()) / tensor::kStepUnits;
-    uint8_t* panel = sized(s.panel, steps * 512);
-    const auto* packed = reinterpret_cast<const uint8_t*>(w.bytes().data());
-    k_unpack.at(isa)({packed + block * tensor::row_block_code_bytes(bits, w.cols()), steps, bits,
-                      CodeMap::exclusive_or, 0, nullptr, panel});
-    k_decode.at(isa)({panel, w.cols(), plan.group, plan.value_table.data(), bits <= 4,
-                      plain ? nullptr : s.scales.data(), w.format().has_minimum() ? s.minimums.data() : nullptr,
-                      zeros ? s.zeros.data() : nullptr, values});
-  }
-  for (int64_t t = 0; t < x.tokens; ++t) std::fill_n(out + t * out_stride, kRowBlock, 0.0f);
-  gemm(isa, {x.tokens, kRowBlock, w.cols(), x.values, x.cols, 1, values, kRowBlock, out, out_stride});
-}
-
 // ---- rows of a weight ----
 
 // Natural number of a packed row.
@@ -418,30 +320,34 @@ struct RowRange {
   }
 };
 
-// Row blocks [from, to) of one part whose first row is packed row `first_row`.
+// Row blocks [from, to) of one part whose first row is packed row `first_row`, `at_once` to an item of work.
+template <class Part>
+void run_blocks(const RowRange& range, const PackedMatrix& part, const Part& products, int64_t at_once, int64_t from,
+                int64_t to, int64_t first_row, ThreadPool& pool) {
+  pool.parallel_for(ceil_div(to - from, at_once), 1, [&](int64_t first, int64_t last, int) {
+    for (int64_t i = first; i < last; ++i) {
+      const int64_t block = from + i * at_once, blocks = std::min(at_once, to - block);
+      range.run(part, block, blocks, first_row + block * kRowBlock,
+                [&](float* out, int64_t stride) { products.run(block, blocks, out, stride); });
+    }
+  });
+}
+
 void run_part(const RowRange& range, const PartPlan& plan, int64_t from, int64_t to, int64_t first_row,
               ThreadPool& pool) {
-  const bool integer = plan.arithmetic == Arithmetic::integer;
   const Activations& x = range.x;
-  const PackedActivations packed = integer ? pack(range.isa, plan, x, pool) : PackedActivations();
+  const PackedMatrix& part = *plan.matrix;
+  if (plan.arithmetic == Arithmetic::floating) {
+    const FloatPart products(range.isa, plan, x, pool);
+    const int64_t at_once = products.blocks_at_once(to - from, pool.size());
+    return run_blocks(range, part, products, at_once, from, to, first_row, pool);
+  }
+  const PackedActivations packed = pack(range.isa, plan, x, pool);
   const IntegerPart products{range.isa, plan, packed};
   // Many items for each thread, so that one that is held up keeps nobody waiting. One token: of several row blocks
   // where there are enough. Many tokens: of the two of a register tile.
   const int64_t few = std::clamp<int64_t>((to - from) / (int64_t{16} * pool.size()), 1, 4);
-  const int64_t at_once = !integer ? 1 : x.tokens <= kFusedTokens ? few : 2;
-  const int64_t items = ceil_div(to - from, at_once);
-  pool.parallel_for(items, 1, [&](int64_t first, int64_t last, int) {
-    for (int64_t i = first; i < last; ++i) {
-      const int64_t block = from + i * at_once, blocks = std::min(at_once, to - block);
-      range.run(*plan.matrix, block, blocks, first_row + block * kRowBlock, [&](float* out, int64_t stride) {
-        if (integer) {
-          products.run(block, blocks, out, stride);
-        } else {
-          floating_block(range.isa, plan, block, x, out, stride);
-        }
-      });
-    }
-  });
+  run_blocks(range, part, products, x.tokens <= kFusedTokens ? few : 2, from, to, first_row, pool);
 }
 
 }  // namespace

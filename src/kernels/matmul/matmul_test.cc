@@ -106,6 +106,56 @@ INSTANTIATE_TEST_SUITE_P(Matmul, MatmulFormats, testing::ValuesIn(kWeights), [](
   return name;
 });
 
+// Columns and groups in whole steps, where few tokens go straight from the packed weights, and not; chunks and tiles
+// of every size.
+TEST(Matmul, FloatingProductsOfAnyNumberOfTokens) {
+  Rng rng(17);
+  for (const char* name :
+       {"f32",           "f16",         "bf16",          "fix16.8",           "bf16/32:f32", "f16/50:f32+f32",
+        "nf4",           "e2m1",        "nf4/64:f32",    "nf4/row:f32",       "int4/32:f16", "uint4/32:f16+zp",
+        "q4_1",          "e4m3fn",      "e4m3fn/64:f32", "e4m3fn/tensor:f32", "e5m2/32:f16", "e4m3fnuz/32:f32",
+        "int8/32:f16",   "e3m3/32:f16", "e3m2/32:e8m0",  "e2m2/32:f32",       "int3/64:f16", "posit8.2/32:f32",
+        "lns4.3/32:f32", "nvfp4"}) {
+    for (const int64_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 17, 25, 33, 64, 65, 71}) {
+      const auto rows = static_cast<int64_t>(1 + rng.below(100));
+      const auto cols = static_cast<int64_t>(32 * (1 + rng.below(12)) + (rng.below(4) == 0 ? rng.below(32) : 0));
+      check({format_of(name)}, format_of(tokens % 2 == 0 ? "bf16" : "f32"), rows, cols, tokens, rng.below(5) == 0,
+            rng);
+    }
+  }
+  for (const char* name : {"bf16", "nf4/64:f32"})
+    check({format_of(name)}, format_of("f32"), 21, 160, 525, false, rng);
+}
+
+// Every code under scales from zero to the ends of fp32.
+TEST(Matmul, FloatingProductsOfEveryCodeAndExtremeScales) {
+  Rng rng(18);
+  const float scales[] = {0.0f, 1e-45f, 0x1p-126f, 1e-20f, 1.0f, 1e20f, 3e38f};
+  const int64_t rows = 53, cols = 416;
+  for (const char* name : {"e4m3fn/32:f32", "e5m2/32:f32", "e4m3fnuz/32:f32", "nf4/32:f32", "e2m1/32:f32",
+                           "e3m3/32:f32", "e3m2/32:f32", "int8/32:f32", "e4m3fn/32:f32+f32"}) {
+    const Format format = format_of(name);
+    tensor::Codes codes = test::random_codes(format, rows, cols, rng);
+    for (size_t i = 0; i < codes.codes.size(); ++i) {
+      codes.codes[i] = static_cast<uint16_t>(i * 7 % format.element.code_count());
+    }
+    for (uint32_t& scale : codes.scales[0]) scale = std::bit_cast<uint32_t>(scales[rng.below(std::size(scales))]);
+    tensor::Weight weight;
+    weight.shape = {rows, cols};
+    weight.parts.push_back(tensor::PackedMatrix::allocate(format, rows, cols).value());
+    tensor::pack_rows(codes, 0, rows, weight.parts[0]);
+    for (const int64_t tokens : {1, 5, 13, 70}) {
+      const auto x = test::activations(format_of("f32"), tokens, cols, random_x(tokens, cols, rng));
+      std::vector<float> expected(static_cast<size_t>(tokens * rows)), got(expected.size());
+      matmul_oracle(weight, x->view, expected.data(), rows);
+      for (const Isa isa : test::isas()) {
+        matmul(isa, weight, x->view, pool(2), got.data(), rows);
+        EXPECT_EQ(test::first_difference(got, expected), -1) << name << ", " << isa_name(isa) << ", " << tokens;
+      }
+    }
+  }
+}
+
 TEST(Matmul, RandomFormats) {
   Rng rng(12);
   for (int i = 0; i < 200; ++i) {

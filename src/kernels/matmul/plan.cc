@@ -87,18 +87,6 @@ int64_t fused_units(const PartPlan& plan) {
   return units;
 }
 
-// The upper halves of values, lower bytes first, where they are all of them; else nothing.
-std::vector<uint8_t> upper_halves(uint32_t count, const float* table) {
-  std::vector<uint8_t> halves(512, 0);
-  for (uint32_t code = 0; code < count; ++code) {
-    const uint32_t value = float_bits(table != nullptr ? table[code] : static_cast<float>(code));
-    if ((value & 0xFFFF) != 0) return {};
-    halves[code] = static_cast<uint8_t>(value >> 16);
-    halves[256 + code] = static_cast<uint8_t>(value >> 24);
-  }
-  return halves;
-}
-
 // How the kernel reads entries of an element; nullopt: it does not.
 std::optional<EntryPass> entry_pass(const formats::ElementFormat& element) {
   static const formats::ElementFormat f16 = formats::parse_element("f16").value();
@@ -177,6 +165,17 @@ void plan_scales(const PackedMatrix& w, PartPlan& plan) {
 
 }  // namespace
 
+std::vector<uint8_t> upper_halves(uint32_t count, const float* table) {
+  std::vector<uint8_t> halves(512, 0);
+  for (uint32_t code = 0; code < count; ++code) {
+    const uint32_t value = float_bits(table != nullptr ? table[code] : static_cast<float>(code));
+    if ((value & 0xFFFF) != 0) return {};
+    halves[code] = static_cast<uint8_t>(value >> 16);
+    halves[256 + code] = static_cast<uint8_t>(value >> 24);
+  }
+  return halves;
+}
+
 PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& activation) {
   PartPlan plan;
   plan.matrix = &matrix;
@@ -198,10 +197,8 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
     if (plan.aligned && fits && plan.map != CodeMap::lookup256) {
       plan.fused_units = fused_units(plan);
     }
-  } else if (element.bits <= 8) {
-    const std::span<const float> table = formats::decode_table(element);
-    plan.value_table.assign(256, 0.0f);
-    std::copy(table.begin(), table.end(), plan.value_table.begin());
+  } else {
+    plan.floats = plan_floats(isa, matrix, plan.group);
   }
   plan_scales(matrix, plan);
   return plan;

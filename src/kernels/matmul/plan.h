@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "kernels/matmul/args.h"
+#include "kernels/matmul/floating.h"
 #include "kernels/matmul/matmul.h"
 
 namespace lowbit::kernels {
@@ -32,7 +33,7 @@ struct PartPlan {
   CodeMap map = CodeMap::exclusive_or;
   uint8_t flip = 0;
   std::vector<uint8_t> map_table;  // integer: code -> integer - least
-  std::vector<float> value_table;  // floating: code -> value, 256 entries
+  FloatPlan floats;                // floating
   bool signed_codes = false;
   int32_t base = 0;               // integer: what a code's byte lacks to its integer
   float unit = 1;                 // integer: the power of two of the element's integers
@@ -47,6 +48,10 @@ struct PartPlan {
   // tensor::group_values() reads all three.
   std::vector<EntryPass> scales, minimums, zeros;
 };
+
+// [2][256]: the lower and the upper bytes of the upper halves of values, where the lower halves are 0; else nothing.
+// Without a table the value of a code is the code.
+std::vector<uint8_t> upper_halves(uint32_t count, const float* table);
 
 // matrix stays where it is as long as the plan is used.
 PartPlan plan_part(Isa isa, const tensor::PackedMatrix& matrix, const formats::Format& activation);

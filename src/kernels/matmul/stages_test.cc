@@ -150,5 +150,79 @@ TEST(Dot, EveryCodeTimesEveryActivation) {
   }
 }
 
+// What a weight is without scales, of which each ISA reads the codes in its own way.
+void check_panel(FloatWeights w, int64_t cols, const std::vector<float>& expected, const char* what) {
+  w.cols = w.group = cols;
+  for (const Isa isa : isas()) {
+    for (const int64_t first : {int64_t{0}, int64_t{64}}) {
+      const int64_t depth = cols - first;
+      std::vector<float> panel(static_cast<size_t>((depth + 31) / 32 * 512));
+      k_float_panels.at(isa)({w, 1, first, depth, panel.data(), 0});
+      const auto count = static_cast<size_t>(depth * 16);
+      EXPECT_EQ(test::first_difference(std::span(panel).first(count), std::span(expected).subspan(first * 16)), -1)
+          << what << ", " << isa_name(isa);
+    }
+  }
+}
+
+TEST(FloatPanels, EveryWord) {
+  std::vector<uint16_t> words(65536);
+  for (size_t i = 0; i < words.size(); ++i) words[i] = static_cast<uint16_t>(i * 4099);
+  for (const auto& [name, kind] : {std::pair{"f16", FloatKind::f16}, std::pair{"bf16", FloatKind::bf16},
+                                   std::pair{"fix16.8", FloatKind::words}, std::pair{"f16", FloatKind::words}}) {
+    const std::span<const float> table = formats::decode_table(formats::parse_element(name).value());
+    std::vector<float> expected;
+    for (const uint16_t word : words) expected.push_back(table[word]);
+    FloatWeights w = {};
+    w.kind = kind;
+    w.bits = 16;
+    w.table = table.data();
+    w.packed = reinterpret_cast<const uint8_t*>(words.data());
+    check_panel(w, 4096, expected, name);
+    check_panel(w, 4095, {expected.begin(), expected.end() - 16}, name);
+  }
+}
+
+// Values of every sign and size whose lower halves are zero, or not.
+TEST(FloatPanels, EveryCodeOfEveryWidth) {
+  Rng rng(3);
+  for (int bits = 1; bits <= 8; ++bits) {
+    const int64_t cols = 416;
+    std::vector<uint8_t> packed(static_cast<size_t>(cols / 32 * 64 * bits));
+    for (uint8_t& byte : packed) byte = static_cast<uint8_t>(rng.below(256));
+    for (const bool mirrored : {false, true}) {
+      std::vector<float> table(256);
+      std::vector<uint8_t> halves(512);
+      for (size_t c = 0; c < 256; ++c) {
+        auto half = static_cast<uint32_t>(rng.below(0x7f00) | rng.below(2) << 15);
+        if (mirrored && c >= 128) half = std::bit_cast<uint32_t>(table[c - 128]) >> 16 ^ 0x8000;
+        table[c] = std::bit_cast<float>(half << 16);
+        halves[c] = static_cast<uint8_t>(half);
+        halves[256 + c] = static_cast<uint8_t>(half >> 8);
+      }
+      for (const FloatKind kind : {FloatKind::values, FloatKind::halves}) {
+        if (kind == FloatKind::halves && bits <= 4) continue;
+        if (mirrored && bits < 8) continue;
+        FloatWeights w = {};
+        w.kind = kind;
+        w.bits = bits;
+        w.signed_halves = mirrored;
+        w.table = table.data();
+        w.halves = halves.data();
+        w.packed = packed.data();
+        std::vector<float> expected;
+        for (int64_t c = 0; c < cols; ++c) {
+          for (int r = 0; r < 16; ++r) {
+            const uint8_t* step = packed.data() + c / 32 * 64 * bits;
+            expected.push_back(
+                table[code_at(step, bits, static_cast<int>(c % 32 / 4), static_cast<int>(4 * r + c % 4))]);
+          }
+        }
+        check_panel(w, cols, expected, kind == FloatKind::values ? "values" : "halves");
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace lowbit::kernels

@@ -1,0 +1,25 @@
+// Scales, minima and zero points of row blocks as fp32: what both arithmetics read before they multiply.
+#pragma once
+
+#include <vector>
+
+#include "kernels/matmul/plan.h"
+
+namespace lowbit::kernels {
+
+// Buffers that grow and stay.
+template <class T>
+T* sized(std::vector<T>& buffer, int64_t count) {
+  if (buffer.size() < static_cast<size_t>(count)) buffer.resize(static_cast<size_t>(count));
+  return buffer.data();
+}
+
+struct GroupValues {
+  std::vector<float> scales, minimums, zeros;  // [row blocks][groups][16]
+  std::vector<int16_t> zero_points;
+};
+
+// Those of `blocks` row blocks of a format that is not plain. What the format does not have is left as it was.
+void load_groups(Isa isa, const PartPlan& plan, int64_t block, int64_t blocks, GroupValues& out);
+
+}  // namespace lowbit::kernels
