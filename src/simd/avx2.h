@@ -12,6 +12,7 @@ struct Simd {
   static constexpr int kTokenTile = 4;
   static constexpr int kRowTile = 1;
   static constexpr int kFusedTile = 1;
+  static constexpr int kFewTile = 0;
   static constexpr int kFloatTile = 6;
   static constexpr bool kByteTables = false;
   // Two products of 128 * 127 still fit the 16-bit sums of vpmaddubsw.

@@ -10,8 +10,9 @@ namespace lowbit::simd::avx512 {
 struct Simd {
   static constexpr const char* kName = "avx512";
   static constexpr int kTokenTile = 6;
-  static constexpr int kRowTile = 4;
+  static constexpr int kRowTile = 2;
   static constexpr int kFusedTile = 4;
+  static constexpr int kFewTile = 8;
   static constexpr int kFloatTile = 12;
   static constexpr bool kByteTables = true;
   static constexpr int kDotMax = 255;  // vpdpbusd sums in 32 bits

@@ -13,6 +13,7 @@ struct Simd {
   static constexpr int kTokenTile = 4;  // tokens of a register tile of the integer kernels
   static constexpr int kRowTile = 1;    // blocks of 16 rows of that tile, at most
   static constexpr int kFusedTile = 4;  // chains of sums of the kernel that unpacks as it multiplies, 1 or 4
+  static constexpr int kFewTile = 4;    // tokens of its tile of more than 4; 0: none
   static constexpr int kFloatTile = 4;
   static constexpr bool kByteTables = false;  // tables of 256 bytes in registers: value_table() and its like
   // Largest u8 code that dot() takes exactly; above it kernels use dot_signed() on code - 128.

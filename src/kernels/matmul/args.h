@@ -86,22 +86,26 @@ struct StretchArgs {
   StretchSums activations;
 };
 
-// Integer products of `blocks` row blocks, unpacked, with `tokens` rows of activations. These lie by tiles of
-// for_each_tile(tokens, kTokenTile): codes [tile][unit][token of the tile][4], entries of stretches
-// [tile][stretch][token of the tile].
+// Integer products of one or two row blocks, unpacked, with `tokens` rows of activations. These lie by tiles of
+// for_each_tile(tokens, kTokenTile): codes [tile][unit of the row][token of the tile][4], entries of stretches
+// [tile][stretch of the row][token of the tile].
 struct DotArgs {
-  StretchArgs stretch;
+  StretchArgs stretch;  // some of the row's
+  int64_t first_stretch, row_stretches;
   const uint8_t* panels;
-  int64_t units;       // of each panel and of each token
-  int64_t first_unit;  // of both in the row
+  int64_t units;                  // of each panel
+  int64_t first_unit, row_units;  // of the row, which is `row_units` wide in `codes`
   int64_t blocks;
   bool signed_codes;  // the panel's largest code is beyond the ISA's dot(): use code - 128 (starts account for it)
   int64_t tokens;
   const int8_t* codes;
-  int64_t plane;  // 0: a code of an activation is one byte; else 128 * (the byte `plane` behind) + byte
-  bool resume;    // out holds the sums of the stretches before
-  float* out;     // [tokens][out_stride], 16 written for each block
+  int64_t plane;      // 0: a code of an activation is one byte; else 128 * (the byte `plane` behind) + byte
+  const float* sums;  // of the stretches before, [tokens][sums_stride], 16 for each block; null: none
+  int64_t sums_stride;
+  float* out;  // likewise
   int64_t out_stride;
+  const uint8_t* ahead;  // `ahead_bytes` that will be wanted next, and as many `ahead_step` behind; null: nothing
+  int64_t ahead_bytes, ahead_step;
 };
 
 struct MemoryRange {
@@ -110,8 +114,10 @@ struct MemoryRange {
 };
 
 // The same of one row block straight from its packed codes, for stretches of 16 columns or multiples of 32,
-// activations of one byte, and maps of at most 64 entries. Codes are [token][code_stride], entries [token][stretch].
+// activations of one byte, and maps of at most 64 entries. Up to kFusedTokens tokens lie by rows: codes
+// [token][code_stride], entries [token][stretch]. More lie by tiles of kFewTile as in DotArgs, in one plane.
 // All stretches but the last have `stretch_units` units.
+constexpr int64_t kFusedTokens = 4;
 struct FusedArgs {
   StretchArgs stretch;
   const uint8_t* packed;
@@ -121,10 +127,10 @@ struct FusedArgs {
   const uint8_t* table;
   bool signed_codes;
   int64_t stretch_units;
-  int64_t tokens;  // at most 4
+  int64_t tokens;
   const int8_t* codes;
-  int64_t code_stride;
-  int64_t plane;  // as in DotArgs; 0 on AVX2
+  int64_t code_stride;  // bytes of a token
+  int64_t plane;        // as in DotArgs; 0 on AVX2
   float* out;
   int64_t out_stride;
   // Asked for meanwhile, a line at each step: what the next call reads beside its codes.

@@ -9,8 +9,8 @@
 
 namespace lowbit::kernels {
 
-template <class S, int Bits, CodeMap Map, int J>
-static inline typename S::Bytes mapped_unit(const FusedArgs& g, const uint8_t* step) {
+template <class S, int Bits, CodeMap Map, int J, class Args>
+static inline typename S::Bytes mapped_unit(const Args& g, const uint8_t* step) {
   const typename S::Bytes code = unit_codes<S, Bits, J>(step);
   if constexpr (Map == CodeMap::lookup16) {
     return S::lookup16(g.table, code);

@@ -19,8 +19,10 @@ using tensor::PackedMatrix;
 // The largest u8 code that dot() of an ISA sums exactly (kDotMax of simd/<isa>.h).
 constexpr int kDotMax[] = {255, 128, 255};
 
-// Tokens of a register tile (kTokenTile).
+// Row blocks and tokens of register tiles (kRowTile, kTokenTile, kFewTile).
+constexpr int64_t kRowTile[] = {1, 1, 2};
 constexpr int64_t kTokenTile[] = {4, 4, 6};
+constexpr int64_t kFewTile[] = {4, 0, 8};
 
 // Columns unpacked together: with two row blocks a third of the first-level cache.
 constexpr int64_t kChunkColumns = 512;
@@ -180,7 +182,9 @@ void plan_scales(const PackedMatrix& w, PartPlan& plan) {
 PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& activation) {
   PartPlan plan;
   plan.matrix = &matrix;
+  plan.row_tile = kRowTile[static_cast<int>(isa)];
   plan.token_tile = kTokenTile[static_cast<int>(isa)];
+  plan.few_tile = kFewTile[static_cast<int>(isa)];
   plan.arithmetic = arithmetic_of(matrix.format(), activation);
   plan.group = tensor::value_group_columns(matrix);
   plan.groups = tensor::value_groups(matrix);

@@ -42,7 +42,7 @@ struct PartPlan {
   bool aligned = true;          // all stretches start at units
   int64_t fused_units = 0;      // units of a stretch where the kernel `fused` can do it, else 0
   std::vector<DotChunk> chunks;
-  int64_t token_tile = 1;  // kTokenTile of the instruction set
+  int64_t row_tile = 1, token_tile = 1, few_tile = 1;  // kRowTile, kTokenTile, kFewTile of the instruction set
   // Scales, minima and zero points in passes of the kernel `entries`, from the inside out. Without passes of scales
   // tensor::group_values() reads all three.
   std::vector<EntryPass> scales, minimums, zeros;

@@ -106,7 +106,7 @@ void check_dot(Isa isa, bool signed_codes, Code code, const std::vector<std::arr
       &stretch, 1, scales.data(), nullptr, nullptr, 16, {activation_scales.data(), sums.data(), sums.data()}};
   args.panels = panel.data();
   args.blocks = 1;
-  args.units = 1;
+  args.units = args.row_units = args.row_stretches = 1;
   args.signed_codes = signed_codes;
   args.tokens = tokens;
   args.codes = a.data();
