@@ -79,6 +79,7 @@ struct Simd {
   }
   static Int int_add(Int a, Int b) { return {_mm512_add_epi32(a.v, b.v)}; }
   static Int int_mul(Int a, Int b) { return {_mm512_mullo_epi32(a.v, b.v)}; }
+  static Int dot_pairs(Int acc, Int a, Int b) { return {_mm512_dpwssd_epi32(acc.v, a.v, b.v)}; }
   static Float to_float(Int a) { return {_mm512_cvtepi32_ps(a.v)}; }
   static Int to_int(Float a) { return {_mm512_cvttps_epi32(a.v)}; }
   static void store_bytes(int8_t* p, Int a) {

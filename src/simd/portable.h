@@ -98,6 +98,11 @@ struct Simd {
   static Int int_load_words(const uint16_t* p) { LOWBIT_EACH(Int, 16, p[i]); }
   static Int int_add(Int a, Int b) { LOWBIT_EACH(Int, 16, a.lane[i] + b.lane[i]); }
   static Int int_mul(Int a, Int b) { LOWBIT_EACH(Int, 16, a.lane[i] * b.lane[i]); }
+  // acc + the product of the low halves + that of the high halves of 32 bits, each s16; exact.
+  static Int dot_pairs(Int acc, Int a, Int b) {
+    LOWBIT_EACH(Int, 16, acc.lane[i] + static_cast<int16_t>(a.lane[i]) * static_cast<int16_t>(b.lane[i]) +
+                             (a.lane[i] >> 16) * (b.lane[i] >> 16));
+  }
   static Float to_float(Int a) { LOWBIT_EACH(Float, 16, static_cast<float>(a.lane[i])); }
   // Rounded a of |a| < 2^22 that is already integral.
   static Int to_int(Float a) { LOWBIT_EACH(Int, 16, static_cast<int32_t>(a.lane[i])); }

@@ -57,9 +57,19 @@ struct DotStretch {
 // What activations bring to their stretches, one entry for each token and stretch.
 struct StretchSums {
   const float* scales;    // of the activations
-  const int32_t* sums;    // sum(s8)
+  const int32_t* sums;    // sum(s8); where offsets are paired, pair_of_sum of it; null: not wanted
   const int32_t* starts;  // a constant of the element times that sum
+  const float* totals;    // float(sum(s8)), null where there are no minima
 };
+
+// A zero point times a sum of activations as two products of 16 bits, for |sum| < 2^22 - 64: one instruction with the
+// addition, where a product of 32 bits takes two slow ones.
+constexpr int64_t kPairedSums = (int64_t{1} << 22) - 64;
+constexpr int32_t pair_of_offset(int32_t offset) { return (offset & 0xffff) | (offset * 128) << 16; }
+constexpr int32_t pair_of_sum(int32_t sum) {
+  const int32_t high = (sum + 64) >> 7;
+  return ((sum - 128 * high) & 0xffff) | high << 16;
+}
 
 // Tokens are taken in tiles of nearly equal size of at most `most`. Calls visit(first token, tokens) for each.
 template <class Visit>
@@ -81,6 +91,7 @@ struct StretchArgs {
   int64_t stretch_count;
   const float* scales;     // [row blocks][weight groups][16]
   const int32_t* offsets;  // likewise; null: all 0
+  bool paired;             // offsets are pair_of_offset of them
   const float* minimums;   // likewise, or null
   int64_t group_step;      // entries of a row block: weight groups * 16
   StretchSums activations;

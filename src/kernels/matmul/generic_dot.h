@@ -3,25 +3,45 @@
 
 #include "kernels/matmul/args.h"
 
+// A row in registers only stays there where nothing is called.
+#define LOWBIT_INLINE __attribute__((always_inline))
+
 namespace lowbit::kernels {
 
-// acc after a stretch with these exact sums of products. block: of those of `g`; entry: of its activations. More:
-// there are offsets or minima.
-template <class S, bool More>
-static inline typename S::Float end_stretch(const StretchArgs& g, int64_t weight_group, int64_t block, int64_t entry,
-                                            typename S::Int sum, typename S::Float acc) {
+// Brings a stretch with these exact sums of products into acc. block: the first of those of `g`; entry: of the first
+// token's activations. More: there are offsets or minima.
+template <class S, bool More, int Blocks, int Tokens>
+LOWBIT_INLINE static inline void end_stretch(const StretchArgs& g, int64_t weight_group, int64_t block, int64_t entry,
+                                             typename S::Int (&sum)[Blocks][Tokens],
+                                             typename S::Float (&acc)[Blocks][Tokens]) {
   const int64_t at = block * g.group_step + 16 * weight_group;
-  const typename S::Float activation = S::broadcast(g.activations.scales[entry]);
-  if constexpr (More) {
-    const int32_t total = g.activations.sums[entry];
-    if (g.offsets != nullptr) {
-      sum = S::int_add(sum, S::int_mul(S::int_load(g.offsets + at), S::int_broadcast(total)));
+  if (More && g.offsets != nullptr) {
+    for (int t = 0; t < Tokens; ++t) {
+      const typename S::Int total = S::int_broadcast(g.activations.sums[entry + t]);
+      for (int b = 0; b < Blocks; ++b) {
+        const typename S::Int offset = S::int_load(g.offsets + at + b * g.group_step);
+        sum[b][t] =
+            g.paired ? S::dot_pairs(sum[b][t], offset, total) : S::int_add(sum[b][t], S::int_mul(offset, total));
+      }
     }
-    acc = S::fma(S::to_float(sum), S::mul(S::load(g.scales + at), activation), acc);
-    if (g.minimums == nullptr) return acc;
-    return S::fma(S::broadcast(static_cast<float>(total)), S::mul(S::load(g.minimums + at), activation), acc);
   }
-  return S::fma(S::to_float(sum), S::mul(S::load(g.scales + at), activation), acc);
+  for (int t = 0; t < Tokens; ++t) {
+    const typename S::Float activation = S::broadcast(g.activations.scales[entry + t]);
+    for (int b = 0; b < Blocks; ++b) {
+      const typename S::Float scale = S::mul(S::load(g.scales + at + b * g.group_step), activation);
+      acc[b][t] = S::fma(S::to_float(sum[b][t]), scale, acc[b][t]);
+    }
+  }
+  if (More && g.minimums != nullptr) {
+    for (int t = 0; t < Tokens; ++t) {
+      const typename S::Float activation = S::broadcast(g.activations.scales[entry + t]);
+      const typename S::Float total = S::broadcast(g.activations.totals[entry + t]);
+      for (int b = 0; b < Blocks; ++b) {
+        const typename S::Float minimum = S::mul(S::load(g.minimums + at + b * g.group_step), activation);
+        acc[b][t] = S::fma(total, minimum, acc[b][t]);
+      }
+    }
+  }
 }
 
 // Sums over `units` units for a register tile. step: bytes from one row block's panel to the next.
@@ -96,11 +116,7 @@ static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
       }
     }
     dot_units<S, Blocks, Tokens, Signed>(panel + 64 * begin, step, x + 4 * Tokens * begin, units, sum);
-    for (int b = 0; b < Blocks; ++b) {
-      for (int t = 0; t < Tokens; ++t) {
-        acc[b][t] = end_stretch<S, More>(g.stretch, stretch.weight_group, block + b, entry + t, sum[b][t], acc[b][t]);
-      }
-    }
+    end_stretch<S, More>(g.stretch, stretch.weight_group, block, entry, sum, acc);
   }
   float* out = g.out + token * g.out_stride + 16 * block;
   for (int t = 0; t < Tokens; ++t) {

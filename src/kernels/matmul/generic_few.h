@@ -13,18 +13,16 @@ struct FewTile {
   bool more;  // offsets or minima
   const int8_t* x;
   int64_t entry;
-  typename S::Float acc[Tokens];
-  typename S::Int sum[Tokens];
+  typename S::Float acc[1][Tokens];
+  typename S::Int sum[1][Tokens];
 
   LOWBIT_INLINE void begin() {
-    for (int t = 0; t < Tokens; ++t) sum[t] = S::int_broadcast(g.stretch.activations.starts[entry + t]);
+    for (int t = 0; t < Tokens; ++t) sum[0][t] = S::int_broadcast(g.stretch.activations.starts[entry + t]);
   }
   LOWBIT_INLINE void end(int64_t s) {
     const int64_t group = g.stretch.stretches[s].weight_group;
-    for (int t = 0; t < Tokens; ++t) {
-      acc[t] = more ? end_stretch<S, true>(g.stretch, group, 0, entry + t, sum[t], acc[t])
-                    : end_stretch<S, false>(g.stretch, group, 0, entry + t, sum[t], acc[t]);
-    }
+    more ? end_stretch<S, true>(g.stretch, group, 0, entry, sum, acc)
+         : end_stretch<S, false>(g.stretch, group, 0, entry, sum, acc);
     entry += Tokens;
   }
   template <int J>
@@ -33,7 +31,7 @@ struct FewTile {
     const typename S::Bytes w = mapped_unit<S, Bits, Map, J>(g, step);
     for (int t = 0; t < Tokens; ++t) {
       const typename S::Bytes a = S::bytes_broadcast4(x + 4 * (J * Tokens + t));
-      sum[t] = S::dot(sum[t], w, a);
+      sum[0][t] = S::dot(sum[0][t], w, a);
     }
   }
   LOWBIT_INLINE void first_half(const uint8_t* step) {
@@ -60,7 +58,7 @@ static inline void few_tile(const FusedArgs& given, int64_t token) {
                                      token * g.stretch.stretch_count,
                                      {},
                                      {}};
-  for (int t = 0; t < Tokens; ++t) tile.acc[t] = S::zero();
+  for (int t = 0; t < Tokens; ++t) tile.acc[0][t] = S::zero();
   constexpr int64_t kStep = 64 * Bits;
   const uint8_t* step = g.packed;
   int64_t units = 0;
@@ -86,7 +84,7 @@ static inline void few_tile(const FusedArgs& given, int64_t token) {
     }
   }
   float* out = g.out + token * g.out_stride;
-  for (int t = 0; t < Tokens; ++t) S::store(out + t * g.out_stride, tile.acc[t]);
+  for (int t = 0; t < Tokens; ++t) S::store(out + t * g.out_stride, tile.acc[0][t]);
 }
 
 // The tile of `size` tokens, at most Most. More than kFewTile tokens give tiles of half of it at least.

@@ -99,6 +99,7 @@ struct IntegerPart {
     out.stretch_count = std::ssize(plan.stretches);
     out.scales = s.scales.data() + at;
     if (matrix().format().has_zero_point()) out.offsets = s.offsets.data() + at;
+    out.paired = plan.paired;
     if (matrix().format().has_minimum()) out.minimums = s.minimums.data() + at;
     out.group_step = count;
     out.activations = x.sums;
@@ -134,7 +135,10 @@ struct IntegerPart {
     if (!matrix().format().has_zero_point()) return;
     const int64_t count = blocks * plan.groups * kRowBlock;
     int32_t* offsets = sized(s.offsets, count);
-    for (int64_t i = 0; i < count; ++i) offsets[i] = -static_cast<int32_t>(s.zeros[static_cast<size_t>(i)]);
+    for (int64_t i = 0; i < count; ++i) {
+      const int32_t offset = -static_cast<int32_t>(s.zeros[static_cast<size_t>(i)]);
+      offsets[i] = plan.paired ? pair_of_offset(offset) : offset;
+    }
   }
 
   // Where the entries of a row block lie; gives how many ranges.

@@ -17,7 +17,7 @@ constexpr int64_t kFewTokens = 24;
 // What one call makes of its activations, kept between calls of a thread.
 struct CallScratch {
   std::vector<int8_t> codes;
-  std::vector<float> scales;
+  std::vector<float> scales, totals;
   std::vector<int32_t> sums, starts;
 };
 
@@ -64,6 +64,7 @@ struct Packing {
   int8_t* codes;  // null: stay where they are
   float* scales;
   int32_t *sums, *starts;
+  float* totals;  // or null
 
   void tile(int64_t token, int64_t size) const {
     static thread_local std::vector<int32_t> token_sums;
@@ -75,8 +76,9 @@ struct Packing {
       int64_t at = token * count + t;
       for (int64_t i = 0; i < count; ++i, at += size) {
         scales[at] = from[plan.stretches[static_cast<size_t>(i)].activation_group];
-        sums[at] = own[i];
+        sums[at] = plan.paired ? pair_of_sum(own[i]) : own[i];
         starts[at] = plan.base * own[i];
+        if (totals != nullptr) totals[at] = static_cast<float>(own[i]);
       }
     }
     for (int64_t p = 0; codes != nullptr && p < code_planes(x.format); ++p) {
@@ -99,8 +101,16 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
   const int64_t entries = x.tokens * std::ssize(plan.stretches);
   const int64_t units = tensor::padded_units(x.cols), bytes = x.tokens * units * tensor::kUnitColumns;
   int8_t* codes = rows ? nullptr : sized(s.codes, bytes * code_planes(x.format));
-  const Packing packing{
-      isa, plan, x, units, codes, sized(s.scales, entries), sized(s.sums, entries), sized(s.starts, entries)};
+  const bool minima = plan.matrix->format().has_minimum();
+  const Packing packing{isa,
+                        plan,
+                        x,
+                        units,
+                        codes,
+                        sized(s.scales, entries),
+                        sized(s.sums, entries),
+                        sized(s.starts, entries),
+                        minima ? sized(s.totals, entries) : nullptr};
   pool.parallel_for(ceil_div(x.tokens, tile), std::max<int64_t>(1, 32 / tile), [&](int64_t begin, int64_t end, int) {
     int64_t i = 0;
     for_each_tile(x.tokens, tile, [&](int64_t token, int64_t size) {
@@ -111,7 +121,7 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
   out.codes = rows ? x.codes : codes;
   out.plane = rows || x.plane == 0 ? x.plane : bytes;
   out.code_stride = rows ? x.code_stride : units * tensor::kUnitColumns;
-  out.sums = {packing.scales, packing.sums, packing.starts};
+  out.sums = {packing.scales, packing.sums, packing.starts, packing.totals};
   return out;
 }
 

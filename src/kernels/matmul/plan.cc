@@ -197,6 +197,10 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
     plan.unit = std::ldexp(1.0f, form.exponent);
     plan_stretches(matrix.cols(), activation, plan);
     plan_chunks(matrix.cols(), plan);
+    int64_t longest = 0;
+    for (const DotStretch& s : plan.stretches) longest = std::max<int64_t>(longest, 4 * (s.end_unit - s.begin_unit));
+    plan.paired =
+        matrix.format().has_zero_point() && plan.aligned && longest * largest_code(activation) < kPairedSums;
     // Codes of several planes, of either side, take more registers than AVX2 has.
     const bool fits = isa != Isa::avx2 || ((element.bits & (element.bits - 1)) == 0 && code_planes(activation) == 1);
     if (plan.aligned && fits && plan.map != CodeMap::lookup256) {
