@@ -9,7 +9,7 @@ namespace lowbit::simd::avx512 {
 
 struct Simd {
   static constexpr const char* kName = "avx512";
-  static constexpr int kTokenTile = 6;
+  static constexpr int kTokenTile = 7;
   static constexpr int kRowTile = 2;
   static constexpr int kFusedTile = 4;
   static constexpr int kFewTile = 8;

@@ -21,7 +21,7 @@ constexpr int kDotMax[] = {255, 128, 255};
 
 // Row blocks and tokens of register tiles (kRowTile, kTokenTile, kFewTile).
 constexpr int64_t kRowTile[] = {1, 1, 2};
-constexpr int64_t kTokenTile[] = {4, 4, 6};
+constexpr int64_t kTokenTile[] = {4, 4, 7};
 constexpr int64_t kFewTile[] = {4, 0, 8};
 
 // Columns unpacked together: with two row blocks a third of the first-level cache.
