@@ -12,10 +12,11 @@ struct Simd {
   static constexpr int kTokenTile = 4;
   static constexpr int kRowTile = 1;
   static constexpr int kFusedTile = 1;
+  static constexpr int kFewTile = 0;
   static constexpr int kFloatTile = 6;
   static constexpr int kFloatRows = 1;
-  static constexpr int kFewTokens = 4;
-  static constexpr int kFewVectors = 4;
+  static constexpr int kFloatFewTokens = 4;
+  static constexpr int kFloatFewVectors = 4;
   static constexpr bool kByteTables = false;
   // Two products of 128 * 127 still fit the 16-bit sums of vpmaddubsw.
   static constexpr int kDotMax = 128;
@@ -97,6 +98,9 @@ struct Simd {
   }
   static Int int_add(Int a, Int b) { return {_mm256_add_epi32(a.lo, b.lo), _mm256_add_epi32(a.hi, b.hi)}; }
   static Int int_mul(Int a, Int b) { return {_mm256_mullo_epi32(a.lo, b.lo), _mm256_mullo_epi32(a.hi, b.hi)}; }
+  static Int dot_pairs(Int acc, Int a, Int b) {
+    return int_add(acc, {_mm256_madd_epi16(a.lo, b.lo), _mm256_madd_epi16(a.hi, b.hi)});
+  }
   static Float to_float(Int a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
   static Int to_int(Float a) { return {_mm256_cvttps_epi32(a.lo), _mm256_cvttps_epi32(a.hi)}; }
   static void store_bytes(int8_t* p, Int a) {

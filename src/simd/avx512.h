@@ -9,13 +9,14 @@ namespace lowbit::simd::avx512 {
 
 struct Simd {
   static constexpr const char* kName = "avx512";
-  static constexpr int kTokenTile = 6;
-  static constexpr int kRowTile = 4;
+  static constexpr int kTokenTile = 7;
+  static constexpr int kRowTile = 2;
   static constexpr int kFusedTile = 4;
+  static constexpr int kFewTile = 8;
   static constexpr int kFloatTile = 12;
   static constexpr int kFloatRows = 2;
-  static constexpr int kFewTokens = 8;
-  static constexpr int kFewVectors = 24;
+  static constexpr int kFloatFewTokens = 8;
+  static constexpr int kFloatFewVectors = 24;
   static constexpr bool kByteTables = true;
   static constexpr int kDotMax = 255;  // vpdpbusd sums in 32 bits
 
@@ -81,6 +82,7 @@ struct Simd {
   }
   static Int int_add(Int a, Int b) { return {_mm512_add_epi32(a.v, b.v)}; }
   static Int int_mul(Int a, Int b) { return {_mm512_mullo_epi32(a.v, b.v)}; }
+  static Int dot_pairs(Int acc, Int a, Int b) { return {_mm512_dpwssd_epi32(acc.v, a.v, b.v)}; }
   static Float to_float(Int a) { return {_mm512_cvtepi32_ps(a.v)}; }
   static Int to_int(Float a) { return {_mm512_cvttps_epi32(a.v)}; }
   static void store_bytes(int8_t* p, Int a) {

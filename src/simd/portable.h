@@ -13,10 +13,11 @@ struct Simd {
   static constexpr int kTokenTile = 4;        // tokens of a register tile of the integer kernels
   static constexpr int kRowTile = 1;          // blocks of 16 rows of that tile, at most
   static constexpr int kFusedTile = 4;        // chains of sums of the kernel that unpacks as it multiplies, 1 or 4
+  static constexpr int kFewTile = 4;          // tokens of its tile of more than 4; 0: none
   static constexpr int kFloatTile = 4;        // tokens of a register tile of the fp32 kernels
   static constexpr int kFloatRows = 1;        // blocks of 16 rows of that tile
-  static constexpr int kFewTokens = 1;        // of the tile that decodes weights in registers, at most
-  static constexpr int kFewVectors = 0;       // registers of these kernels' sums and weights
+  static constexpr int kFloatFewTokens = 1;   // of the tile that decodes weights in registers, at most
+  static constexpr int kFloatFewVectors = 0;  // registers of these kernels' sums and weights
   static constexpr bool kByteTables = false;  // tables of 256 bytes in registers: value_table() and its like
   // Largest u8 code that dot() takes exactly; above it kernels use dot_signed() on code - 128.
   static constexpr int kDotMax = 255;
@@ -100,6 +101,11 @@ struct Simd {
   static Int int_load_words(const uint16_t* p) { LOWBIT_EACH(Int, 16, p[i]); }
   static Int int_add(Int a, Int b) { LOWBIT_EACH(Int, 16, a.lane[i] + b.lane[i]); }
   static Int int_mul(Int a, Int b) { LOWBIT_EACH(Int, 16, a.lane[i] * b.lane[i]); }
+  // acc + the product of the low halves + that of the high halves of 32 bits, each s16; exact.
+  static Int dot_pairs(Int acc, Int a, Int b) {
+    LOWBIT_EACH(Int, 16, acc.lane[i] + static_cast<int16_t>(a.lane[i]) * static_cast<int16_t>(b.lane[i]) +
+                             (a.lane[i] >> 16) * (b.lane[i] >> 16));
+  }
   static Float to_float(Int a) { LOWBIT_EACH(Float, 16, static_cast<float>(a.lane[i])); }
   // Rounded a of |a| < 2^22 that is already integral.
   static Int to_int(Float a) { LOWBIT_EACH(Int, 16, static_cast<int32_t>(a.lane[i])); }

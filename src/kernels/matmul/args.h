@@ -45,9 +45,19 @@ struct DotStretch {
 // What activations bring to their stretches, one entry for each token and stretch.
 struct StretchSums {
   const float* scales;    // of the activations
-  const int32_t* sums;    // sum(s8)
+  const int32_t* sums;    // sum(s8); where offsets are paired, pair_of_sum of it; null: not wanted
   const int32_t* starts;  // a constant of the element times that sum
+  const float* totals;    // float(sum(s8)), null where there are no minima
 };
+
+// A zero point times a sum of activations as two products of 16 bits, for |sum| < 2^22 - 64: one instruction with the
+// addition, where a product of 32 bits takes two slow ones.
+constexpr int64_t kPairedSums = (int64_t{1} << 22) - 64;
+constexpr int32_t pair_of_offset(int32_t offset) { return (offset & 0xffff) | (offset * 128) << 16; }
+constexpr int32_t pair_of_sum(int32_t sum) {
+  const int32_t high = (sum + 64) >> 7;
+  return ((sum - 128 * high) & 0xffff) | high << 16;
+}
 
 // Tokens are taken in tiles of nearly equal size of at most `most`. Calls visit(first token, tokens) for each.
 template <class Visit>
@@ -69,27 +79,32 @@ struct StretchArgs {
   int64_t stretch_count;
   const float* scales;     // [row blocks][weight groups][16]
   const int32_t* offsets;  // likewise; null: all 0
+  bool paired;             // offsets are pair_of_offset of them
   const float* minimums;   // likewise, or null
   int64_t group_step;      // entries of a row block: weight groups * 16
   StretchSums activations;
 };
 
-// Integer products of `blocks` row blocks, unpacked, with `tokens` rows of activations. These lie by tiles of
-// for_each_tile(tokens, kTokenTile): codes [tile][unit][token of the tile][4], entries of stretches
-// [tile][stretch][token of the tile].
+// Integer products of one or two row blocks, unpacked, with `tokens` rows of activations. These lie by tiles of
+// for_each_tile(tokens, kTokenTile): codes [tile][unit of the row][token of the tile][4], entries of stretches
+// [tile][stretch of the row][token of the tile].
 struct DotArgs {
-  StretchArgs stretch;
+  StretchArgs stretch;  // some of the row's
+  int64_t first_stretch, row_stretches;
   const uint8_t* panels;
-  int64_t units;       // of each panel and of each token
-  int64_t first_unit;  // of both in the row
+  int64_t units;                  // of each panel
+  int64_t first_unit, row_units;  // of the row, which is `row_units` wide in `codes`
   int64_t blocks;
   bool signed_codes;  // the panel's largest code is beyond the ISA's dot(): use code - 128 (starts account for it)
   int64_t tokens;
   const int8_t* codes;
-  int64_t plane;  // 0: a code of an activation is one byte; else 128 * (the byte `plane` behind) + byte
-  bool resume;    // out holds the sums of the stretches before
-  float* out;     // [tokens][out_stride], 16 written for each block
+  int64_t plane;      // 0: a code of an activation is one byte; else 128 * (the byte `plane` behind) + byte
+  const float* sums;  // of the stretches before, [tokens][sums_stride], 16 for each block; null: none
+  int64_t sums_stride;
+  float* out;  // likewise
   int64_t out_stride;
+  const uint8_t* ahead;  // `ahead_bytes` that will be wanted next, and as many `ahead_step` behind; null: nothing
+  int64_t ahead_bytes, ahead_step;
 };
 
 struct MemoryRange {
@@ -98,8 +113,10 @@ struct MemoryRange {
 };
 
 // The same of one row block straight from its packed codes, for stretches of 16 columns or multiples of 32,
-// activations of one byte, and maps of at most 64 entries. Codes are [token][code_stride], entries [token][stretch].
+// activations of one byte, and maps of at most 64 entries. Up to kFusedTokens tokens lie by rows: codes
+// [token][code_stride], entries [token][stretch]. More lie by tiles of kFewTile as in DotArgs, in one plane.
 // All stretches but the last have `stretch_units` units.
+constexpr int64_t kFusedTokens = 4;
 struct FusedArgs {
   StretchArgs stretch;
   const uint8_t* packed;
@@ -109,10 +126,10 @@ struct FusedArgs {
   const uint8_t* table;
   bool signed_codes;
   int64_t stretch_units;
-  int64_t tokens;  // at most 4
+  int64_t tokens;
   const int8_t* codes;
-  int64_t code_stride;
-  int64_t plane;  // as in DotArgs; 0 on AVX2
+  int64_t code_stride;  // bytes of a token
+  int64_t plane;        // as in DotArgs; 0 on AVX2
   float* out;
   int64_t out_stride;
   // Asked for meanwhile, a line at each step: what the next call reads beside its codes.

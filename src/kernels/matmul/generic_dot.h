@@ -3,25 +3,45 @@
 
 #include "kernels/matmul/args.h"
 
+// A row in registers only stays there where nothing is called.
+#define LOWBIT_INLINE __attribute__((always_inline))
+
 namespace lowbit::kernels {
 
-// acc after a stretch with these exact sums of products. block: of those of `g`; entry: of its activations. More:
-// there are offsets or minima.
-template <class S, bool More>
-static inline typename S::Float end_stretch(const StretchArgs& g, int64_t weight_group, int64_t block, int64_t entry,
-                                            typename S::Int sum, typename S::Float acc) {
+// Brings a stretch with these exact sums of products into acc. block: the first of those of `g`; entry: of the first
+// token's activations. More: there are offsets or minima.
+template <class S, bool More, int Blocks, int Tokens>
+LOWBIT_INLINE static inline void end_stretch(const StretchArgs& g, int64_t weight_group, int64_t block, int64_t entry,
+                                             typename S::Int (&sum)[Blocks][Tokens],
+                                             typename S::Float (&acc)[Blocks][Tokens]) {
   const int64_t at = block * g.group_step + 16 * weight_group;
-  const typename S::Float activation = S::broadcast(g.activations.scales[entry]);
-  if constexpr (More) {
-    const int32_t total = g.activations.sums[entry];
-    if (g.offsets != nullptr) {
-      sum = S::int_add(sum, S::int_mul(S::int_load(g.offsets + at), S::int_broadcast(total)));
+  if (More && g.offsets != nullptr) {
+    for (int t = 0; t < Tokens; ++t) {
+      const typename S::Int total = S::int_broadcast(g.activations.sums[entry + t]);
+      for (int b = 0; b < Blocks; ++b) {
+        const typename S::Int offset = S::int_load(g.offsets + at + b * g.group_step);
+        sum[b][t] =
+            g.paired ? S::dot_pairs(sum[b][t], offset, total) : S::int_add(sum[b][t], S::int_mul(offset, total));
+      }
     }
-    acc = S::fma(S::to_float(sum), S::mul(S::load(g.scales + at), activation), acc);
-    if (g.minimums == nullptr) return acc;
-    return S::fma(S::broadcast(static_cast<float>(total)), S::mul(S::load(g.minimums + at), activation), acc);
   }
-  return S::fma(S::to_float(sum), S::mul(S::load(g.scales + at), activation), acc);
+  for (int t = 0; t < Tokens; ++t) {
+    const typename S::Float activation = S::broadcast(g.activations.scales[entry + t]);
+    for (int b = 0; b < Blocks; ++b) {
+      const typename S::Float scale = S::mul(S::load(g.scales + at + b * g.group_step), activation);
+      acc[b][t] = S::fma(S::to_float(sum[b][t]), scale, acc[b][t]);
+    }
+  }
+  if (More && g.minimums != nullptr) {
+    for (int t = 0; t < Tokens; ++t) {
+      const typename S::Float activation = S::broadcast(g.activations.scales[entry + t]);
+      const typename S::Float total = S::broadcast(g.activations.totals[entry + t]);
+      for (int b = 0; b < Blocks; ++b) {
+        const typename S::Float minimum = S::mul(S::load(g.minimums + at + b * g.group_step), activation);
+        acc[b][t] = S::fma(total, minimum, acc[b][t]);
+      }
+    }
+  }
 }
 
 // Sums over `units` units for a register tile. step: bytes from one row block's panel to the next.
@@ -40,19 +60,45 @@ static inline void dot_units(const uint8_t* panel, int64_t step, const int8_t* x
   }
 }
 
+// A tile's share of what is asked for ahead, in as many portions as there are stretches: all at once would make the
+// tile wait.
+struct Ahead {
+  const uint8_t *at, *end;
+  int64_t portion, step;
+
+  Ahead(const DotArgs& g, int64_t token, int64_t tokens) : at(g.ahead), end(g.ahead), portion(0), step(g.ahead_step) {
+    if (g.ahead == nullptr) return;
+    const int64_t lines = (g.ahead_bytes + 63) / 64, first = lines * token / g.tokens;
+    const int64_t last = lines * (token + tokens) / g.tokens;
+    at += 64 * first;
+    end += 64 * last;
+    portion = (last - first + g.stretch.stretch_count - 1) / g.stretch.stretch_count;
+  }
+  void ask() {
+    for (int64_t i = 0; i < portion && at < end; ++i, at += 64) {
+      __builtin_prefetch(at, 0, 2);
+      __builtin_prefetch(at + step, 0, 2);
+    }
+  }
+};
+
 // A register tile: Blocks row blocks from `block`, Tokens tokens from `token`. Wide: activations of two planes.
 template <class S, int Blocks, int Tokens, bool Signed, bool Wide, bool More>
 static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
   typename S::Float acc[Blocks][Tokens];
-  float* out = g.out + token * g.out_stride + 16 * block;
+  const float* from = g.sums + token * g.sums_stride + 16 * block;
   for (int t = 0; t < Tokens; ++t) {
-    for (int b = 0; b < Blocks; ++b) acc[b][t] = g.resume ? S::load(out + t * g.out_stride + 16 * b) : S::zero();
+    for (int b = 0; b < Blocks; ++b) {
+      acc[b][t] = g.sums != nullptr ? S::load(from + t * g.sums_stride + 16 * b) : S::zero();
+    }
   }
   const int64_t step = 64 * g.units;
   const uint8_t* panel = g.panels + block * step;
-  const int8_t* x = g.codes + 4 * token * g.units;
-  int64_t entry = token * g.stretch.stretch_count;
+  const int8_t* x = g.codes + 4 * (token * g.row_units + Tokens * g.first_unit);
+  int64_t entry = token * g.row_stretches + Tokens * g.first_stretch;
+  Ahead ahead(g, token, Tokens);
   for (int64_t s = 0; s < g.stretch.stretch_count; ++s, entry += Tokens) {
+    ahead.ask();
     const DotStretch& stretch = g.stretch.stretches[s];
     const int64_t begin = stretch.begin_unit - g.first_unit, units = stretch.end_unit - stretch.begin_unit;
     typename S::Int sum[Blocks][Tokens];
@@ -70,12 +116,9 @@ static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
       }
     }
     dot_units<S, Blocks, Tokens, Signed>(panel + 64 * begin, step, x + 4 * Tokens * begin, units, sum);
-    for (int b = 0; b < Blocks; ++b) {
-      for (int t = 0; t < Tokens; ++t) {
-        acc[b][t] = end_stretch<S, More>(g.stretch, stretch.weight_group, block + b, entry + t, sum[b][t], acc[b][t]);
-      }
-    }
+    end_stretch<S, More>(g.stretch, stretch.weight_group, block, entry, sum, acc);
   }
+  float* out = g.out + token * g.out_stride + 16 * block;
   for (int t = 0; t < Tokens; ++t) {
     for (int b = 0; b < Blocks; ++b) S::store(out + t * g.out_stride + 16 * b, acc[b][t]);
   }
@@ -100,12 +143,6 @@ static inline void dot_tokens(const DotArgs& g, int64_t block) {
 template <class S, bool Signed, bool Wide, bool More>
 static inline void dot_blocks(const DotArgs& g) {
   int64_t block = 0;
-  if constexpr (!Wide && S::kRowTile >= 4) {
-    // Few tokens: chains side by side come from rows.
-    if (g.tokens <= 3) {
-      for (; block + 4 <= g.blocks; block += 4) dot_tokens<S, 4, 3, Signed, Wide, More>(g, block);
-    }
-  }
   if constexpr (!Wide && S::kRowTile >= 2) {
     for (; block + 2 <= g.blocks; block += 2) dot_tokens<S, 2, S::kTokenTile, Signed, Wide, More>(g, block);
   }

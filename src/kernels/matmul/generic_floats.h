@@ -255,7 +255,7 @@ constexpr int64_t kFloatsAhead = 8192;
 
 // Each output is one chain: the latency of its additions is hidden by row blocks side by side.
 template <class S, class Reader, int Tokens, int Rows>
-struct FewTile {
+struct FloatFewTile {
   const FloatFewArgs& g;
   Reader reader;
   typename S::Float acc[Rows][Tokens];
@@ -339,17 +339,17 @@ struct FewTile {
 template <class S, class Reader>
 constexpr int few_row_blocks(int tokens) {
   const int each = tokens + Reader::kVectors;
-  return 4 * each <= S::kFewVectors ? 4 : 2 * each <= S::kFewVectors ? 2 : 1;
+  return 4 * each <= S::kFloatFewVectors ? 4 : 2 * each <= S::kFloatFewVectors ? 2 : 1;
 }
 
 template <class S, class Reader, int Tokens>
-static inline void few_rows(const FloatFewArgs& given, const Reader& reader) {
+static inline void float_few_rows(const FloatFewArgs& given, const Reader& reader) {
   constexpr int kRows = few_row_blocks<S, Reader>(Tokens);
   constexpr int64_t kColumns = 4 * Reader::kUnits;
   const FloatFewArgs g = given;
   const FloatWeights& w = g.weights;
   for (int64_t block = 0; block < g.blocks; block += kRows) {
-    FewTile<S, Reader, Tokens, kRows> tile{g, reader, {}, {}, {}, {}, {}};
+    FloatFewTile<S, Reader, Tokens, kRows> tile{g, reader, {}, {}, {}, {}, {}};
     tile.begin(block);
     int64_t col = 0;
     if constexpr (Reader::kScaled) {
@@ -368,42 +368,42 @@ static inline void few_rows(const FloatFewArgs& given, const Reader& reader) {
 }
 
 template <class S, int Tokens, class Reader>
-static inline void few_tokens(const FloatFewArgs& g, const Reader& reader) {
+static inline void float_few_tokens(const FloatFewArgs& g, const Reader& reader) {
   if constexpr (Tokens > 1) {
-    if (g.tokens < Tokens) return few_tokens<S, Tokens - 1>(g, reader);
+    if (g.tokens < Tokens) return float_few_tokens<S, Tokens - 1>(g, reader);
   }
-  few_rows<S, Reader, Tokens>(g, reader);
+  float_few_rows<S, Reader, Tokens>(g, reader);
 }
 
 // The weights of some row blocks stay in the caches for all tiles of tokens: of four, which tiles of few tokens take
 // side by side, where there are such tiles.
 template <class S, class Reader>
-static inline void few_of(const FloatFewArgs& g, const Reader& reader) {
-  const int64_t most = g.tokens <= 3 * S::kFewTokens ? 4 : 2;
+static inline void float_few_of(const FloatFewArgs& g, const Reader& reader) {
+  const int64_t most = g.tokens <= 3 * S::kFloatFewTokens ? 4 : 2;
   FloatFewArgs part = g;
   for (int64_t block = 0; block < g.blocks; block += most) {
     part.blocks = g.blocks - block < most ? g.blocks - block : most;
     part.weights.packed = g.weights.packed + block * g.weights.block_bytes;
     if constexpr (Reader::kScaled) part.weights.scales = g.weights.scales + block * g.weights.group_step;
-    for_each_tile(g.tokens, S::kFewTokens, [&](int64_t token, int64_t tokens) {
+    for_each_tile(g.tokens, S::kFloatFewTokens, [&](int64_t token, int64_t tokens) {
       part.tokens = tokens;
       part.x = g.x + token * g.x_stride;
       part.out = g.out + token * g.out_stride + block * 16;
-      few_tokens<S, S::kFewTokens>(part, reader);
+      float_few_tokens<S, S::kFloatFewTokens>(part, reader);
     });
   }
 }
 
 template <class S>
 static inline void float_few(const FloatFewArgs& g) {
-  if constexpr (S::kFewVectors > 0) {
+  if constexpr (S::kFloatFewVectors > 0) {
     const FloatWeights& w = g.weights;
-    if (w.kind == FloatKind::f32) return few_of<S>(g, WordReader<S, FloatKind::f32>{nullptr});
-    if (w.kind == FloatKind::f16) return few_of<S>(g, WordReader<S, FloatKind::f16>{nullptr});
-    if (w.kind == FloatKind::bf16) return few_of<S>(g, WordReader<S, FloatKind::bf16>{nullptr});
+    if (w.kind == FloatKind::f32) return float_few_of<S>(g, WordReader<S, FloatKind::f32>{nullptr});
+    if (w.kind == FloatKind::f16) return float_few_of<S>(g, WordReader<S, FloatKind::f16>{nullptr});
+    if (w.kind == FloatKind::bf16) return float_few_of<S>(g, WordReader<S, FloatKind::bf16>{nullptr});
     if constexpr (S::kByteTables) {
-      if (w.bits == 4) return few_of<S>(g, ValueReader<S, 4>{w.table});
-      few_of<S>(g, HalvesReader<S, 8, true>{w.halves});
+      if (w.bits == 4) return float_few_of<S>(g, ValueReader<S, 4>{w.table});
+      float_few_of<S>(g, HalvesReader<S, 8, true>{w.halves});
     }
   }
 }

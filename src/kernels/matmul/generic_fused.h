@@ -4,13 +4,10 @@
 #include "kernels/matmul/generic_dot.h"
 #include "kernels/matmul/generic_unpack.h"
 
-// A row in registers only stays there where nothing is called.
-#define LOWBIT_INLINE __attribute__((always_inline))
-
 namespace lowbit::kernels {
 
-template <class S, int Bits, CodeMap Map, int J>
-static inline typename S::Bytes mapped_unit(const FusedArgs& g, const uint8_t* step) {
+template <class S, int Bits, CodeMap Map, int J, class Args>
+static inline typename S::Bytes mapped_unit(const Args& g, const uint8_t* step) {
   const typename S::Bytes code = unit_codes<S, Bits, J>(step);
   if constexpr (Map == CodeMap::lookup16) {
     return S::lookup16(g.table, code);
@@ -58,8 +55,11 @@ struct FusedRow {
       for (int c = 1; c < kChains; ++c) sum[t][0] = S::int_add(sum[t][0], sum[t][c]);
       if constexpr (Wide) sum[t][0] = S::int_add(sum[t][0], S::int_mul(high[t], S::int_broadcast(128)));
       const int64_t group = g.stretch.stretches[s].weight_group, entry = t * g.stretch.stretch_count + s;
-      acc[t] = more ? end_stretch<S, true>(g.stretch, group, 0, entry, sum[t][0], acc[t])
-                    : end_stretch<S, false>(g.stretch, group, 0, entry, sum[t][0], acc[t]);
+      typename S::Int whole[1][1] = {{sum[t][0]}};
+      typename S::Float next[1][1] = {{acc[t]}};
+      more ? end_stretch<S, true>(g.stretch, group, 0, entry, whole, next)
+           : end_stretch<S, false>(g.stretch, group, 0, entry, whole, next);
+      acc[t] = next[0][0];
     }
   }
   LOWBIT_INLINE static typename S::Int dot(typename S::Int chain, typename S::Bytes w, const int8_t* x) {
@@ -144,6 +144,7 @@ static inline void fused_tokens(const FusedArgs& g) {
     sums.scales += tokens * part.stretch.stretch_count;
     sums.sums += tokens * part.stretch.stretch_count;
     sums.starts += tokens * part.stretch.stretch_count;
+    if (sums.totals != nullptr) sums.totals += tokens * part.stretch.stretch_count;
   };
   if (g.plane != 0) {
     if constexpr (S::kFusedTile >= 4) {

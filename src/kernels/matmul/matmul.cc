@@ -10,6 +10,7 @@
 #include "kernels/matmul/args.h"
 #include "kernels/matmul/floating.h"
 #include "kernels/matmul/groups.h"
+#include "kernels/matmul/pack.h"
 #include "kernels/matmul/plan.h"
 #include "tensor/codes_block.h"
 #include "tensor/planes.h"
@@ -20,9 +21,6 @@ namespace {
 
 using tensor::kRowBlock;
 using tensor::PackedMatrix;
-
-// Tokens up to which codes are not unpacked to memory.
-constexpr int64_t kFusedTokens = 4;
 
 // Of entries: two levels of scales and of minima, and zero points.
 constexpr int64_t kMostRanges = 6;
@@ -35,111 +33,12 @@ struct Scratch {
   std::vector<int32_t> offsets;
 };
 
-// What one call makes of its activations, kept between calls of a thread.
-struct CallScratch {
-  std::vector<int8_t> codes;
-  std::vector<float> scales;
-  std::vector<int32_t> sums, starts;
-};
-
-CallScratch& call_scratch() {
-  static thread_local CallScratch s;
-  return s;
-}
-
 Scratch& scratch() {
   static thread_local Scratch s;
   return s;
 }
 
 // ---- integer arithmetic ----
-
-// Activations as the kernels read them: rows as they came for `fused` and for stretches that begin inside a unit,
-// else by chunks and tiles: codes [plane][chunk][tile][unit][token][4], entries [chunk][tile][stretch][token].
-struct PackedActivations {
-  int64_t tokens = 0;
-  bool tiled = false;
-  const int8_t* codes = nullptr;
-  int64_t plane = 0;
-  int64_t code_stride = 0;  // of rows
-  StretchSums sums = {};
-};
-
-// Sums of one token over all stretches.
-void sum_token(Isa isa, const PartPlan& plan, const Activations& x, int64_t token, int32_t* sums) {
-  const auto count = std::ssize(plan.stretches);
-  if (plan.aligned) {
-    return k_sums.at(isa)(
-        {plan.stretches.data(), count, 1, x.codes + token * x.code_stride, x.code_stride, x.plane, sums});
-  }
-  for (int64_t i = 0; i < count; ++i) {
-    int32_t sum = 0;
-    for (int64_t c = plan.bounds[static_cast<size_t>(i)]; c < plan.bounds[static_cast<size_t>(i) + 1]; ++c)
-      sum += x.code(token, c);
-    sums[i] = sum;
-  }
-}
-
-// The codes of a tile's tokens in one chunk, four columns of each after the other.
-void interleave(const Activations& x, int64_t token, int64_t count, int64_t column, int64_t units, int8_t* out) {
-  for (int64_t t = 0; t < count; ++t) {
-    const int8_t* from = x.codes + (token + t) * x.code_stride + column;
-    for (int64_t u = 0; u < units; ++u) std::memcpy(out + 4 * (u * count + t), from + 4 * u, 4);
-  }
-}
-
-PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, ThreadPool& pool) {
-  CallScratch& s = call_scratch();
-  const auto count = std::ssize(plan.stretches);
-  PackedActivations out;
-  out.tokens = x.tokens;
-  out.tiled = plan.aligned && (plan.fused_units == 0 || x.tokens > kFusedTokens);
-  float* scales = sized(s.scales, x.tokens * count);
-  int32_t* sums = sized(s.sums, x.tokens * count);
-  int32_t* starts = sized(s.starts, x.tokens * count);
-  const int64_t planes = code_planes(x.format), columns = tensor::padded_units(x.cols) * tensor::kUnitColumns;
-  int8_t* codes = out.tiled ? sized(s.codes, x.tokens * planes * columns) : nullptr;
-  const auto tile = [&](int64_t token, int64_t size) {
-    static thread_local std::vector<int32_t> token_sums;
-    for (int64_t t = 0; t < size; ++t) {
-      sum_token(isa, plan, x, token + t, sized(token_sums, count));
-      const float* from = x.scales + (token + t) * x.groups();
-      for (const DotChunk& c : plan.chunks) {
-        // Rows of entries lie one behind the other where not tiled: one tile of one token.
-        const int64_t at =
-            out.tiled ? x.tokens * c.first_stretch + token * c.stretches + t : (token + t) * count + c.first_stretch;
-        const int64_t step = out.tiled ? size : 1;
-        for (int64_t i = 0; i < c.stretches; ++i) {
-          const auto stretch = static_cast<size_t>(c.first_stretch + i);
-          scales[at + i * step] = from[plan.stretches[stretch].activation_group];
-          sums[at + i * step] = token_sums[stretch];
-          starts[at + i * step] = plan.base * token_sums[stretch];
-        }
-      }
-    }
-    if (!out.tiled) return;
-    for (const DotChunk& c : plan.chunks) {
-      const int64_t first = c.first_step * tensor::kColumnStep, units = c.steps * tensor::kStepUnits;
-      for (int64_t p = 0; p < planes; ++p) {
-        int8_t* to = codes + p * x.tokens * columns + x.tokens * first + 4 * token * units;
-        interleave(x, token, size, p * x.plane + first, units, to);
-      }
-    }
-  };
-  const int64_t tiles = ceil_div(x.tokens, plan.token_tile);
-  pool.parallel_for(tiles, std::max<int64_t>(1, 32 / plan.token_tile), [&](int64_t begin, int64_t end, int) {
-    int64_t i = 0;
-    for_each_tile(x.tokens, plan.token_tile, [&](int64_t token, int64_t size) {
-      if (i >= begin && i < end) tile(token, size);
-      ++i;
-    });
-  });
-  out.codes = out.tiled ? codes : x.codes;
-  out.plane = out.tiled ? (planes == 1 ? 0 : x.tokens * columns) : x.plane;
-  out.code_stride = x.code_stride;
-  out.sums = {scales, sums, starts};
-  return out;
-}
 
 // The integer products of one part with some activations.
 struct IntegerPart {
@@ -162,6 +61,7 @@ struct IntegerPart {
     out.stretch_count = std::ssize(plan.stretches);
     out.scales = s.groups.scales.data() + at;
     if (matrix().format().has_zero_point()) out.offsets = s.offsets.data() + at;
+    out.paired = plan.paired;
     if (matrix().format().has_minimum()) out.minimums = s.groups.minimums.data() + at;
     out.group_step = count;
     out.activations = x.sums;
@@ -179,39 +79,16 @@ struct IntegerPart {
 
   // Row blocks [block, block + blocks): out[token][out_stride], 16 for each block.
   void run(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
-    if (plan.aligned && plan.fused_units != 0 && x.tokens <= kFusedTokens) {
-      return run_fused(block, blocks, out, out_stride);
+    switch (x.order) {
+      case Order::rows:
+        load_scales(block, blocks, scratch());
+        return run_unaligned(block, blocks, out, out_stride);
+      case Order::fused:
+        return run_fused(block, blocks, out, out_stride);
+      case Order::tiles:
+        load_scales(block, blocks, scratch());
+        return run_tiles(block, blocks, out, out_stride);
     }
-    Scratch& s = scratch();
-    load_scales(block, blocks, s);
-    if (!plan.aligned) return run_unaligned(block, blocks, out, out_stride);
-    // Sums of chunks go to and fro: they should lie together.
-    const bool several = plan.chunks.size() > 1;
-    const int64_t width = blocks * kRowBlock;
-    float* acc = several ? sized(s.acc, x.tokens * width) : out;
-    for (const DotChunk& c : plan.chunks) {
-      DotArgs args = {};
-      args.stretch = stretch_args(0, s);
-      args.stretch.stretches += c.first_stretch;
-      args.stretch.stretch_count = c.stretches;
-      args.stretch.activations.scales += x.tokens * c.first_stretch;
-      args.stretch.activations.sums += x.tokens * c.first_stretch;
-      args.stretch.activations.starts += x.tokens * c.first_stretch;
-      args.panels = unpack(block, blocks, c.first_step, c.steps, s);
-      args.units = c.steps * tensor::kStepUnits;
-      args.first_unit = c.first_step * tensor::kStepUnits;
-      args.blocks = blocks;
-      args.signed_codes = plan.signed_codes;
-      args.tokens = x.tokens;
-      args.codes = x.codes + x.tokens * c.first_step * tensor::kColumnStep;
-      args.plane = x.plane;
-      args.resume = c.first_stretch > 0;
-      args.out = acc;
-      args.out_stride = several ? width : out_stride;
-      k_dot.at(isa)(args);
-    }
-    if (!several) return;
-    for (int64_t t = 0; t < x.tokens; ++t) std::copy_n(acc + t * width, width, out + t * out_stride);
   }
 
  private:
@@ -220,7 +97,10 @@ struct IntegerPart {
     if (!matrix().format().has_zero_point()) return;
     const int64_t count = blocks * plan.groups * kRowBlock;
     int32_t* offsets = sized(s.offsets, count);
-    for (int64_t i = 0; i < count; ++i) offsets[i] = -static_cast<int32_t>(s.groups.zeros[static_cast<size_t>(i)]);
+    for (int64_t i = 0; i < count; ++i) {
+      const int32_t offset = -static_cast<int32_t>(s.groups.zeros[static_cast<size_t>(i)]);
+      offsets[i] = plan.paired ? pair_of_offset(offset) : offset;
+    }
   }
 
   // Where the entries of a row block lie; gives how many ranges.
@@ -235,6 +115,55 @@ struct IntegerPart {
       }
     }
     return count;
+  }
+
+  int64_t block_bytes() const { return tensor::row_block_code_bytes(bits(), matrix().cols()); }
+
+  // Columns outside, row blocks inside: activations of a chunk stay in the second-level cache, codes of two row
+  // blocks in the first.
+  void run_tiles(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
+    Scratch& s = scratch();
+    const int64_t pairs = ceil_div(blocks, plan.row_tile), width = plan.row_tile * kRowBlock;
+    // Sums of chunks go to and fro: they should lie together.
+    float* sums = plan.chunks.size() > 1 ? sized(s.acc, pairs * x.tokens * width) : nullptr;
+    for (size_t i = 0; i < plan.chunks.size(); ++i) {
+      const DotChunk& c = plan.chunks[i];
+      DotArgs args = {};
+      args.first_stretch = c.first_stretch;
+      args.row_stretches = std::ssize(plan.stretches);
+      args.units = c.steps * tensor::kStepUnits;
+      args.first_unit = c.first_step * tensor::kStepUnits;
+      args.row_units = x.code_stride / tensor::kUnitColumns;
+      args.signed_codes = plan.signed_codes;
+      args.tokens = x.tokens;
+      args.codes = x.codes;
+      args.plane = x.plane;
+      args.sums_stride = width;
+      const bool last = i + 1 == plan.chunks.size();
+      for (int64_t p = 0; p < pairs; ++p) {
+        const int64_t first = p * plan.row_tile;
+        args.blocks = std::min(plan.row_tile, blocks - first);
+        args.stretch = stretch_args(first, s);
+        args.stretch.stretches += c.first_stretch;
+        args.stretch.stretch_count = c.stretches;
+        args.panels = unpack(block + first, args.blocks, c.first_step, c.steps, s);
+        args.sums = i > 0 ? sums + p * x.tokens * width : nullptr;
+        args.out = last ? out + first * kRowBlock : sums + p * x.tokens * width;
+        args.out_stride = last ? out_stride : width;
+        const bool more = p + 1 < pairs;
+        ask_ahead(more || last ? block + first + plan.row_tile : block, more ? c : plan.chunks[last ? 0 : i + 1],
+                  args);
+        k_dot.at(isa)(args);
+      }
+    }
+  }
+
+  // The codes that are unpacked next.
+  void ask_ahead(int64_t block, const DotChunk& chunk, DotArgs& args) const {
+    if (block * kRowBlock >= matrix().rows()) return;
+    args.ahead = packed(block) + chunk.first_step * 64 * bits();
+    args.ahead_bytes = chunk.steps * 64 * bits();
+    args.ahead_step = block_bytes();
   }
 
   void run_fused(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
@@ -344,10 +273,11 @@ void run_part(const RowRange& range, const PartPlan& plan, int64_t from, int64_t
   }
   const PackedActivations packed = pack(range.isa, plan, x, pool);
   const IntegerPart products{range.isa, plan, packed};
-  // Many items for each thread, so that one that is held up keeps nobody waiting. One token: of several row blocks
-  // where there are enough. Many tokens: of the two of a register tile.
-  const int64_t few = std::clamp<int64_t>((to - from) / (int64_t{16} * pool.size()), 1, 4);
-  run_blocks(range, part, products, x.tokens <= kFusedTokens ? few : 2, from, to, first_row, pool);
+  // Many items for each thread, so that one that is held up keeps nobody waiting, of several row blocks where there
+  // are enough.
+  const int64_t tile = packed.order == Order::tiles ? plan.row_tile : 1;
+  const int64_t share = (to - from) / (int64_t{16} * pool.size());
+  run_blocks(range, part, products, std::clamp<int64_t>(share / tile, 1, 4) * tile, from, to, first_row, pool);
 }
 
 }  // namespace

@@ -19,8 +19,10 @@ using tensor::PackedMatrix;
 // The largest u8 code that dot() of an ISA sums exactly (kDotMax of simd/<isa>.h).
 constexpr int kDotMax[] = {255, 128, 255};
 
-// Tokens of a register tile (kTokenTile).
-constexpr int64_t kTokenTile[] = {4, 4, 6};
+// Row blocks and tokens of register tiles (kRowTile, kTokenTile, kFewTile).
+constexpr int64_t kRowTile[] = {1, 1, 2};
+constexpr int64_t kTokenTile[] = {4, 4, 7};
+constexpr int64_t kFewTile[] = {4, 0, 8};
 
 // Columns unpacked together: with two row blocks a third of the first-level cache.
 constexpr int64_t kChunkColumns = 512;
@@ -179,7 +181,9 @@ std::vector<uint8_t> upper_halves(uint32_t count, const float* table) {
 PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& activation) {
   PartPlan plan;
   plan.matrix = &matrix;
+  plan.row_tile = kRowTile[static_cast<int>(isa)];
   plan.token_tile = kTokenTile[static_cast<int>(isa)];
+  plan.few_tile = kFewTile[static_cast<int>(isa)];
   plan.arithmetic = arithmetic_of(matrix.format(), activation);
   plan.group = tensor::value_group_columns(matrix);
   plan.groups = tensor::value_groups(matrix);
@@ -192,6 +196,10 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
     plan.unit = std::ldexp(1.0f, form.exponent);
     plan_stretches(matrix.cols(), activation, plan);
     plan_chunks(matrix.cols(), plan);
+    int64_t longest = 0;
+    for (const DotStretch& s : plan.stretches) longest = std::max<int64_t>(longest, 4 * (s.end_unit - s.begin_unit));
+    plan.paired =
+        matrix.format().has_zero_point() && plan.aligned && longest * largest_code(activation) < kPairedSums;
     // Codes of several planes, of either side, take more registers than AVX2 has.
     const bool fits = isa != Isa::avx2 || ((element.bits & (element.bits - 1)) == 0 && code_planes(activation) == 1);
     if (plan.aligned && fits && plan.map != CodeMap::lookup256) {

@@ -5,7 +5,7 @@
 namespace lowbit::kernels::portable {
 
 void unpack(const UnpackArgs& args) { kernels::unpack<simd::portable::Simd>(args); }
-void fused(const FusedArgs& args) { kernels::fused<simd::portable::Simd>(args); }
+void fused(const FusedArgs& args) { kernels::fused_or_few<simd::portable::Simd>(args); }
 void sums(const SumArgs& args) { kernels::sums<simd::portable::Simd>(args); }
 void entries(const EntryArgs& args) { kernels::entries<simd::portable::Simd>(args); }
 void dot(const DotArgs& args) { kernels::dot<simd::portable::Simd>(args); }

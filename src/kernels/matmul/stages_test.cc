@@ -102,11 +102,17 @@ void check_dot(Isa isa, bool signed_codes, Code code, const std::vector<std::arr
   const std::vector<int32_t> sums(static_cast<size_t>(tokens), 0);
   std::vector<float> out(static_cast<size_t>(tokens * 16));
   DotArgs args = {};
-  args.stretch = {
-      &stretch, 1, scales.data(), nullptr, nullptr, 16, {activation_scales.data(), sums.data(), sums.data()}};
+  args.stretch = {&stretch,
+                  1,
+                  scales.data(),
+                  nullptr,
+                  false,
+                  nullptr,
+                  16,
+                  {activation_scales.data(), sums.data(), sums.data(), nullptr}};
   args.panels = panel.data();
   args.blocks = 1;
-  args.units = 1;
+  args.units = args.row_units = args.row_stretches = 1;
   args.signed_codes = signed_codes;
   args.tokens = tokens;
   args.codes = a.data();
@@ -220,6 +226,22 @@ TEST(FloatPanels, EveryCodeOfEveryWidth) {
         }
         check_panel(w, cols, expected, kind == FloatKind::values ? "values" : "halves");
       }
+    }
+  }
+}
+
+// Every zero point of at most 8 bits times sums up to the largest that pairs hold.
+TEST(Dot, PairsAreTheProduct) {
+  Rng rng(2);
+  for (int32_t offset = -255; offset <= 128; ++offset) {
+    const int32_t a = pair_of_offset(offset);
+    for (int i = 0; i < 2000; ++i) {
+      const auto most = static_cast<int32_t>(kPairedSums - 1);
+      const int32_t drawn = static_cast<int32_t>(rng.below(uint64_t{2} * kPairedSums - 1)) - most;
+      const int32_t sum = i == 0 ? most : i == 1 ? -most : i < 600 ? i - 300 : drawn;
+      const int32_t b = pair_of_sum(sum);
+      const int32_t product = static_cast<int16_t>(a) * static_cast<int16_t>(b) + (a >> 16) * (b >> 16);
+      ASSERT_EQ(product, offset * sum) << offset << " " << sum;
     }
   }
 }

@@ -1,0 +1,129 @@
+#include "kernels/matmul/pack.h"
+
+#include <cstring>
+
+#include "base/bits.h"
+#include "kernels/list.h"
+#include "kernels/matmul/groups.h"
+#include "tensor/codes_block.h"
+#include "tensor/planes.h"
+
+namespace lowbit::kernels {
+
+namespace {
+
+// Tokens up to which codes are not unpacked to memory where tiles of kFewTile are there.
+constexpr int64_t kFewTokens = 24;
+
+// What one call makes of its activations, kept between calls of a thread.
+struct CallScratch {
+  std::vector<int8_t> codes;
+  std::vector<float> scales, totals;
+  std::vector<int32_t> sums, starts;
+};
+
+CallScratch& call_scratch() {
+  static thread_local CallScratch s;
+  return s;
+}
+
+Order order_of(const PartPlan& plan, const Activations& x) {
+  if (!plan.aligned) return Order::rows;
+  if (plan.fused_units == 0) return Order::tiles;
+  if (x.tokens <= kFusedTokens) return Order::fused;
+  return plan.few_tile > 0 && x.plane == 0 && x.tokens <= kFewTokens ? Order::fused : Order::tiles;
+}
+
+// Sums of one token over all stretches.
+void sum_token(Isa isa, const PartPlan& plan, const Activations& x, int64_t token, int32_t* sums) {
+  const auto count = std::ssize(plan.stretches);
+  if (plan.aligned) {
+    return k_sums.at(isa)(
+        {plan.stretches.data(), count, 1, x.codes + token * x.code_stride, x.code_stride, x.plane, sums});
+  }
+  for (int64_t i = 0; i < count; ++i) {
+    int32_t sum = 0;
+    for (int64_t c = plan.bounds[static_cast<size_t>(i)]; c < plan.bounds[static_cast<size_t>(i) + 1]; ++c)
+      sum += x.code(token, c);
+    sums[i] = sum;
+  }
+}
+
+// The codes of a tile's tokens, four columns of each after the other.
+void interleave(const int8_t* from, int64_t stride, int64_t tokens, int64_t units, int8_t* out) {
+  for (int64_t t = 0; t < tokens; ++t, from += stride) {
+    for (int64_t u = 0; u < units; ++u) std::memcpy(out + 4 * (u * tokens + t), from + 4 * u, 4);
+  }
+}
+
+// Tiles of at most `tile` tokens.
+struct Packing {
+  Isa isa;
+  const PartPlan& plan;
+  const Activations& x;
+  int64_t units;  // of a row
+  int8_t* codes;  // null: stay where they are
+  float* scales;
+  int32_t *sums, *starts;
+  float* totals;  // or null
+
+  void tile(int64_t token, int64_t size) const {
+    static thread_local std::vector<int32_t> token_sums;
+    const auto count = std::ssize(plan.stretches);
+    for (int64_t t = 0; t < size; ++t) {
+      const int32_t* own = sized(token_sums, count);
+      sum_token(isa, plan, x, token + t, token_sums.data());
+      const float* from = x.scales + (token + t) * x.groups();
+      int64_t at = token * count + t;
+      for (int64_t i = 0; i < count; ++i, at += size) {
+        scales[at] = from[plan.stretches[static_cast<size_t>(i)].activation_group];
+        sums[at] = plan.paired ? pair_of_sum(own[i]) : own[i];
+        starts[at] = plan.base * own[i];
+        if (totals != nullptr) totals[at] = static_cast<float>(own[i]);
+      }
+    }
+    for (int64_t p = 0; codes != nullptr && p < code_planes(x.format); ++p) {
+      interleave(x.codes + token * x.code_stride + p * x.plane, x.code_stride, size, units,
+                 codes + 4 * units * (p * x.tokens + token));
+    }
+  }
+};
+
+}  // namespace
+
+PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, ThreadPool& pool) {
+  CallScratch& s = call_scratch();
+  PackedActivations out;
+  out.tokens = x.tokens;
+  out.order = order_of(plan, x);
+  // Rows are tiles of one token.
+  const bool rows = out.order == Order::rows || (out.order == Order::fused && x.tokens <= kFusedTokens);
+  const int64_t tile = rows ? 1 : out.order == Order::fused ? plan.few_tile : plan.token_tile;
+  const int64_t entries = x.tokens * std::ssize(plan.stretches);
+  const int64_t units = tensor::padded_units(x.cols), bytes = x.tokens * units * tensor::kUnitColumns;
+  int8_t* codes = rows ? nullptr : sized(s.codes, bytes * code_planes(x.format));
+  const bool minima = plan.matrix->format().has_minimum();
+  const Packing packing{isa,
+                        plan,
+                        x,
+                        units,
+                        codes,
+                        sized(s.scales, entries),
+                        sized(s.sums, entries),
+                        sized(s.starts, entries),
+                        minima ? sized(s.totals, entries) : nullptr};
+  pool.parallel_for(ceil_div(x.tokens, tile), std::max<int64_t>(1, 32 / tile), [&](int64_t begin, int64_t end, int) {
+    int64_t i = 0;
+    for_each_tile(x.tokens, tile, [&](int64_t token, int64_t size) {
+      if (i >= begin && i < end) packing.tile(token, size);
+      ++i;
+    });
+  });
+  out.codes = rows ? x.codes : codes;
+  out.plane = rows || x.plane == 0 ? x.plane : bytes;
+  out.code_stride = rows ? x.code_stride : units * tensor::kUnitColumns;
+  out.sums = {packing.scales, packing.sums, packing.starts, packing.totals};
+  return out;
+}
+
+}  // namespace lowbit::kernels

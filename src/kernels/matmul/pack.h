@@ -1,0 +1,28 @@
+// Activations in the order in which the kernels of an integer product read them.
+#pragma once
+
+#include <vector>
+
+#include "base/threads.h"
+#include "kernels/matmul/args.h"
+#include "kernels/matmul/matmul.h"
+#include "kernels/matmul/plan.h"
+
+namespace lowbit::kernels {
+
+// rows: as they came, entries [token][stretch]; fused: as FusedArgs has it; tiles: as DotArgs has it.
+enum class Order : uint8_t { rows, fused, tiles };
+
+struct PackedActivations {
+  int64_t tokens = 0;
+  Order order = Order::rows;
+  const int8_t* codes = nullptr;
+  int64_t plane = 0;
+  int64_t code_stride = 0;  // bytes of a token
+  StretchSums sums = {};
+};
+
+// Points into memory of this thread until its next call.
+PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, ThreadPool& pool);
+
+}  // namespace lowbit::kernels
