@@ -36,7 +36,7 @@ struct RandomActivations {
 
   RandomActivations(const Format& format, int64_t tokens, int64_t cols) {
     Rng rng(kSeed, 1);
-    view.format = format;
+    view.format = &format;
     view.tokens = tokens;
     view.cols = cols;
     values.resize(static_cast<size_t>(tokens * cols));
@@ -56,17 +56,17 @@ struct RandomActivations {
 
  private:
   void make_codes(Rng& rng) {
-    const formats::ScaleLevel& level = view.format.levels[0];
+    const formats::ScaleLevel& level = view.format->levels[0];
     view.group = level.group > 0 ? std::min(level.group, view.cols) : view.cols;
     const int64_t padded = round_up(view.cols, 32);
-    const int planes = kernels::code_planes(view.format);
+    const int planes = kernels::code_planes(*view.format);
     view.plane = planes > 1 ? padded : 0;
     view.code_stride = padded * planes;
     codes.assign(static_cast<size_t>(view.tokens * view.code_stride), 0);
     for (int64_t i = 0; i < view.tokens * view.groups(); ++i) {
       scales.push_back(tensor::stored_scale(level.scale, static_cast<float>(0.005 + 0.01 * rng.uniform())));
     }
-    const int32_t most = kernels::largest_code(view.format);
+    const int32_t most = kernels::largest_code(*view.format);
     for (int64_t t = 0; t < view.tokens; ++t) {
       for (int64_t c = 0; c < view.cols; ++c) {
         const auto code = static_cast<int32_t>(rng.below(static_cast<uint64_t>(2 * most + 1))) - most;

@@ -129,7 +129,8 @@ void keep_rows(std::vector<T>& rows, int64_t width, const std::vector<int64_t>& 
 
 // Keeps only the rows whose logits are wanted, in every value that is still needed after node `n`.
 void drop_rows(Executor::State& s, size_t n) {
-  std::vector<int64_t> kept;
+  std::vector<int64_t>& kept = s.kept;
+  kept.clear();
   int64_t row = 0;
   for (const Segment& segment : s.segments) {
     const auto count = static_cast<int64_t>(segment.tokens.size());

@@ -141,7 +141,7 @@ kernels::Activations activations_of(Executor::State& s, graph::ValueId id) {
   const graph::Value& input = s.value(id);
   const Buffer& in = s.buffer(id);
   kernels::Activations x;
-  x.format = input.format;
+  x.format = &input.format;
   x.tokens = s.rows * input.slots;
   x.cols = input.columns();
   if (!kernels::is_integer_activation(input.format)) {

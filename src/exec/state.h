@@ -56,6 +56,7 @@ struct Executor::State {
   std::span<const Segment> segments;
   std::vector<int32_t> tokens;     // all segments one after the other
   std::vector<int64_t> positions;  // of each token in its sequence
+  std::vector<int64_t> kept;       // rows whose logits are wanted
   int64_t rows = 0;                // rows that values have at this point
 
   Buffer& buffer(graph::ValueId id) { return buffers[static_cast<size_t>(slot[static_cast<size_t>(id)])]; }

@@ -136,7 +136,7 @@ void cast(Run& run, const Node& node) {
 std::vector<float> product(Run& run, ValueId input, const tensor::Weight& weight) {
   const formats::Format& format = run.graph.values[static_cast<size_t>(input)].format;
   kernels::Activations x;
-  x.format = format;
+  x.format = &format;
   x.tokens = static_cast<int64_t>(run.rows(input));
   x.cols = static_cast<int64_t>(run.columns(input));
   x.values = run.values[static_cast<size_t>(input)].data();

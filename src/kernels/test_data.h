@@ -125,6 +125,7 @@ inline tensor::Weight random_weight(const std::vector<formats::Format>& formats,
 
 // Activations with the storage that they point to.
 struct TestActivations {
+  formats::Format format;
   std::vector<float> values, scales;
   std::vector<int8_t> codes;
   Activations view;
@@ -135,7 +136,8 @@ inline std::unique_ptr<TestActivations> activations(const formats::Format& forma
                                                     const std::vector<float>& x) {
   auto out = std::make_unique<TestActivations>();
   out->values.resize(x.size());
-  out->view.format = format;
+  out->format = format;
+  out->view.format = &out->format;
   out->view.tokens = tokens;
   out->view.cols = cols;
   out->view.values = out->values.data();

@@ -11,13 +11,14 @@
 namespace lowbit::tensor {
 namespace {
 
-// Scratch for one row, reused over rows.
+// Scratch for one row, kept between calls of a thread.
 struct RowScratch {
-  explicit RowScratch(const PackedMatrix& from)
-      : codes(from.format().element.bits <= 16 ? from.cols() : 0),
-        scales(value_groups(from)),
-        minimums(from.format().has_minimum() ? scales.size() : 0),
-        zero_points(from.format().has_zero_point() ? scales.size() : 0) {}
+  void fit(const PackedMatrix& from) {
+    codes.resize(from.format().element.bits <= 16 ? from.cols() : 0);
+    scales.resize(value_groups(from));
+    minimums.resize(from.format().has_minimum() ? scales.size() : 0);
+    zero_points.resize(from.format().has_zero_point() ? scales.size() : 0);
+  }
 
   std::vector<uint16_t> codes;
   std::vector<float> scales, minimums;
@@ -64,7 +65,8 @@ void row_values(const PackedMatrix& from, int64_t row, RowScratch& scratch, floa
 
 void dequantize_rows(const PackedMatrix& from, int64_t row_begin, int64_t row_end, float* out) {
   LOWBIT_CHECK(0 <= row_begin && row_begin <= row_end && row_end <= from.rows());
-  RowScratch scratch(from);
+  static thread_local RowScratch scratch;
+  scratch.fit(from);
   for (int64_t row = row_begin; row < row_end; ++row)
     row_values(from, row, scratch, out + (row - row_begin) * from.cols());
 }

@@ -331,7 +331,7 @@ void Product::run(int64_t begin, int64_t end, const Activations& x, ThreadPool& 
 
 void matmul(Isa isa, const tensor::Weight& weight, const Activations& x, ThreadPool& pool, float* out,
             int64_t out_stride) {
-  Product(isa, weight, x.format).run(0, weight.rows(), x, pool, out, out_stride);
+  Product(isa, weight, *x.format).run(0, weight.rows(), x, pool, out, out_stride);
 }
 
 }  // namespace lowbit::kernels

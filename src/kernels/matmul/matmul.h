@@ -39,7 +39,7 @@ int64_t longest_stretch(const formats::Format& activation);
 // Activations of some tokens after their cast to a format. values are always there (decoded: code * scale); codes
 // and scales only for integer formats.
 struct Activations {
-  formats::Format format;
+  const formats::Format* format = nullptr;  // lives longer
   int64_t tokens = 0, cols = 0;
   const float* values = nullptr;  // [tokens][cols]; may be null where every consumer is integer
   const int8_t* codes = nullptr;  // [tokens][planes][a multiple of 32], zero beyond cols

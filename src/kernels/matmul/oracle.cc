@@ -46,7 +46,7 @@ float integer_output(const formats::Format& format, const tensor::Codes& codes, 
   float acc = 0.0f;
   for (int64_t begin = 0; begin < cols;) {
     const int64_t end = std::min({(begin / weight_group + 1) * weight_group, (begin / x.group + 1) * x.group,
-                                  begin + longest_stretch(x.format), cols});
+                                  begin + longest_stretch(*x.format), cols});
     const Group g = group_of(format, codes, row, begin, cols);
     int64_t sum = 0, total = 0;
     for (int64_t c = begin; c < end; ++c) {
@@ -69,7 +69,7 @@ void matmul_oracle(const tensor::Weight& weight, const Activations& x, float* ou
   int64_t packed_row = 0;
   std::vector<float> values(static_cast<size_t>(weight.cols()));
   for (const tensor::PackedMatrix& part : weight.parts) {
-    const bool integer = arithmetic_of(part.format(), x.format) == Arithmetic::integer;
+    const bool integer = arithmetic_of(part.format(), *x.format) == Arithmetic::integer;
     tensor::Codes codes;  // of the row's block
     for (int64_t r = 0; r < part.rows(); ++r, ++packed_row) {
       const int64_t row = weight.row_order.empty() ? packed_row : weight.row_order[static_cast<size_t>(packed_row)];

@@ -82,7 +82,7 @@ struct Packing {
         if (totals != nullptr) totals[at] = static_cast<float>(own[i]);
       }
     }
-    for (int64_t p = 0; codes != nullptr && p < code_planes(x.format); ++p) {
+    for (int64_t p = 0; codes != nullptr && p < code_planes(*x.format); ++p) {
       interleave(x.codes + token * x.code_stride + p * x.plane, x.code_stride, size, units,
                  codes + 4 * units * (p * x.tokens + token));
     }
@@ -101,7 +101,7 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
   const int64_t tile = rows ? 1 : out.order == Order::fused ? plan.few_tile : plan.token_tile;
   const int64_t entries = x.tokens * std::ssize(plan.stretches);
   const int64_t units = tensor::padded_units(x.cols), bytes = x.tokens * units * tensor::kUnitColumns;
-  int8_t* codes = rows ? nullptr : sized(s.codes, bytes * code_planes(x.format));
+  int8_t* codes = rows ? nullptr : sized(s.codes, bytes * code_planes(*x.format));
   const bool minima = plan.matrix->format().has_minimum();
   const Packing packing{isa,
                         plan,
