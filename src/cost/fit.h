@@ -13,8 +13,8 @@ namespace lowbit::cost {
 
 // Shares of the limits that an expectation counts with: round figures, said beside it. `lowbit bench` measures what a
 // model reaches.
-constexpr double kDecodeShare = 0.4;    // of the read rate
-constexpr double kPrefillShare = 0.15;  // of the int8 peak
+constexpr double kDecodeShare = 0.6;    // of the read rate
+constexpr double kPrefillShare = 0.35;  // of the int8 peak
 
 // Bytes and formats of the parameters, as they will lie in memory.
 struct StoredParameters {
