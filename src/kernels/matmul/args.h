@@ -78,6 +78,7 @@ struct StretchArgs {
   const DotStretch* stretches;  // ascending
   int64_t stretch_count;
   const float* scales;     // [row blocks][weight groups][16]
+  const uint16_t* halves;  // the same in f16 where they lie in the weight, for `fused` alone; else null
   const int32_t* offsets;  // likewise; null: all 0
   bool paired;             // offsets are pair_of_offset of them
   const float* minimums;   // likewise, or null

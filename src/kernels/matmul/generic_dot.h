@@ -9,8 +9,8 @@
 namespace lowbit::kernels {
 
 // Brings a stretch with these exact sums of products into acc. block: the first of those of `g`; entry: of the first
-// token's activations. More: there are offsets or minima.
-template <class S, bool More, int Blocks, int Tokens>
+// token's activations. More: there are offsets or minima. Halves: scales are f16.
+template <class S, bool More, bool Halves = false, int Blocks, int Tokens>
 LOWBIT_INLINE static inline void end_stretch(const StretchArgs& g, int64_t weight_group, int64_t block, int64_t entry,
                                              typename S::Int (&sum)[Blocks][Tokens],
                                              typename S::Float (&acc)[Blocks][Tokens]) {
@@ -28,7 +28,9 @@ LOWBIT_INLINE static inline void end_stretch(const StretchArgs& g, int64_t weigh
   for (int t = 0; t < Tokens; ++t) {
     const typename S::Float activation = S::broadcast(g.activations.scales[entry + t]);
     for (int b = 0; b < Blocks; ++b) {
-      const typename S::Float scale = S::mul(S::load(g.scales + at + b * g.group_step), activation);
+      const int64_t of_block = at + b * g.group_step;
+      const typename S::Float weight = Halves ? S::load_f16(g.halves + of_block) : S::load(g.scales + of_block);
+      const typename S::Float scale = S::mul(weight, activation);
       acc[b][t] = S::fma(S::to_float(sum[b][t]), scale, acc[b][t]);
     }
   }

@@ -57,8 +57,9 @@ struct FusedRow {
       const int64_t group = g.stretch.stretches[s].weight_group, entry = t * g.stretch.stretch_count + s;
       typename S::Int whole[1][1] = {{sum[t][0]}};
       typename S::Float next[1][1] = {{acc[t]}};
-      more ? end_stretch<S, true>(g.stretch, group, 0, entry, whole, next)
-           : end_stretch<S, false>(g.stretch, group, 0, entry, whole, next);
+      more                          ? end_stretch<S, true>(g.stretch, group, 0, entry, whole, next)
+      : g.stretch.halves != nullptr ? end_stretch<S, false, true>(g.stretch, group, 0, entry, whole, next)
+                                    : end_stretch<S, false>(g.stretch, group, 0, entry, whole, next);
       acc[t] = next[0][0];
     }
   }

@@ -168,11 +168,17 @@ struct IntegerPart {
 
   void run_fused(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
     Scratch& s = scratch();
+    const bool halves = plan.half_scales && x.tokens <= kFusedTokens;
     for (int64_t b = 0; b < blocks; ++b) {
-      load_scales(block + b, 1, s);
+      if (!halves) load_scales(block + b, 1, s);
+      StretchArgs stretch = stretch_args(0, s);
+      if (halves) {
+        const EntryPass& pass = plan.scales.front();
+        stretch.halves = reinterpret_cast<const uint16_t*>(pass.section + (block + b) * pass.block_bytes);
+      }
       std::array<MemoryRange, kMostRanges> ahead;
       const int64_t ranges = entries_of(block + b + 1, ahead);
-      k_fused.at(isa)({stretch_args(0, s), packed(block + b), bits(), plan.map, plan.flip, plan.map_table.data(),
+      k_fused.at(isa)({stretch, packed(block + b), bits(), plan.map, plan.flip, plan.map_table.data(),
                        plan.signed_codes, plan.fused_units, x.tokens, x.codes, x.code_stride, x.plane,
                        out + b * kRowBlock, out_stride, ahead.data(), ranges});
     }

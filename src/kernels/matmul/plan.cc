@@ -163,6 +163,9 @@ void plan_scales(const PackedMatrix& w, PartPlan& plan) {
     return;
   }
   plan.scales.back().unit = plan.unit;
+  const EntryPass& first = plan.scales.front();
+  plan.half_scales = plan.scales.size() == 1 && first.kind == EntryKind::f16 && first.span == 1 &&
+                     first.factor == 1.0f && first.unit == 1.0f && plan.minimums.empty() && plan.zeros.empty();
 }
 
 }  // namespace

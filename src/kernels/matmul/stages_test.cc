@@ -106,6 +106,7 @@ void check_dot(Isa isa, bool signed_codes, Code code, const std::vector<std::arr
                   1,
                   scales.data(),
                   nullptr,
+                  nullptr,
                   false,
                   nullptr,
                   16,
