@@ -3,6 +3,9 @@
 
 #include <cstdint>
 
+// Of the kernels beside: what a register holds only stays there where nothing is called.
+#define LOWBIT_INLINE __attribute__((always_inline))
+
 namespace lowbit::kernels {
 
 // How a code of at most 8 bits becomes the u8 that dot products take: integer(code) - least.

@@ -3,9 +3,6 @@
 
 #include "kernels/matmul/args.h"
 
-// A row in registers only stays there where nothing is called.
-#define LOWBIT_INLINE __attribute__((always_inline))
-
 namespace lowbit::kernels {
 
 // Brings a stretch with these exact sums of products into acc. block: the first of those of `g`; entry: of the first

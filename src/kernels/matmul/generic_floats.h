@@ -4,8 +4,6 @@
 
 #include "kernels/matmul/generic_unpack.h"
 
-#define LOWBIT_INLINE __attribute__((always_inline))
-
 namespace lowbit::kernels {
 
 // ---- readers: the weights of one row block, a turn of kUnits units of four columns after the other ----
@@ -89,7 +87,8 @@ template <class S, int Bits, class Use>
 static inline void with_code_reader(const FloatWeights& w, const Use& use) {
   if constexpr (Bits > 4 && S::kByteTables) {
     if (w.kind == FloatKind::halves) {
-      if (Bits == 8 && w.signed_halves) return use(HalvesReader < S, Bits, Bits == 8 > {w.halves});
+      constexpr bool kWhole = Bits == 8;
+      if (kWhole && w.signed_halves) return use(HalvesReader<S, Bits, kWhole>{w.halves});
       return use(HalvesReader<S, Bits, false>{w.halves});
     }
   }
