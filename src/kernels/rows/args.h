@@ -133,12 +133,4 @@ struct ExpArgs {
   float* y;
 };
 
-// fp32 from 16-bit floats: binary16, or bfloat16.
-struct WidenArgs {
-  int64_t count;
-  bool bfloat;
-  const uint16_t* x;
-  float* y;
-};
-
 }  // namespace lowbit::kernels

@@ -16,7 +16,6 @@ void combine(const CombineArgs& args) { kernels::combine<simd::avx512::Simd>(arg
 void silu_gate(const SiluGateArgs& args) { kernels::silu_gate<simd::avx512::Simd>(args); }
 void add(const AddArgs& args) { kernels::add<simd::avx512::Simd>(args); }
 void exp_shifted(const ExpArgs& args) { kernels::exp_shifted<simd::avx512::Simd>(args); }
-void widen(const WidenArgs& args) { kernels::widen<simd::avx512::Simd>(args); }
 void rope(const RopeArgs& args) { kernels::rope<simd::avx512::Simd>(args); }
 void softmax(const SoftmaxArgs& args) { kernels::softmax<simd::avx512::Simd>(args); }
 void quantize(const QuantizeArgs& args) { kernels::quantize<simd::avx512::Simd>(args); }

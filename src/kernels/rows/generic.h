@@ -146,16 +146,6 @@ static inline void exp_shifted(const ExpArgs& g) {
 }
 
 template <class S>
-static inline void widen(const WidenArgs& g) {
-  int64_t i = 0;
-  for (; i + 16 <= g.count; i += 16) S::store(g.y + i, g.bfloat ? S::load_bf16(g.x + i) : S::load_f16(g.x + i));
-  if (i == g.count) return;
-  uint16_t padded[16] = {};
-  for (int64_t j = i; j < g.count; ++j) padded[j - i] = g.x[j];
-  store_part<S>(g.y + i, g.bfloat ? S::load_bf16(padded) : S::load_f16(padded), g.count - i);
-}
-
-template <class S>
 static inline void rope(const RopeArgs& g) {
   const int64_t half = g.turned / 2;
   for (int64_t h = 0; h < g.heads; ++h) {

@@ -18,7 +18,6 @@ void combine(Isa isa, const CombineArgs& args);
 void silu_gate(Isa isa, const SiluGateArgs& args);
 void add(Isa isa, const AddArgs& args);
 void exp_shifted(Isa isa, const ExpArgs& args);
-void widen(Isa isa, const WidenArgs& args);
 void rope(Isa isa, const RopeArgs& args);
 void softmax(Isa isa, const SoftmaxArgs& args);
 void quantize(Isa isa, const QuantizeArgs& args);

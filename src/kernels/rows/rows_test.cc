@@ -175,24 +175,6 @@ TEST(Rows, ExpOverTheWholeRange) {
   }
 }
 
-TEST(Rows, WidenEvery16BitFloat) {
-  std::vector<uint16_t> words(65536 + 65536 - 5);
-  for (size_t i = 0; i < words.size(); ++i) words[i] = static_cast<uint16_t>(i);
-  for (const bool bfloat : {false, true}) {
-    const formats::ElementFormat element = formats::parse_element(bfloat ? "bf16" : "f16").value();
-    std::vector<float> expected(words.size() + 1, kUntouched);
-    for (size_t i = 0; i < words.size(); ++i) expected[i] = element.decode(words[i]);
-    for (const Isa isa : isas()) {
-      for (const size_t count : {words.size(), size_t{16}, size_t{9}, size_t{1}}) {
-        std::vector<float> y(count + 1, kUntouched);
-        widen(isa, {static_cast<int64_t>(count), bfloat, words.data(), y.data()});
-        EXPECT_EQ(first_difference(std::span(y).first(count), std::span(expected).first(count)), -1) << isa_name(isa);
-        EXPECT_EQ(y[count], kUntouched);
-      }
-    }
-  }
-}
-
 TEST(Rows, Rope) {
   Rng rng(3);
   for (const int64_t dim : {2, 4, 6, 10, 16, 30, 32, 34, 64, 128}) {
