@@ -97,30 +97,28 @@ class Bench {
   }
 
   void measure_copy() {
-    FormatRate rate;
-    rate.work = "copy";
-    rate.name = rate.kind = "f32";
-    rate.isa = detected_isa();
-    report(rate, 8, [&] {
-      in_parts([&](int64_t begin, int64_t end, int) {
-        std::memcpy(out_.data() + begin, in_.data() + begin, static_cast<size_t>(end - begin) * sizeof(float));
-      });
+    limit("copy", 8, [&](int64_t begin, int64_t end, int) {
+      std::memcpy(out_.data() + begin, in_.data() + begin, static_cast<size_t>(end - begin) * sizeof(float));
     });
   }
 
   // Alone: what encoding, which writes little, comes down to.
   void measure_reading() {
+    limit("read", 4, [&](int64_t begin, int64_t end, int) {
+      uint32_t sum = 0;
+      const auto* bytes = reinterpret_cast<const uint8_t*>(in_.data() + begin);
+      kernels::read_sum(detected_isa(), {bytes, (end - begin) * 4, 1, 0, &sum});
+    });
+  }
+
+  // What the machine does with floats that nothing is made of.
+  template <class Part>
+  void limit(const char* work, double bytes, const Part& part) {
     FormatRate rate;
-    rate.work = "read";
+    rate.work = work;
     rate.name = rate.kind = "f32";
     rate.isa = detected_isa();
-    report(rate, 4, [&] {
-      in_parts([&](int64_t begin, int64_t end, int) {
-        uint32_t sum = 0;
-        kernels::read_sum(rate.isa,
-                          {reinterpret_cast<const uint8_t*>(in_.data() + begin), (end - begin) * 4, 1, 0, &sum});
-      });
-    });
+    report(rate, bytes, [&] { in_parts(part); });
   }
 
   template <class Part>

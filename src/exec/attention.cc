@@ -246,14 +246,8 @@ struct Pass {
   // Runs body(task, piece) for each of `pieces` pieces of each task.
   template <class Body>
   void over_pieces(int64_t pieces, const Body& body) {
-    const struct {
-      const std::vector<Task>& tasks;
-      int64_t pieces;
-      const Body& body;
-    } all{tasks, pieces, body};
-    // One reference: what fits into a std::function without memory of its own.
-    pool->parallel_for(static_cast<int64_t>(tasks.size()) * pieces, 1, [&all](int64_t from, int64_t to, int) {
-      for (int64_t i = from; i < to; ++i) all.body(all.tasks[static_cast<size_t>(i / all.pieces)], i % all.pieces);
+    pool->parallel_for(std::ssize(tasks) * pieces, 1, [&](int64_t from, int64_t to, int) {
+      for (int64_t i = from; i < to; ++i) body(tasks[static_cast<size_t>(i / pieces)], i % pieces);
     });
   }
 };
@@ -330,7 +324,7 @@ void put_all(Executor::State& s, const graph::Node& node) {
       }
     };
     const int64_t first = start / 16, blocks = count == 0 ? 0 : ceil_div(start + count, 16) - first;
-    s.pool->parallel_for(blocks, 1, [&first, &put_block](int64_t begin, int64_t end, int) {
+    s.pool->parallel_for(blocks, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) put_block(first + i);
     });
     row += count;

@@ -27,8 +27,8 @@ struct FewTile {
   }
   template <int J>
   LOWBIT_INLINE void unit(const uint8_t* step) {
-    if constexpr (J < Bits) __builtin_prefetch(step + kFusedAhead + 64 * J, 0, 2);
-    const typename S::Bytes w = mapped_unit<S, Bits, Map, J>(g, step);
+    if constexpr (J < Bits) __builtin_prefetch(step + kWeightsAhead + 64 * J, 0, 2);
+    const typename S::Bytes w = mapped<S, Map>(g, unit_codes<S, Bits, J>(step));
     for (int t = 0; t < Tokens; ++t) {
       const typename S::Bytes a = S::bytes_broadcast4(x + 4 * (J * Tokens + t));
       sum[0][t] = S::dot(sum[0][t], w, a);

@@ -6,21 +6,6 @@
 
 namespace lowbit::kernels {
 
-template <class S, int Bits, CodeMap Map, int J, class Args>
-static inline typename S::Bytes mapped_unit(const Args& g, const uint8_t* step) {
-  const typename S::Bytes code = unit_codes<S, Bits, J>(step);
-  if constexpr (Map == CodeMap::lookup16) {
-    return S::lookup16(g.table, code);
-  } else if constexpr (Map == CodeMap::lookup64) {
-    return S::lookup64(g.table, code);
-  } else {
-    return S::bytes_xor(code, g.flip);
-  }
-}
-
-// Bytes of codes that are asked for ahead: the processor's own prefetching ends at every page.
-constexpr int64_t kFusedAhead = 8192;
-
 // Several chains for few tokens: sums of integers may be divided at will. Wide: activations of two planes.
 template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, bool Wide>
 struct FusedRow {
@@ -68,8 +53,8 @@ struct FusedRow {
   }
   template <int J>
   LOWBIT_INLINE void unit(const uint8_t* step, int64_t units) {
-    if constexpr (J < Bits) __builtin_prefetch(step + kFusedAhead + 64 * J, 0, 2);
-    const typename S::Bytes w = mapped_unit<S, Bits, Map, J>(g, step);
+    if constexpr (J < Bits) __builtin_prefetch(step + kWeightsAhead + 64 * J, 0, 2);
+    const typename S::Bytes w = mapped<S, Map>(g, unit_codes<S, Bits, J>(step));
     for (int t = 0; t < Tokens; ++t) {
       typename S::Int& chain = sum[t][J % kChains];
       const int8_t* x = a[t] + 4 * (units + J);

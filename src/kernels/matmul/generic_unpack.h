@@ -34,17 +34,28 @@ static inline typename S::Bytes unit_codes(const uint8_t* step) {
   }
 }
 
+// Bytes of packed weights that are asked for ahead: the processor's own prefetching ends at every page.
+constexpr int64_t kWeightsAhead = 8192;
+
+// By a map of at most 64 entries.
+template <class S, CodeMap Map, class Args>
+static inline typename S::Bytes mapped(const Args& g, typename S::Bytes code) {
+  if constexpr (Map == CodeMap::lookup16) {
+    return S::lookup16(g.table, code);
+  } else if constexpr (Map == CodeMap::lookup64) {
+    return S::lookup64(g.table, code);
+  } else {
+    return S::bytes_xor(code, g.flip);
+  }
+}
+
 template <class S, CodeMap Map>
 static inline void store_unit(const UnpackArgs& g, typename S::Bytes code, uint8_t* out) {
-  if constexpr (Map == CodeMap::exclusive_or) {
-    S::bytes_store(out, S::bytes_xor(code, g.flip));
-  } else if constexpr (Map == CodeMap::lookup16) {
-    S::bytes_store(out, S::lookup16(g.table, code));
-  } else if constexpr (Map == CodeMap::lookup64) {
-    S::bytes_store(out, S::lookup64(g.table, code));
-  } else {
+  if constexpr (Map == CodeMap::lookup256) {
     S::bytes_store(out, code);
     for (int i = 0; i < 64; ++i) out[i] = g.table[out[i]];
+  } else {
+    S::bytes_store(out, mapped<S, Map>(g, code));
   }
 }
 
