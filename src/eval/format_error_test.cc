@@ -163,7 +163,9 @@ TEST(FormatAdvice, RanksByBitsAndError) {
   const AdviceResult few = advise(samples, {4.5, false, &pool, {}}).value();
   EXPECT_LT(few.ranked.size(), all.ranked.size());
   for (const Advice& a : few.ranked) EXPECT_LE(a.bits, 4.5);
-  for (const Advice& a : advise(samples, {4.5, true, &pool, {}}).value().ranked) {
+  const AdviceResult searched = advise(samples, {4.5, true, &pool, {}}).value();
+  EXPECT_EQ(searched.ranked.size(), few.ranked.size());
+  for (const Advice& a : searched.ranked) {
     for (const Advice& b : few.ranked) {
       if (a.format == b.format) EXPECT_LE(a.relative_error, 1.02 * b.relative_error) << formats::print(a.format);
     }
@@ -171,9 +173,14 @@ TEST(FormatAdvice, RanksByBitsAndError) {
   // An int8 grid written exactly: nothing is lost where a scale can be 1.
   std::vector<float> whole(1024);
   for (size_t i = 0; i < whole.size(); ++i) whole[i] = static_cast<float>(i % 32 == 0 ? 127 : i % 100);
-  for (const Advice& a : advise({whole, 4, 256}, {{}, false, &pool, {}}).value().ranked) {
-    if (formats::print(a.format) == "q8_0") EXPECT_EQ(a.relative_error, 0.0);
+  const AdviceResult exact = advise({whole, 4, 256}, {{}, false, &pool, {}}).value();
+  int q8_0 = 0;
+  for (const Advice& a : exact.ranked) {
+    if (formats::print(a.format) != "q8_0") continue;
+    EXPECT_EQ(a.relative_error, 0.0);
+    ++q8_0;
   }
+  EXPECT_EQ(q8_0, 1);
 }
 
 }  // namespace

@@ -292,19 +292,36 @@ void ScalePlan::refine_outer(int64_t outer_group, Scratch& scratch, RowScales& o
   double error = 0;
   for (int64_t g = first; g < last; ++g) error += static_cast<double>(scratch.inner[static_cast<size_t>(g)].error);
   std::vector<GroupScale> kept(scratch.inner.begin() + first, scratch.inner.begin() + last);
-  for (int round = 0; round < 2; ++round) {
+  // Sets other outer values by `change` and keeps them, with the inner ones under them, where the error falls.
+  const auto improves = [&](const auto& change) {
     const float old_scale = out.raw_scales[1][at];
     const float old_minimum = levels_[1].minimum ? out.raw_minimums[1][at] : 0;
-    if (!fit_outer(outer_group, scratch, out)) return;
+    if (!change()) return false;
     const double tried = choose_inner(first, last, scratch, out);
-    if (!(tried < error)) {
-      out.raw_scales[1][at] = old_scale;
-      if (levels_[1].minimum) out.raw_minimums[1][at] = old_minimum;
-      std::copy(kept.begin(), kept.end(), scratch.inner.begin() + first);
-      return;
+    if (tried < error) {
+      error = tried;
+      kept.assign(scratch.inner.begin() + first, scratch.inner.begin() + last);
+      return true;
     }
-    error = tried;
-    kept.assign(scratch.inner.begin() + first, scratch.inner.begin() + last);
+    out.raw_scales[1][at] = old_scale;
+    if (levels_[1].minimum) out.raw_minimums[1][at] = old_minimum;
+    std::copy(kept.begin(), kept.end(), scratch.inner.begin() + first);
+    return false;
+  };
+  const ElementGrid& grid = levels_[1].scale;
+  // nearest_outer() went up to reach every ideal: with few digits a step down, which clips some, may lose less.
+  const auto step_down = [&] {
+    const float lower = grid.neighbour(out.raw_scales[1][at], false);
+    if (!(lower > 0 && lower < out.raw_scales[1][at])) return false;
+    out.raw_scales[1][at] = lower;
+    return true;
+  };
+  if (grid.is_power_of_two() || grid.is_coarse()) {
+    while (improves(step_down)) {
+    }
+  }
+  for (int round = 0; round < 2; ++round) {
+    if (!improves([&] { return fit_outer(outer_group, scratch, out); })) return;
   }
 }
 
