@@ -39,8 +39,18 @@ struct AttentionCase {
 };
 
 graph::Attention attention(int32_t heads, int32_t kv_heads, int32_t dim, const char* kv, int32_t window = 0) {
-  return {0,      heads, kv_heads, dim, 2.0f / std::sqrt(static_cast<float>(dim)), test::format_of(kv),
-          window, 0.0f,  true};
+  return {0,      heads, kv_heads, dim,  2.0f / std::sqrt(static_cast<float>(dim)), test::format_of(kv),
+          window, 0.0f,  true,     false};
+}
+
+// The same in fp32, and in integers where the cache takes them.
+std::vector<graph::Attention> arithmetics(const graph::Attention& a) {
+  std::vector<graph::Attention> out = {a};
+  if (graph::takes_integers(a.kv, a.dim)) {
+    out.push_back(a);
+    out.back().integer = true;
+  }
+  return out;
 }
 
 // Outputs of the tokens behind what the cache holds, in chunks.
@@ -77,52 +87,69 @@ constexpr const char* kFormats[] = {"f32",
                                     "int12/32:f32",
                                     "fix8.4"};
 
+// Outputs in chunks, where others stood in the cache before.
+void expect_rewritten(const AttentionCase& c, int64_t width, std::span<const int32_t> tokens,
+                      std::span<const int32_t> others, const std::string& what) {
+  const std::vector<float> expected = c.expected(tokens);
+  for (const Isa isa : test::isas()) {
+    for (const size_t chunk : {size_t{90}, size_t{33}, size_t{1}}) {
+      const auto runner = test::executor(c.graph, c.weights, isa, 2);
+      exec::Cache cache = runner->new_cache(100);
+      std::vector<float> got = feed(*runner, cache, tokens.first(21), 21);
+      feed(*runner, cache, others, 50);
+      cache.truncate(21);
+      const std::vector<float> rest = feed(*runner, cache, tokens.subspan(21), chunk);
+      got.insert(got.end(), rest.begin(), rest.end());
+      const int64_t at = test::first_difference(got, expected);
+      ASSERT_EQ(at, -1) << what << ", " << isa_name(isa) << ", chunks of " << chunk << ", token " << at / width
+                        << ", column " << at % width;
+    }
+  }
+}
+
 TEST(ExecAttention, EveryFormatOfTheCacheAlsoWhereItIsWrittenAgain) {
   Rng rng(71);
+  int integers = 0;
   for (const char* kv : kFormats) {
-    for (const auto [heads, kv_heads, dim] : {std::array{6, 2, 20}, {2, 2, 64}, {8, 1, 32}}) {
-      const AttentionCase c(attention(heads, kv_heads, dim, kv));
+    for (const auto [heads, kv_heads, dim] : {std::array{6, 2, 20}, {2, 2, 64}, {8, 1, 32}, {7, 1, 80}}) {
       const auto tokens = test::random_tokens(90, kVocabulary, rng),
                  others = test::random_tokens(50, kVocabulary, rng);
-      const std::vector<float> expected = c.expected(tokens);
-      const int64_t width = int64_t{heads} * dim;
-      for (const Isa isa : test::isas()) {
-        for (const size_t chunk : {size_t{90}, size_t{33}, size_t{1}}) {
-          const auto runner = test::executor(c.graph, c.weights, isa, 2);
-          exec::Cache cache = runner->new_cache(100);
-          std::vector<float> got = feed(*runner, cache, std::span(tokens).first(21), 21);
-          feed(*runner, cache, others, 50);
-          cache.truncate(21);
-          const std::vector<float> rest = feed(*runner, cache, std::span(tokens).subspan(21), chunk);
-          got.insert(got.end(), rest.begin(), rest.end());
-          const int64_t at = test::first_difference(got, expected);
-          ASSERT_EQ(at, -1) << kv << ", " << isa_name(isa) << ", dim " << dim << ", chunks of " << chunk << ", token "
-                            << at / width << ", column " << at % width;
-        }
+      for (const graph::Attention& a : arithmetics(attention(heads, kv_heads, dim, kv))) {
+        const std::string what = fmt::format("{}, dim {}, integer {}", kv, dim, a.integer);
+        expect_rewritten(AttentionCase(a), int64_t{heads} * dim, tokens, others, what);
+        integers += a.integer ? 1 : 0;
       }
     }
+  }
+  EXPECT_GE(integers, 24);
+}
+
+// One pass over 551 tokens, then few at a time.
+void expect_cut(const AttentionCase& c, int64_t width, std::span<const int32_t> tokens, const std::string& what) {
+  const std::vector<float> expected = c.expected(tokens);
+  for (const Isa isa : test::isas()) {
+    const auto runner = test::executor(c.graph, c.weights, isa, 2);
+    exec::Cache cache = runner->new_cache(580);
+    std::vector<float> got = feed(*runner, cache, tokens.first(551), 551);
+    for (const size_t count : {size_t{1}, size_t{1}, size_t{2}, size_t{5}, size_t{20}}) {
+      const auto part = tokens.subspan(static_cast<size_t>(cache.length()), count);
+      const std::vector<float> more = feed(*runner, cache, part, count);
+      got.insert(got.end(), more.begin(), more.end());
+    }
+    const int64_t at = test::first_difference(got, expected);
+    ASSERT_EQ(at, -1) << what << ", " << isa_name(isa) << ", token " << at / width;
   }
 }
 
 // Few kv heads, two threads and long contexts: a task is cut into pieces.
 TEST(ExecAttention, LongContextsAreCutForTheThreads) {
   Rng rng(72);
-  for (const char* kv : {"f32", "int8/32:f16"}) {
+  for (const char* kv : {"f32", "int8/32:f16", "int4/16:f16"}) {
     for (const auto [heads, kv_heads, dim, window] : {std::array{8, 1, 64, 0}, {9, 3, 60, 0}, {3, 3, 160, 530}}) {
-      const AttentionCase c(attention(heads, kv_heads, dim, kv, window));
       const auto tokens = test::random_tokens(580, kVocabulary, rng);
-      const std::vector<float> expected = c.expected(tokens);
-      for (const Isa isa : test::isas()) {
-        const auto runner = test::executor(c.graph, c.weights, isa, 2);
-        exec::Cache cache = runner->new_cache(580);
-        std::vector<float> got = feed(*runner, cache, std::span(tokens).first(551), 551);
-        for (const size_t count : {size_t{1}, size_t{1}, size_t{2}, size_t{5}, size_t{20}}) {
-          const auto part = std::span(tokens).subspan(static_cast<size_t>(cache.length()), count);
-          const std::vector<float> more = feed(*runner, cache, part, count);
-          got.insert(got.end(), more.begin(), more.end());
-        }
-        const int64_t at = test::first_difference(got, expected), width = int64_t{heads} * dim;
-        ASSERT_EQ(at, -1) << kv << ", " << isa_name(isa) << ", heads " << heads << ", token " << at / width;
+      for (const graph::Attention& a : arithmetics(attention(heads, kv_heads, dim, kv, window))) {
+        const std::string what = fmt::format("{}, heads {}, integer {}", kv, heads, a.integer);
+        expect_cut(AttentionCase(a), int64_t{heads} * dim, tokens, what);
       }
     }
   }

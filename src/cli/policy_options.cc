@@ -67,6 +67,20 @@ void add_threads_option(Options& options, int64_t& target) {
   options.option("--threads", "T", integer(target, 0, 256), "threads, at most 256; 0: all processors (0)");
 }
 
+void add_attention_option(Options& options, std::optional<bool>& integer) {
+  const auto set = [&integer](const std::string& value) -> Status {
+    if (value != "int8" && value != "f32") return errorf("found {}, expected int8 or f32", value);
+    integer = value == "int8";
+    return {};
+  };
+  options
+      .option(
+          "--attention", "A", set,
+          "arithmetic of attention over a cache of small integers: int8 (queries and weights become int8, products "
+          "are exact sums) or f32 (f32)")
+      .choices = {"int8", "f32"};
+}
+
 void PolicyOptions::add_to(Options& options) {
   options
       .option("--activations", "FORMAT", castable_format(activations),
@@ -75,10 +89,13 @@ void PolicyOptions::add_to(Options& options) {
       .offer = Offer::formats;
   options.option("--kv", "FORMAT", castable_format(kv), "format of the keys and values that attention keeps (f16)")
       .offer = Offer::formats;
+  add_attention_option(options, integer_attention);
   options.flag("--reference", reference, "fp32 activations and cache: the yardstick");
   add_threads_option(options, threads);
   options.check([this]() -> Status {
-    if (reference && (activations || kv)) return errorf("--reference sets what --activations and --kv would set");
+    if (reference && (activations || kv || integer_attention)) {
+      return errorf("--reference sets what --activations, --kv and --attention would set");
+    }
     return {};
   });
 }
@@ -90,6 +107,7 @@ graph::NumericPolicy PolicyOptions::policy() const {
     policy.integer_activations = policy.other_activations = policy.head_activations = *activations;
   }
   if (kv) policy.kv = *kv;
+  if (integer_attention) policy.integer_attention = *integer_attention;
   return policy;
 }
 

@@ -13,10 +13,12 @@ namespace lowbit::cli {
 
 struct PolicyOptions {
   std::optional<formats::Format> activations, kv;
+  std::optional<bool> integer_attention;
   bool reference = false;
   int64_t threads = 0;
 
-  // Declares --activations, --kv, --reference and --threads; names this object, which must outlive the parsing.
+  // Declares --activations, --kv, --attention, --reference and --threads; names this object, which must outlive the
+  // parsing.
   void add_to(Options& options);
 
   // The standard policy with what was asked for in its place; --activations means every linear.
@@ -29,6 +31,9 @@ Setter format(std::optional<formats::Format>& target);
 
 // One whose values can be computed on the fly, as activations and caches need it.
 Setter castable_format(std::optional<formats::Format>& target);
+
+// Declares --attention.
+void add_attention_option(Options& options, std::optional<bool>& integer);
 
 // A string of the format language, or a single element whose values a float need not hold.
 Result<formats::Format> parse_any_format(const std::string& text);

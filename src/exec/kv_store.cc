@@ -89,6 +89,7 @@ KvStore::KvStore(const graph::Attention& attention, int64_t capacity, Empty)
     word_kind_ = format_.element == element("f16") ? kernels::ScaleKind::f16 : kernels::ScaleKind::bf16;
     bits_ = 16;
   }
+  LOWBIT_CHECK(!attention.integer || (whole_numbers_ && groups_ > 0 && groups_ <= kernels::kMostCodeGroups));
 }
 
 KvStore::KvStore(const graph::Attention& attention, int64_t capacity) : KvStore(attention, capacity, Empty()) {

@@ -30,6 +30,10 @@ class KvStore {
   void put(int64_t head, int64_t position, const float* k, const float* v);
 
   int64_t padded_dim() const { return tiles_ * 16; }
+  // Of codes: bits of one in memory, columns of a scale, scales of a head at one position.
+  int code_bits() const { return bits_; }
+  int64_t group() const { return group_; }
+  int64_t groups() const { return groups_; }
 
   // Some tiles of some blocks of a head.
   struct Range {

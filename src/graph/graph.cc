@@ -1,6 +1,7 @@
 #include "graph/graph.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 
 #include "kernels/matmul/matmul.h"
@@ -265,6 +266,19 @@ NumericPolicy NumericPolicy::reference() {
   return {f32, f32, f32, f32};
 }
 
+bool takes_integers(const formats::Format& kv, int64_t dim) {
+  constexpr int64_t kMostGroups = 32;
+  if (kv.element.bits > 8 || kv.levels.size() != 1 || kv.levels[0].minimum || kv.levels[0].zero_point) return false;
+  const int64_t group = kv.levels[0].group;
+  const bool one = group == formats::kGroupRow || group >= dim;
+  if (!one && (group <= 0 || group % 16 != 0 || dim > kMostGroups * group)) return false;
+  // Values that two's complement has, none of them -0.
+  const auto half = static_cast<float>(kv.element.bits <= 4 ? 8 : 128);
+  return std::ranges::all_of(formats::decode_table(kv.element), [half](float v) {
+    return v == std::floor(v) && v >= -half && v < half && !(v == 0.0f && std::signbit(v));
+  });
+}
+
 Graph insert_casts(const Graph& graph, const NumericPolicy& policy,
                    const std::function<std::vector<formats::Format>(const std::string&)>& weight_formats) {
   const formats::Format f32 = formats::parse_format("f32").value();
@@ -276,7 +290,10 @@ Graph insert_casts(const Graph& graph, const NumericPolicy& policy,
   for (Node node : graph.nodes) {
     const ValueId old_output = node.output;
     for (ValueId& input : node.inputs) input = moved.at(input);
-    if (node.op == Op::attention) node.attention.kv = policy.kv;
+    if (node.op == Op::attention) {
+      node.attention.kv = policy.kv;
+      node.attention.integer = policy.integer_attention && takes_integers(policy.kv, node.attention.dim);
+    }
     if (is_product(node.op)) {
       // A weight of several parts is integer only where all parts are: one value feeds them all.
       bool integer = true;

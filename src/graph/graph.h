@@ -44,6 +44,7 @@ struct Attention {
   int32_t window = 0;    // a query sees only keys less than this many positions away; 0: all
   float softcap = 0.0f;  // scaled scores become softcap * tanh(score / softcap); 0: as they are
   bool causal = true;    // false: keys on both sides; the whole sequence is then given in one pass
+  bool integer = false;  // queries and weights become int8, products are exact integer sums (takes_integers(kv, dim))
 
   // Positions [first_key, end_key) that a query sees in a sequence of `length`: the others weigh exactly 0.
   int64_t first_key(int64_t position) const { return window > 0 && position >= window ? position - window + 1 : 0; }
@@ -143,12 +144,17 @@ struct NumericPolicy {
   // In front of the linear that gives the logits, where its weight has small integers.
   formats::Format head_activations;
   formats::Format kv;
+  bool integer_attention = false;  // where the cache takes_integers()
 
   // int8/32:f32 where the weight is integer, int14/32:f32 in front of the logits, else f32; cache f16.
   static NumericPolicy standard();
   // fp32 everywhere: the yardstick.
   static NumericPolicy reference();
 };
+
+// Whether attention can compute in integers over a cache of this format: whole numbers of at most 8 bits under one
+// level of scales, one for a head of `dim` columns or one for each multiple of 16.
+bool takes_integers(const formats::Format& kv, int64_t dim);
 
 // Puts a cast in front of every product that needs one (one per value and format) and sets the format of the caches.
 // weight_formats gives the formats of a parameter's parts.

@@ -5,6 +5,7 @@
 
 #include "arith/functions.h"
 #include "arith/rotary.h"
+#include "graph/interpret_attention.h"
 #include "kernels/matmul/matmul.h"
 #include "tensor/cast.h"
 
@@ -30,14 +31,6 @@ struct Run {
   }
   std::vector<float>& out(const Node& node) { return values[static_cast<size_t>(node.output)]; }
 };
-
-// Sum in 16 lanes by index mod 16, then the tree l + (l + 8), + 4, + 2, + 1.
-float tree(float (&lane)[16]) {
-  for (int width = 8; width > 0; width /= 2) {
-    for (int i = 0; i < width; ++i) lane[i] += lane[i + width];
-  }
-  return lane[0];
-}
 
 void embed(Run& run, const Node& node) {
   const std::vector<float> table = tensor::dequantize(*run.weight(node.weights[0]));
@@ -68,7 +61,7 @@ void rms_norm(Run& run, const Node& node) {
     const float* x = &run.in(node, 0)[at];
     float lane[16] = {};
     for (size_t i = 0; i < width; ++i) lane[i % 16] = std::fma(x[i], x[i], lane[i % 16]);
-    const float mean = tree(lane) / static_cast<float>(width);
+    const float mean = sum_of_lanes(lane) / static_cast<float>(width);
     const float scale = 1.0f / std::sqrt(mean + node.epsilon);
     for (size_t i = 0; i < width; ++i) run.out(node)[at + i] = x[i] * scale * weight[i];
   }
@@ -82,10 +75,10 @@ void layer_norm(Run& run, const Node& node) {
     float* y = &run.out(node)[t * width];
     float sums[16] = {}, squares[16] = {};
     for (size_t i = 0; i < width; ++i) sums[i % 16] += x[i];
-    const float mean = tree(sums) / static_cast<float>(width);
+    const float mean = sum_of_lanes(sums) / static_cast<float>(width);
     for (size_t i = 0; i < width; ++i) y[i] = x[i] - mean;
     for (size_t i = 0; i < width; ++i) squares[i % 16] = std::fma(y[i], y[i], squares[i % 16]);
-    const float scale = 1.0f / std::sqrt(tree(squares) / static_cast<float>(width) + node.epsilon);
+    const float scale = 1.0f / std::sqrt(sum_of_lanes(squares) / static_cast<float>(width) + node.epsilon);
     for (size_t i = 0; i < width; ++i) y[i] = y[i] * scale * weight[i];
   }
 }
@@ -163,7 +156,7 @@ std::vector<float> softmax(std::span<const float> x) {
   float greatest = x[0], lane[16] = {};
   for (const float v : x) greatest = std::max(greatest, v);
   for (size_t j = 0; j < x.size(); ++j) lane[j % 16] += p[j] = arith::exp(x[j] - greatest);
-  const float sum = tree(lane);
+  const float sum = sum_of_lanes(lane);
   for (float& v : p) v /= sum;
   return p;
 }
@@ -237,50 +230,8 @@ void rope(Run& run, const Node& node) {
   }
 }
 
-// One query head against the positions that it sees; lanes by their absolute numbers.
-void attend(const Attention& a, const float* q, size_t position, const std::vector<float>& k,
-            const std::vector<float>& v, size_t kv_head, float* out) {
-  const auto dim = static_cast<size_t>(a.dim), width = static_cast<size_t>(a.kv_heads) * dim;
-  const auto at = static_cast<int64_t>(position), length = static_cast<int64_t>(k.size() / width);
-  const auto begin = static_cast<size_t>(a.first_key(at)), end = static_cast<size_t>(a.end_key(at, length));
-  std::vector<float> scores(end);
-  float greatest = 0.0f;
-  for (size_t j = begin; j < end; ++j) {
-    float score = 0.0f;
-    for (size_t d = 0; d < dim; ++d) score = std::fma(q[d], k[j * width + kv_head * dim + d], score);
-    scores[j] = score * a.scale;
-    if (a.softcap > 0.0f) scores[j] = arith::softcap(scores[j], a.softcap);
-    greatest = j == begin ? scores[j] : std::max(greatest, scores[j]);
-  }
-  float lane[16] = {};
-  for (size_t j = begin; j < end; ++j) {
-    scores[j] = arith::exp(scores[j] - greatest);
-    lane[j % 16] += scores[j];
-  }
-  const float sum = tree(lane);
-  for (size_t d = 0; d < dim; ++d) {
-    float acc = 0.0f;
-    for (size_t j = begin; j < end; ++j) acc = std::fma(scores[j], v[j * width + kv_head * dim + d], acc);
-    out[d] = acc / sum;
-  }
-}
-
 void attention(Run& run, const Node& node) {
-  const Attention& a = node.attention;
-  const auto dim = static_cast<size_t>(a.dim);
-  const size_t kv_width = static_cast<size_t>(a.kv_heads) * dim, q_width = run.width(node.output);
-  // Keys and values as the cache keeps them, head by head.
-  std::vector<float> k(run.count() * kv_width), v(run.count() * kv_width);
-  for (size_t i = 0; i < k.size(); i += dim) {
-    tensor::cast_row(a.kv, a.dim, &run.in(node, 1)[i], &k[i]);
-    tensor::cast_row(a.kv, a.dim, &run.in(node, 2)[i], &v[i]);
-  }
-  for (size_t t = 0; t < run.count(); ++t) {
-    for (size_t h = 0; h < static_cast<size_t>(a.heads); ++h) {
-      const size_t kv_head = h / static_cast<size_t>(a.heads / a.kv_heads);
-      attend(a, &run.in(node, 0)[t * q_width + h * dim], t, k, v, kv_head, &run.out(node)[t * q_width + h * dim]);
-    }
-  }
+  interpret_attention(node.attention, run.in(node, 0), run.in(node, 1), run.in(node, 2), run.out(node));
 }
 
 void silu_gate(Run& run, const Node& node) {

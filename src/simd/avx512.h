@@ -43,6 +43,7 @@ struct Simd {
   static float fma1(float a, float b, float c) {
     return _mm_cvtss_f32(_mm_fmadd_ss(_mm_set_ss(a), _mm_set_ss(b), _mm_set_ss(c)));
   }
+  static float reduce_max(Float a) { return _mm512_reduce_max_ps(a.v); }
   static Float max(Float a, Float b) { return {_mm512_max_ps(a.v, b.v)}; }
   static Float min(Float a, Float b) { return {_mm512_min_ps(a.v, b.v)}; }
   static Float abs(Float a) { return {_mm512_abs_ps(a.v)}; }

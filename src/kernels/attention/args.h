@@ -59,4 +59,49 @@ struct ScoresArgs {
   float* lanes;           // [rows][16], by position mod 16: greatest scores so far, or sums of weights so far
 };
 
+// ---- integers: queries and weights as int8 against codes of whole numbers ----
+
+// Positions that share a scale of weights: two blocks, from an even block of the sequence on.
+constexpr int64_t kChunkBlocks = 2;
+constexpr int64_t kChunkPositions = 16 * kChunkBlocks;
+constexpr int64_t kMostCodeGroups = 32;
+
+// Queries: codes [tile of 16 columns][pitch][16], zero beyond the head; scales and starts [group of the keys][pitch],
+// starts the sum of the codes of the group times -2^(bits - 1), which is what a key's byte has too much.
+// scores: [block][pitch][16].
+struct CodeScoresArgs {
+  int64_t rows, pitch;
+  TilesArgs keys;
+  const int8_t* queries;
+  const float* scales;
+  const int32_t* starts;
+  float* scores;
+};
+
+// Weights of `blocks` blocks, as ScoresArgs has scores and what a row sees; times the scales of groups
+// [first_group, first_group + group_count) of `values` (its first block is that of the weights) as codes
+// [group][chunk][rows][32] and scales [group][chunk][rows].
+struct WeightCodesArgs {
+  int64_t rows, pitch;
+  const float* weights;
+  const int64_t* first;
+  const int64_t* end;
+  int64_t origin;  // position of the first block
+  TilesArgs values;
+  int64_t first_group, group_count;
+  int8_t* codes;
+  float* scales;
+};
+
+// out [tile][pitch][16] = (fresh), or +=, weights * values for all tiles of `values`; codes and scales of weights
+// as above, from the group of the first tile on.
+struct CodeMixArgs {
+  int64_t rows, pitch;
+  TilesArgs values;
+  const int8_t* codes;
+  const float* scales;
+  float* out;
+  bool fresh;
+};
+
 }  // namespace lowbit::kernels

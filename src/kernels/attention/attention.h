@@ -23,4 +23,18 @@ void score_maxima(Isa isa, const ScoresArgs& args);
 // the end of the last block seen; lanes += them, positions ascending.
 void score_weights(Isa isa, const ScoresArgs& args);
 
+// ---- integers: codes of whole numbers of 4 or 8 bits whose groups are one, or multiples of 16 columns ----
+
+// score = chain over the groups of keys, ascending from +0: acc = fma(float(sum), scale of the key * scale of the
+// query, acc), sum the exact sum of the products of codes.
+void code_scores(Isa isa, const CodeScoresArgs& args);
+
+// Of the positions of a chunk that a row sees let p be the greatest weight and m the greatest scale of a group: the
+// code of a weight w of scale s is w * (127 / p) * (s / m), each product rounded, to the nearest even whole number
+// (NaN: 0; p < 2^-100: 0 for 127 / p), and their scale is p / 127 * m. What is not seen has code 0.
+void weight_codes(Isa isa, const WeightCodesArgs& args);
+
+// out = chain over chunks, ascending from +0 or from out: acc = fma(float(sum), scale of the weights, acc).
+void code_mix(Isa isa, const CodeMixArgs& args);
+
 }  // namespace lowbit::kernels

@@ -8,5 +8,8 @@ void widen_tiles(const TilesArgs& args) { kernels::widen_tiles<simd::avx512::Sim
 void panels(const PanelsArgs& args) { kernels::panels<simd::avx512::Simd>(args); }
 void score_maxima(const ScoresArgs& args) { kernels::score_maxima<simd::avx512::Simd>(args); }
 void score_weights(const ScoresArgs& args) { kernels::score_weights<simd::avx512::Simd>(args); }
+void code_scores(const CodeScoresArgs& args) { kernels::code_scores<simd::avx512::Simd>(args); }
+void weight_codes(const WeightCodesArgs& args) { kernels::weight_codes<simd::avx512::Simd>(args); }
+void code_mix(const CodeMixArgs& args) { kernels::code_mix<simd::avx512::Simd>(args); }
 
 }  // namespace lowbit::kernels::avx512

@@ -1,0 +1,59 @@
+// Attention over a cache of integers: queries and weights as int8.
+#include <algorithm>
+#include <cstring>
+
+#include "exec/attention_task.h"
+#include "formats/format.h"
+#include "kernels/rows/rows.h"
+#include "tensor/cast.h"
+
+namespace lowbit::exec {
+void pack_query_codes(const AttentionTask& t) {
+  static thread_local Room room;
+  static const formats::ElementFormat f32;
+  const int64_t dim = t.a->dim, padded = t.store->padded_dim(), row_width = int64_t{t.a->heads} * dim;
+  const int64_t rows = t.rows(), groups = t.store->groups(), group = t.store->group();
+  auto* codes = reinterpret_cast<int8_t*>(room.bytes(padded + 4 * groups));
+  auto* scales = reinterpret_cast<float*>(codes + padded);
+  for (int64_t r = 0; r < rows; ++r) {
+    const float* q = t.q + r / t.group() * row_width + (t.kv_head * t.group() + r % t.group()) * dim;
+    kernels::quantize(t.isa, {1, dim, group, q, 127, &f32, [](const void*, float v) { return v; }, codes, padded,
+                              scales, 0});
+    for (int64_t d = 0; d < padded; d += 16) std::memcpy(t.w.q_codes + d * rows + r * 16, codes + d, 16);
+    for (int64_t g = 0; g < groups; ++g) {
+      int32_t sum = 0;
+      for (int64_t d = g * group; d < std::min(dim, (g + 1) * group); ++d) sum += codes[d];
+      t.w.q_scales[g * rows + r] = scales[g];
+      t.w.q_starts[g * rows + r] = -sum * (1 << (t.store->code_bits() - 1));
+    }
+  }
+}
+
+void score_codes(const AttentionTask& t, const RowTile& tile, const kernels::TilesArgs& keys, float* scores) {
+  kernels::code_scores(t.isa, {tile.count, t.rows(), keys, t.w.q_codes + tile.row * 16, t.w.q_scales + tile.row,
+                               t.w.q_starts + tile.row, scores});
+}
+
+void mix_codes(const AttentionTask& t, const RowTile& tile, int64_t block, const KvStore::Tiles& values) {
+  static thread_local Room room;
+  // Whole chunks: of what a row does not see the weights are 0.
+  const int64_t begin = tile.begin / kernels::kChunkBlocks * kernels::kChunkBlocks;
+  const int64_t last = block + values.codes.blocks;
+  const int64_t end = std::min(round_up(tile.end, kernels::kChunkBlocks), last), rows = t.rows();
+  const kernels::TilesArgs codes = some_blocks(values.codes, begin - block, end - begin);
+  const int64_t width = t.store->group(), first_group = codes.first_tile * 16 / width;
+  const int64_t last_group = std::min(ceil_div((codes.first_tile + codes.tiles) * 16, width), t.store->groups());
+  const int64_t groups = last_group - first_group;
+  const int64_t entries = groups * ceil_div(end - begin, kernels::kChunkBlocks) * tile.count;
+  auto* scales = room.floats(entries + entries * kernels::kChunkPositions / 4);
+  auto* weights = reinterpret_cast<int8_t*>(scales + entries);
+  kernels::weight_codes(t.isa, {tile.count, rows, t.w.scores + (begin * rows + tile.row) * 16, t.first + tile.row,
+                                t.end + tile.row, begin * 16, codes, first_group,
+                                groups, weights, scales});
+  // The first chunk that a tile of rows sees begins its chains.
+  const bool fresh = t.first[tile.row] / 16 >= block;
+  kernels::code_mix(t.isa, {tile.count, rows, codes, weights, scales,
+                            t.w.out + (codes.first_tile * rows + tile.row) * 16, fresh});
+}
+
+}  // namespace lowbit::exec

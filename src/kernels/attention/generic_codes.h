@@ -1,0 +1,262 @@
+// Integer products of attention: queries with keys, weights with values.
+#pragma once
+
+#include "kernels/attention/args.h"
+#include "kernels/attention/generic_seen.h"
+#include "kernels/attention/generic_tiles.h"
+
+namespace lowbit::kernels {
+
+// Tiles of 16 columns of a group of scales.
+static inline int64_t group_tiles(const TilesArgs& t) { return t.groups == 1 ? t.pitch : t.group / 16; }
+
+static inline int64_t chunks_of(const TilesArgs& t) { return (t.blocks + kChunkBlocks - 1) / kChunkBlocks; }
+
+// Unit `u` (4 of the 16 reduction indices) of a tile of codes: as they are, of 4 bits the half that is meant.
+template <class S, int Bits>
+static inline typename S::Bytes code_unit(const uint8_t* tile, int u) {
+  if constexpr (Bits == 8) return S::bytes_load(tile + 64 * u);
+  const typename S::Bytes both = S::bytes_load(tile + 64 * (u / 2));
+  return u % 2 == 0 ? S::template field<0, 4, 0>(both) : S::template field<4, 4, 0>(both);
+}
+
+// ---- scores ----
+
+template <class S, int Bits, int Rows, int Panels>
+static inline void code_scores_tile(const CodeScoresArgs& g, int64_t row, int64_t block) {
+  constexpr bool kSigned = Bits == 8 && S::kDotMax < 255;  // then a byte is taken as the number itself
+  const TilesArgs& t = g.keys;
+  const uint8_t* at[Panels];
+  int64_t of[Panels];  // blocks; where fewer are left, the last one is computed again
+  typename S::Float acc[Rows][Panels];
+  for (int j = 0; j < Panels; ++j) {
+    of[j] = block + j < t.blocks ? block + j : t.blocks - 1;
+    at[j] = t.codes + of[j] * t.pitch * 32 * Bits;
+    for (int r = 0; r < Rows; ++r) acc[r][j] = S::zero();
+  }
+  const int8_t* q = g.queries + row * 16;
+  const int64_t tiles = group_tiles(t);
+  for (int64_t group = 0, tile = 0; group < t.groups; ++group) {
+    const int64_t entry = group * g.pitch + row, end = tile + tiles < t.tiles ? tile + tiles : t.tiles;
+    typename S::Int sum[Rows][Panels];
+    for (int r = 0; r < Rows; ++r) {
+      const typename S::Int start = kSigned ? S::int_zero() : S::int_broadcast(g.starts[entry + r]);
+      for (int j = 0; j < Panels; ++j) sum[r][j] = start;
+    }
+    for (; tile < end; ++tile, q += g.pitch * 16) {
+      for (int j = 0; j < Panels; ++j) ask_ahead(t, at[j], 32 * Bits);
+      for (int u = 0; u < 4; ++u) {
+        typename S::Bytes w[Panels];
+        for (int j = 0; j < Panels; ++j) w[j] = code_unit<S, Bits>(at[j], u);
+        for (int r = 0; r < Rows; ++r) {
+          const typename S::Bytes x = S::bytes_broadcast4(q + 16 * r + 4 * u);
+          for (int j = 0; j < Panels; ++j) {
+            sum[r][j] = kSigned ? S::dot_signed(sum[r][j], w[j], x) : S::dot(sum[r][j], w[j], x);
+          }
+        }
+      }
+      for (int j = 0; j < Panels; ++j) at[j] += 32 * Bits;
+    }
+    typename S::Float scale[Panels];
+    for (int j = 0; j < Panels; ++j) {
+      scale[j] = load_scales<S>(t.scale_kind, t.scales, (of[j] * t.groups + group) * 16);
+    }
+    for (int r = 0; r < Rows; ++r) {
+      const typename S::Float query = S::broadcast(g.scales[entry + r]);
+      for (int j = 0; j < Panels; ++j) {
+        acc[r][j] = S::fma(S::to_float(sum[r][j]), S::mul(scale[j], query), acc[r][j]);
+      }
+    }
+  }
+  for (int r = 0; r < Rows; ++r) {
+    for (int j = 0; j < Panels; ++j) S::store(g.scores + (of[j] * g.pitch + row + r) * 16, acc[r][j]);
+  }
+}
+
+template <class S, int Bits, int Rows, int Panels>
+static inline void code_scores_rows(const CodeScoresArgs& g, int64_t& row) {
+  for (; row + Rows <= g.rows; row += Rows) {
+    for (int64_t b = 0; b < g.keys.blocks; b += Panels) code_scores_tile<S, Bits, Rows, Panels>(g, row, b);
+  }
+}
+
+template <class S, int Bits>
+static inline void code_scores_bits(const CodeScoresArgs& g) {
+  constexpr bool kWide = S::kFloatTile >= 12;
+  int64_t row = 0;
+  if constexpr (kWide) code_scores_rows<S, Bits, 6, 2>(g, row);
+  if constexpr (kWide) code_scores_rows<S, Bits, 4, 2>(g, row);
+  code_scores_rows<S, Bits, 2, kWide ? 4 : 1>(g, row);
+  code_scores_rows<S, Bits, 1, kWide ? 4 : 2>(g, row);
+}
+
+template <class S>
+static inline void code_scores(const CodeScoresArgs& g) {
+  g.keys.bits == 4 ? code_scores_bits<S, 4>(g) : code_scores_bits<S, 8>(g);
+}
+
+// ---- weights ----
+
+// Scales of values in a chunk over the greatest of them that is seen, and that greatest one, by group.
+template <class S>
+struct ScaleRatios {
+  alignas(64) float ratios[kMostCodeGroups][kChunkPositions];
+  float greatest[kMostCodeGroups];
+  int64_t chunk = -1, from = 0, to = 0;  // positions of the chunk that are seen
+
+  void find(const WeightCodesArgs& g, int64_t of, int64_t first, int64_t end) {
+    if (of == chunk && first == from && end == to) return;
+    chunk = of, from = first, to = end;
+    const Seen seen{first, end, 0, 0};
+    for (int64_t i = 0; i < g.group_count; ++i) {
+      typename S::Float scale[kChunkBlocks], most = S::zero();
+      for (int64_t b = 0; b < kChunkBlocks; ++b) {
+        scale[b] = S::zero();
+        const int64_t block = of * kChunkBlocks + b;
+        if (block >= g.values.blocks) continue;
+        scale[b] = load_scales<S>(g.values.scale_kind, g.values.scales,
+                                  (block * g.values.groups + g.first_group + i) * 16);
+        most = S::max(seen_lanes<S>(scale[b], b, seen, 0.0f), most);
+      }
+      greatest[i] = S::reduce_max(most);
+      for (int64_t b = 0; b < kChunkBlocks; ++b) {
+        S::store(ratios[i] + 16 * b, S::div(scale[b], S::broadcast(greatest[i])));
+      }
+    }
+  }
+};
+
+template <class S>
+static inline void weight_codes_row(const WeightCodesArgs& g, int64_t row, int64_t chunk, ScaleRatios<S>& ratios) {
+  const int64_t begin = g.origin + chunk * kChunkPositions, chunks = chunks_of(g.values);
+  const int64_t from = g.first[row] > begin ? g.first[row] - begin : 0;
+  const int64_t to = g.end[row] < begin + kChunkPositions ? g.end[row] - begin : kChunkPositions;
+  int8_t* codes = g.codes + (chunk * g.rows + row) * kChunkPositions;
+  float* scales = g.scales + chunk * g.rows + row;
+  if (from >= to) {
+    for (int64_t i = 0; i < g.group_count; ++i) {
+      scales[i * chunks * g.rows] = 0.0f;
+      for (int64_t j = 0; j < kChunkPositions; ++j) codes[i * chunks * g.rows * kChunkPositions + j] = 0;
+    }
+    return;
+  }
+  ratios.find(g, chunk, from, to);
+  const Seen seen{from, to, 0, 0};
+  typename S::Float weight[kChunkBlocks], most = S::zero();
+  for (int64_t b = 0; b < kChunkBlocks; ++b) {
+    weight[b] = S::zero();
+    if (16 * b >= to) continue;
+    weight[b] = S::load(g.weights + ((chunk * kChunkBlocks + b) * g.pitch + row) * 16);
+    weight[b] = seen_lanes<S>(weight[b], b, seen, 0.0f);
+    most = S::max(weight[b], most);
+  }
+  const float greatest = S::reduce_max(most);
+  const typename S::Float magic = S::broadcast(12582912.0f);
+  const typename S::Float inverse = S::broadcast(greatest >= 0x1p-100f ? 127.0f / greatest : 0.0f);
+  for (int64_t b = 0; b < kChunkBlocks; ++b) weight[b] = S::mul(weight[b], inverse);
+  for (int64_t i = 0; i < g.group_count; ++i) {
+    for (int64_t b = 0; b < kChunkBlocks; ++b) {
+      // NaN becomes 0.
+      const typename S::Float x = S::max(S::mul(weight[b], S::load(ratios.ratios[i] + 16 * b)), S::zero());
+      S::store_bytes(codes + 16 * b, S::to_int(S::sub(S::add(x, magic), magic)));
+    }
+    *scales = greatest / 127.0f * ratios.greatest[i];
+    codes += chunks * g.rows * kChunkPositions;
+    scales += chunks * g.rows;
+  }
+}
+
+template <class S>
+static inline void weight_codes(const WeightCodesArgs& g) {
+  ScaleRatios<S> ratios;
+  for (int64_t chunk = 0; chunk < chunks_of(g.values); ++chunk) {
+    for (int64_t row = 0; row < g.rows; ++row) weight_codes_row<S>(g, row, chunk, ratios);
+  }
+}
+
+// ---- output ----
+
+// The codes of values as the numbers, s8.
+template <class S, int Bits>
+static inline typename S::Bytes value_unit(const uint8_t* tile, int u) {
+  static constexpr uint8_t kNumbers[16] = {248, 249, 250, 251, 252, 253, 254, 255, 0, 1, 2, 3, 4, 5, 6, 7};
+  const typename S::Bytes codes = code_unit<S, Bits>(tile, u);
+  if constexpr (Bits == 4) return S::lookup16(kNumbers, codes);
+  return S::bytes_xor(codes, 0x80);
+}
+
+// Rows from `row` on, tiles [tile, tile + Panels) of one group, whose weights begin at `codes` and `scales`.
+template <class S, int Bits, int Rows, int Panels>
+static inline void code_mix_tile(const CodeMixArgs& g, int64_t row, int64_t tile, const int8_t* codes,
+                                 const float* scales) {
+  const TilesArgs& t = g.values;
+  const uint8_t* at = t.codes + tile * 32 * Bits;
+  float* out = g.out + (tile * g.pitch + row) * 16;
+  typename S::Float acc[Rows][Panels];
+  for (int r = 0; r < Rows; ++r) {
+    for (int j = 0; j < Panels; ++j) acc[r][j] = g.fresh ? S::zero() : S::load(out + (j * g.pitch + r) * 16);
+  }
+  codes += row * kChunkPositions;
+  scales += row;
+  for (int64_t block = 0; block < t.blocks;
+       block += kChunkBlocks, codes += g.rows * kChunkPositions, scales += g.rows) {
+    typename S::Int sum[Rows][Panels];
+    for (int r = 0; r < Rows; ++r) {
+      for (int j = 0; j < Panels; ++j) sum[r][j] = S::int_zero();
+    }
+    const int64_t blocks = t.blocks - block < kChunkBlocks ? t.blocks - block : kChunkBlocks;
+    for (int64_t b = 0; b < blocks; ++b, at += t.pitch * 32 * Bits) {
+      for (int j = 0; j < Panels; ++j) ask_ahead(t, at + j * 32 * Bits, 32 * Bits);
+      for (int u = 0; u < 4; ++u) {
+        typename S::Bytes w[Panels];
+        for (int j = 0; j < Panels; ++j) w[j] = value_unit<S, Bits>(at + j * 32 * Bits, u);
+        for (int r = 0; r < Rows; ++r) {
+          const typename S::Bytes x = S::bytes_broadcast4(codes + r * kChunkPositions + 16 * b + 4 * u);
+          for (int j = 0; j < Panels; ++j) sum[r][j] = S::dot(sum[r][j], x, w[j]);
+        }
+      }
+    }
+    for (int r = 0; r < Rows; ++r) {
+      const typename S::Float scale = S::broadcast(scales[r]);
+      for (int j = 0; j < Panels; ++j) acc[r][j] = S::fma(S::to_float(sum[r][j]), scale, acc[r][j]);
+    }
+  }
+  for (int r = 0; r < Rows; ++r) {
+    for (int j = 0; j < Panels; ++j) S::store(out + (j * g.pitch + r) * 16, acc[r][j]);
+  }
+}
+
+template <class S, int Bits, int Rows, int Panels>
+static inline void code_mix_rows(const CodeMixArgs& g, int64_t& row) {
+  const TilesArgs& t = g.values;
+  const int64_t width = group_tiles(t), first = t.first_tile / width, step = chunks_of(t) * g.rows;
+  for (; row + Rows <= g.rows; row += Rows) {
+    for (int64_t tile = 0, end = 0; tile < t.tiles; tile = end) {
+      const int64_t group = (t.first_tile + tile) / width - first;
+      end = (first + group + 1) * width - t.first_tile;
+      if (end > t.tiles) end = t.tiles;
+      const int8_t* codes = g.codes + group * step * kChunkPositions;
+      const float* scales = g.scales + group * step;
+      int64_t j = tile;
+      for (; j + Panels <= end; j += Panels) code_mix_tile<S, Bits, Rows, Panels>(g, row, j, codes, scales);
+      for (; j < end; ++j) code_mix_tile<S, Bits, Rows, 1>(g, row, j, codes, scales);
+    }
+  }
+}
+
+template <class S, int Bits>
+static inline void code_mix_bits(const CodeMixArgs& g) {
+  constexpr bool kWide = S::kFloatTile >= 12;
+  int64_t row = 0;
+  if constexpr (kWide) code_mix_rows<S, Bits, 6, 2>(g, row);
+  if constexpr (kWide) code_mix_rows<S, Bits, 4, 2>(g, row);
+  code_mix_rows<S, Bits, 2, kWide ? 4 : 1>(g, row);
+  code_mix_rows<S, Bits, 1, kWide ? 4 : 2>(g, row);
+}
+
+template <class S>
+static inline void code_mix(const CodeMixArgs& g) {
+  g.values.bits == 4 ? code_mix_bits<S, 4>(g) : code_mix_bits<S, 8>(g);
+}
+
+}  // namespace lowbit::kernels
