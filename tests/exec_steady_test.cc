@@ -48,6 +48,7 @@ struct Sequence {
     const TinyLlama tiny = tiny_llama({}, weights, rng);
     graph::NumericPolicy policy = graph::NumericPolicy::standard();
     policy.kv = format_of(kv);
+    policy.integer_attention = true;  // where the cache takes it
     executor =
         test::executor(with_casts(tiny.model.graph, tiny.weights, policy), tiny.weights, active_isa(), threads);
     tokens = random_tokens(kPrompt, TinyShape().vocabulary, rng);

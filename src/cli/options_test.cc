@@ -152,7 +152,19 @@ TEST(PolicyOptionsTest, SetsThePolicy) {
   EXPECT_EQ(parsed({"--reference"}).value().kv, format("f32"));
   EXPECT_EQ(parsed({"--reference"}).value().integer_activations, format("f32"));
 
+  const auto fast = parsed({"--fast"}).value();
+  EXPECT_TRUE(fast.integer_attention);
+  EXPECT_EQ(fast.kv, format("int8/32:f16"));
+  EXPECT_EQ(fast.integer_activations, standard.integer_activations);
+  EXPECT_FALSE(parsed({"--fast", "--attention", "f32"}).value().integer_attention);
+  EXPECT_EQ(parsed({"--attention", "int8", "--kv", "int4/16:f16"}).value().kv, format("int4/16:f16"));
+
   EXPECT_FALSE(parsed({"--reference", "--kv", "f16"}).ok());
+  EXPECT_FALSE(parsed({"--reference", "--fast"}).ok());
+  for (const char* kv : {"f16", "nf4/16:f16", "int8", "int8/10:f16"}) {
+    EXPECT_NE(parsed({"--attention", "int8", "--kv", kv}).message().find("int8/32:f16"), std::string::npos) << kv;
+  }
+  EXPECT_EQ(parsed({"--attention", "int7"}).message(), "--attention: found int7, expected int8 or f32");
   EXPECT_FALSE(parsed({"--threads", "-1"}).ok());
   const auto wrong = parsed({"--kv", "itn8"});
   ASSERT_FALSE(wrong.ok());

@@ -67,18 +67,28 @@ void add_threads_option(Options& options, int64_t& target) {
   options.option("--threads", "T", integer(target, 0, 256), "threads, at most 256; 0: all processors (0)");
 }
 
-void add_attention_option(Options& options, std::optional<bool>& integer) {
-  const auto set = [&integer](const std::string& value) -> Status {
+void PolicyOptions::add_attention_to(Options& options) {
+  const auto set = [this](const std::string& value) -> Status {
     if (value != "int8" && value != "f32") return errorf("found {}, expected int8 or f32", value);
-    integer = value == "int8";
+    integer_attention = value == "int8";
     return {};
   };
   options
       .option(
           "--attention", "A", set,
-          "arithmetic of attention over a cache of small integers: int8 (queries and weights become int8, products "
-          "are exact sums) or f32 (f32)")
+          "arithmetic of attention: int8 (queries become int8, weights uint8, and meet a cache of small integers in "
+          "exact sums) or f32 (f32)")
       .choices = {"int8", "f32"};
+  options.flag("--fast", fast, "--kv int8/32:f16 --attention int8: long contexts cost half, and a little quality");
+  options.check([this]() -> Status {
+    const graph::NumericPolicy chosen = policy();
+    constexpr int64_t kUsualHead = 256;
+    if (!chosen.integer_attention || graph::takes_integers(chosen.kv, kUsualHead)) return {};
+    return errorf(
+        "--attention int8 needs a cache of small integers with scales every 16, 32, ... columns; found --kv "
+        "{}, expected one like int8/32:f16",
+        formats::print(chosen.kv));
+  });
 }
 
 void PolicyOptions::add_to(Options& options) {
@@ -89,12 +99,12 @@ void PolicyOptions::add_to(Options& options) {
       .offer = Offer::formats;
   options.option("--kv", "FORMAT", castable_format(kv), "format of the keys and values that attention keeps (f16)")
       .offer = Offer::formats;
-  add_attention_option(options, integer_attention);
+  add_attention_to(options);
   options.flag("--reference", reference, "fp32 activations and cache: the yardstick");
   add_threads_option(options, threads);
   options.check([this]() -> Status {
-    if (reference && (activations || kv || integer_attention)) {
-      return errorf("--reference sets what --activations, --kv and --attention would set");
+    if (reference && (activations || kv || integer_attention || fast)) {
+      return errorf("--reference sets what --activations, --kv, --attention and --fast would set");
     }
     return {};
   });
@@ -102,7 +112,7 @@ void PolicyOptions::add_to(Options& options) {
 
 graph::NumericPolicy PolicyOptions::policy() const {
   if (reference) return graph::NumericPolicy::reference();
-  graph::NumericPolicy policy = graph::NumericPolicy::standard();
+  graph::NumericPolicy policy = fast ? graph::NumericPolicy::fast() : graph::NumericPolicy::standard();
   if (activations) {
     policy.integer_activations = policy.other_activations = policy.head_activations = *activations;
   }

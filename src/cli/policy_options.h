@@ -14,15 +14,17 @@ namespace lowbit::cli {
 struct PolicyOptions {
   std::optional<formats::Format> activations, kv;
   std::optional<bool> integer_attention;
-  bool reference = false;
+  bool reference = false, fast = false;
   int64_t threads = 0;
 
-  // Declares --activations, --kv, --attention, --reference and --threads; names this object, which must outlive the
-  // parsing.
+  // Declares --activations, --kv, --attention, --fast, --reference and --threads; names this object, which must
+  // outlive the parsing.
   void add_to(Options& options);
 
   // The standard policy with what was asked for in its place; --activations means every linear.
   graph::NumericPolicy policy() const;
+  // Declares --attention and --fast alone.
+  void add_attention_to(Options& options);
   std::shared_ptr<ThreadPool> pool() const { return std::make_shared<ThreadPool>(static_cast<int>(threads)); }
 };
 
@@ -31,9 +33,6 @@ Setter format(std::optional<formats::Format>& target);
 
 // One whose values can be computed on the fly, as activations and caches need it.
 Setter castable_format(std::optional<formats::Format>& target);
-
-// Declares --attention.
-void add_attention_option(Options& options, std::optional<bool>& integer);
 
 // A string of the format language, or a single element whose values a float need not hold.
 Result<formats::Format> parse_any_format(const std::string& text);

@@ -1,4 +1,4 @@
-// Attention over a cache of integers: queries and weights as int8.
+// Attention over a cache of integers: queries as int8, weights as uint8.
 #include <algorithm>
 #include <cstring>
 
@@ -17,8 +17,8 @@ void pack_query_codes(const AttentionTask& t) {
   auto* scales = reinterpret_cast<float*>(codes + padded);
   for (int64_t r = 0; r < rows; ++r) {
     const float* q = t.q + r / t.group() * row_width + (t.kv_head * t.group() + r % t.group()) * dim;
-    kernels::quantize(t.isa, {1, dim, group, q, 127, &f32, [](const void*, float v) { return v; }, codes, padded,
-                              scales, 0});
+    kernels::quantize(
+        t.isa, {1, dim, group, q, 127, &f32, [](const void*, float v) { return v; }, codes, padded, scales, 0});
     for (int64_t d = 0; d < padded; d += 16) std::memcpy(t.w.q_codes + d * rows + r * 16, codes + d, 16);
     for (int64_t g = 0; g < groups; ++g) {
       int32_t sum = 0;
@@ -46,14 +46,13 @@ void mix_codes(const AttentionTask& t, const RowTile& tile, int64_t block, const
   const int64_t groups = last_group - first_group;
   const int64_t entries = groups * ceil_div(end - begin, kernels::kChunkBlocks) * tile.count;
   auto* scales = room.floats(entries + entries * kernels::kChunkPositions / 4);
-  auto* weights = reinterpret_cast<int8_t*>(scales + entries);
+  auto* weights = reinterpret_cast<uint8_t*>(scales + entries);
   kernels::weight_codes(t.isa, {tile.count, rows, t.w.scores + (begin * rows + tile.row) * 16, t.first + tile.row,
-                                t.end + tile.row, begin * 16, codes, first_group,
-                                groups, weights, scales});
+                                t.end + tile.row, begin * 16, codes, first_group, groups, weights, scales});
   // The first chunk that a tile of rows sees begins its chains.
   const bool fresh = t.first[tile.row] / 16 >= block;
-  kernels::code_mix(t.isa, {tile.count, rows, codes, weights, scales,
-                            t.w.out + (codes.first_tile * rows + tile.row) * 16, fresh});
+  kernels::code_mix(
+      t.isa, {tile.count, rows, codes, weights, scales, t.w.out + (codes.first_tile * rows + tile.row) * 16, fresh});
 }
 
 }  // namespace lowbit::exec

@@ -78,8 +78,7 @@ kernels::TilesArgs some_blocks(kernels::TilesArgs tiles, int64_t skip, int64_t b
 
 KvStore::Tiles factor(const AttentionTask& t, bool key, const KvStore::Range& range) {
   static thread_local Room room;
-  KvStore::Tiles tiles =
-      t.store->tiles(key, t.kv_head, range, room.floats(kChunk * t.store->padded_dim() * 16));
+  KvStore::Tiles tiles = t.store->tiles(key, t.kv_head, range, room.floats(kChunk * t.store->padded_dim() * 16));
   if (!tiles.is_codes || t.integer() || t.rows() <= kernels::kFewRows) return tiles;
   kernels::widen_tiles(t.isa, tiles.codes);
   tiles.is_codes = false;

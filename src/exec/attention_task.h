@@ -28,15 +28,15 @@ class Room {
 
 // What one task computes with. Matrices have a row for each token and query head.
 struct AttentionWork {
-  float* q;              // [blocks of columns][rows][16]
-  int8_t* q_codes;       // integer: likewise
-  float* q_scales;       // [groups of keys][rows]
-  int32_t* q_starts;     // likewise: kernels::CodeScoresArgs
-  float* scores;         // [blocks of positions][rows][16], from base() on
-  float* out;            // [blocks of columns][rows][16]
-  float* maxima;         // [parts][rows][16]
-  float* sums;           // [rows][16]
-  float* greatest;       // [rows]
+  float* q;           // [blocks of columns][rows][16]
+  int8_t* q_codes;    // integer: likewise
+  float* q_scales;    // [groups of keys][rows]
+  int32_t* q_starts;  // likewise: kernels::CodeScoresArgs
+  float* scores;      // [blocks of positions][rows][16], from base() on
+  float* out;         // [blocks of columns][rows][16]
+  float* maxima;      // [parts][rows][16]
+  float* sums;        // [rows][16]
+  float* greatest;    // [rows]
 };
 
 struct AttentionTask {
@@ -55,7 +55,8 @@ struct AttentionTask {
 
   int64_t group() const { return a->heads / a->kv_heads; }
   int64_t rows() const { return tokens * group(); }
-  // The scores of a tile begin at this position, where a chunk begins: what lies before it, no token of the tile sees.
+  // The scores of a tile begin at this position, where a chunk begins: what lies before it, no token of the tile
+  // sees.
   int64_t base() const { return a->first_key(position) / kernels::kChunkPositions * kernels::kChunkPositions; }
   int64_t blocks() const { return ceil_div(a->end_key(position + tokens - 1, length) - base(), 16); }
   bool integer() const { return a->integer; }
@@ -102,7 +103,8 @@ void finish(const AttentionTask& t);
 
 // Keys or values as products take them: few rows meet codes as they are, for more these are made fp32 once.
 KvStore::Tiles factor(const AttentionTask& t, bool key, const KvStore::Range& range);
-// out += weights * values over blocks [block, block + values.blocks), whose values are given, for panels [begin, end).
+// out += weights * values over blocks [block, block + values.blocks), whose values are given, for panels [begin,
+// end).
 void mix(const AttentionTask& t, const RowTile& tile, int64_t block, const KvStore::Tiles& values, int64_t begin,
          int64_t end);
 

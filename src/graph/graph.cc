@@ -279,6 +279,13 @@ bool takes_integers(const formats::Format& kv, int64_t dim) {
   });
 }
 
+NumericPolicy NumericPolicy::fast() {
+  NumericPolicy policy = standard();
+  policy.kv = formats::parse_format("int8/32:f16").value();
+  policy.integer_attention = true;
+  return policy;
+}
+
 Graph insert_casts(const Graph& graph, const NumericPolicy& policy,
                    const std::function<std::vector<formats::Format>(const std::string&)>& weight_formats) {
   const formats::Format f32 = formats::parse_format("f32").value();

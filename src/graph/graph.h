@@ -150,6 +150,8 @@ struct NumericPolicy {
   static NumericPolicy standard();
   // fp32 everywhere: the yardstick.
   static NumericPolicy reference();
+  // standard() with a cache of int8/32:f16 and attention in integers: long contexts cost half (docs/speed.md).
+  static NumericPolicy fast();
 };
 
 // Whether attention can compute in integers over a cache of this format: whole numbers of at most 8 bits under one

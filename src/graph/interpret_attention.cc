@@ -60,7 +60,8 @@ float integer_score(const QueryCodes& q, const Kept& k, size_t j) {
   float acc = 0.0f;
   for (size_t g = 0; g < k.groups; ++g) {
     float sum = 0.0f;
-    for (size_t d = g * k.group; d < std::min(k.dim, (g + 1) * k.group); ++d) sum += q.codes[d] * k.codes[j * k.dim + d];
+    for (size_t d = g * k.group; d < std::min(k.dim, (g + 1) * k.group); ++d)
+      sum += q.codes[d] * k.codes[j * k.dim + d];
     acc = std::fma(sum, k.scales[j * k.groups + g] * q.scales[g], acc);
   }
   return acc;
@@ -79,7 +80,7 @@ float float_output(const std::vector<float>& weights, const Kept& v, size_t begi
   return acc;
 }
 
-// Chunks of 32 positions: in each the weights times the scales of the values become int8.
+// Chunks of 32 positions: in each the weights times the scales of the values become uint8.
 float integer_output(const std::vector<float>& weights, const Kept& v, size_t begin, size_t end, size_t d) {
   constexpr size_t kChunk = 32;
   const auto scale = [&](size_t j) { return v.scales[j * v.groups + d / v.group]; };
@@ -91,12 +92,13 @@ float integer_output(const std::vector<float>& weights, const Kept& v, size_t be
       p = std::max(p, weights[j]);
       m = std::max(m, scale(j));
     }
-    const float inverse = p >= 0x1p-100f ? 127.0f / p : 0.0f;
+    if (p < 0x1p-100f) p = 0.0f;
+    const float inverse = p > 0.0f ? 255.0f / p : 0.0f;
     for (size_t j = from; j < to; ++j) {
       const float x = weights[j] * inverse * (scale(j) / m);
       sum += std::nearbyint(x > 0.0f ? x : 0.0f) * v.codes[j * v.dim + d];
     }
-    acc = std::fma(sum, p / 127.0f * m, acc);
+    acc = std::fma(sum, p * (1.0f / 255.0f) * m, acc);
   }
   return acc;
 }

@@ -59,12 +59,13 @@ struct ScoresArgs {
   float* lanes;           // [rows][16], by position mod 16: greatest scores so far, or sums of weights so far
 };
 
-// ---- integers: queries and weights as int8 against codes of whole numbers ----
+// ---- integers: queries as int8 and weights as uint8 against codes of whole numbers ----
 
 // Positions that share a scale of weights: two blocks, from an even block of the sequence on.
 constexpr int64_t kChunkBlocks = 2;
 constexpr int64_t kChunkPositions = 16 * kChunkBlocks;
 constexpr int64_t kMostCodeGroups = 32;
+constexpr float kMostWeight = 255.0f;  // code of the greatest weight
 
 // Queries: codes [tile of 16 columns][pitch][16], zero beyond the head; scales and starts [group of the keys][pitch],
 // starts the sum of the codes of the group times -2^(bits - 1), which is what a key's byte has too much.
@@ -89,7 +90,7 @@ struct WeightCodesArgs {
   int64_t origin;  // position of the first block
   TilesArgs values;
   int64_t first_group, group_count;
-  int8_t* codes;
+  uint8_t* codes;
   float* scales;
 };
 
@@ -98,7 +99,7 @@ struct WeightCodesArgs {
 struct CodeMixArgs {
   int64_t rows, pitch;
   TilesArgs values;
-  const int8_t* codes;
+  const uint8_t* codes;
   const float* scales;
   float* out;
   bool fresh;

@@ -114,8 +114,8 @@ struct ScaleRatios {
         scale[b] = S::zero();
         const int64_t block = of * kChunkBlocks + b;
         if (block >= g.values.blocks) continue;
-        scale[b] = load_scales<S>(g.values.scale_kind, g.values.scales,
-                                  (block * g.values.groups + g.first_group + i) * 16);
+        scale[b] =
+            load_scales<S>(g.values.scale_kind, g.values.scales, (block * g.values.groups + g.first_group + i) * 16);
         most = S::max(seen_lanes<S>(scale[b], b, seen, 0.0f), most);
       }
       greatest[i] = S::reduce_max(most);
@@ -131,7 +131,7 @@ static inline void weight_codes_row(const WeightCodesArgs& g, int64_t row, int64
   const int64_t begin = g.origin + chunk * kChunkPositions, chunks = chunks_of(g.values);
   const int64_t from = g.first[row] > begin ? g.first[row] - begin : 0;
   const int64_t to = g.end[row] < begin + kChunkPositions ? g.end[row] - begin : kChunkPositions;
-  int8_t* codes = g.codes + (chunk * g.rows + row) * kChunkPositions;
+  uint8_t* codes = g.codes + (chunk * g.rows + row) * kChunkPositions;
   float* scales = g.scales + chunk * g.rows + row;
   if (from >= to) {
     for (int64_t i = 0; i < g.group_count; ++i) {
@@ -150,17 +150,18 @@ static inline void weight_codes_row(const WeightCodesArgs& g, int64_t row, int64
     weight[b] = seen_lanes<S>(weight[b], b, seen, 0.0f);
     most = S::max(weight[b], most);
   }
-  const float greatest = S::reduce_max(most);
+  const float found = S::reduce_max(most), greatest = found >= 0x1p-100f ? found : 0.0f;
+  const float unit = greatest * (1.0f / kMostWeight);
   const typename S::Float magic = S::broadcast(12582912.0f);
-  const typename S::Float inverse = S::broadcast(greatest >= 0x1p-100f ? 127.0f / greatest : 0.0f);
+  const typename S::Float inverse = S::broadcast(greatest > 0.0f ? kMostWeight / greatest : 0.0f);
   for (int64_t b = 0; b < kChunkBlocks; ++b) weight[b] = S::mul(weight[b], inverse);
   for (int64_t i = 0; i < g.group_count; ++i) {
     for (int64_t b = 0; b < kChunkBlocks; ++b) {
       // NaN becomes 0.
       const typename S::Float x = S::max(S::mul(weight[b], S::load(ratios.ratios[i] + 16 * b)), S::zero());
-      S::store_bytes(codes + 16 * b, S::to_int(S::sub(S::add(x, magic), magic)));
+      S::store_bytes(reinterpret_cast<int8_t*>(codes + 16 * b), S::to_int(S::sub(S::add(x, magic), magic)));
     }
-    *scales = greatest / 127.0f * ratios.greatest[i];
+    *scales = unit * ratios.greatest[i];
     codes += chunks * g.rows * kChunkPositions;
     scales += chunks * g.rows;
   }
@@ -185,9 +186,17 @@ static inline typename S::Bytes value_unit(const uint8_t* tile, int u) {
   return S::bytes_xor(codes, 0x80);
 }
 
+// sum + weights (any u8) * values (s8).
+template <class S>
+static inline typename S::Int dot_weights(typename S::Int sum, typename S::Bytes weights, typename S::Bytes values) {
+  if constexpr (S::kDotMax == 255) return S::dot(sum, weights, values);
+  const typename S::Bytes half = S::template field<1, 7, 0>(weights), odd = S::template field<0, 1, 0>(weights);
+  return S::dot(S::dot(S::dot(sum, half, values), half, values), odd, values);
+}
+
 // Rows from `row` on, tiles [tile, tile + Panels) of one group, whose weights begin at `codes` and `scales`.
 template <class S, int Bits, int Rows, int Panels>
-static inline void code_mix_tile(const CodeMixArgs& g, int64_t row, int64_t tile, const int8_t* codes,
+static inline void code_mix_tile(const CodeMixArgs& g, int64_t row, int64_t tile, const uint8_t* codes,
                                  const float* scales) {
   const TilesArgs& t = g.values;
   const uint8_t* at = t.codes + tile * 32 * Bits;
@@ -211,8 +220,9 @@ static inline void code_mix_tile(const CodeMixArgs& g, int64_t row, int64_t tile
         typename S::Bytes w[Panels];
         for (int j = 0; j < Panels; ++j) w[j] = value_unit<S, Bits>(at + j * 32 * Bits, u);
         for (int r = 0; r < Rows; ++r) {
-          const typename S::Bytes x = S::bytes_broadcast4(codes + r * kChunkPositions + 16 * b + 4 * u);
-          for (int j = 0; j < Panels; ++j) sum[r][j] = S::dot(sum[r][j], x, w[j]);
+          const uint8_t* at_row = codes + r * kChunkPositions + 16 * b + 4 * u;
+          const typename S::Bytes x = S::bytes_broadcast4(reinterpret_cast<const int8_t*>(at_row));
+          for (int j = 0; j < Panels; ++j) sum[r][j] = dot_weights<S>(sum[r][j], x, w[j]);
         }
       }
     }
@@ -235,7 +245,7 @@ static inline void code_mix_rows(const CodeMixArgs& g, int64_t& row) {
       const int64_t group = (t.first_tile + tile) / width - first;
       end = (first + group + 1) * width - t.first_tile;
       if (end > t.tiles) end = t.tiles;
-      const int8_t* codes = g.codes + group * step * kChunkPositions;
+      const uint8_t* codes = g.codes + group * step * kChunkPositions;
       const float* scales = g.scales + group * step;
       int64_t j = tile;
       for (; j + Panels <= end; j += Panels) code_mix_tile<S, Bits, Rows, Panels>(g, row, j, codes, scales);
