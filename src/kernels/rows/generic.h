@@ -217,13 +217,7 @@ template <class S>
 static inline float group_amax(const float* x, int64_t count) {
   typename S::Float most = S::zero();
   for (int64_t i = 0; i < count; i += 16) most = S::max(S::abs(load_part<S>(x + i, count - i)), most);
-  float lane[16];
-  S::store(lane, most);
-  float greatest = 0.0f;
-  for (float v : lane) {
-    if (v > greatest) greatest = v;
-  }
-  return greatest;
+  return S::reduce_max(most);  // NaN was passed over
 }
 
 template <class S>
