@@ -67,9 +67,11 @@ struct RandomActivations {
       scales.push_back(tensor::stored_scale(level.scale, static_cast<float>(0.005 + 0.01 * rng.uniform())));
     }
     const int32_t most = kernels::largest_code(*view.format);
+    const bool binary = kernels::is_binary_activation(*view.format);
     for (int64_t t = 0; t < view.tokens; ++t) {
       for (int64_t c = 0; c < view.cols; ++c) {
-        const auto code = static_cast<int32_t>(rng.below(static_cast<uint64_t>(2 * most + 1))) - most;
+        const auto drawn = static_cast<int32_t>(rng.below(static_cast<uint64_t>(2 * most + 1))) - most;
+        const int32_t code = binary && drawn == 0 ? 1 : drawn;
         int8_t* at = codes.data() + t * view.code_stride + c;
         // code = 128 * high + low, low in [-64, 64).
         const int32_t high = planes > 1 ? (code + 64) >> 7 : 0;

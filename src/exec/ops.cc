@@ -124,7 +124,8 @@ void Ops::cast(Executor::State& s, const graph::Node& node) {
                        [](const void* scale, float v) {
                          return tensor::stored_scale(*static_cast<const formats::ElementFormat*>(scale), v);
                        },
-                       out.codes.data() + first * stride, stride, out.scales.data() + first * groups, plane});
+                       out.codes.data() + first * stride, stride, out.scales.data() + first * groups, plane,
+                       kernels::is_binary_activation(value.format)});
     if (!s.decoded[static_cast<size_t>(node.output)]) return;
     for (int64_t r = first; r < end; ++r) {
       for (int64_t c = 0; c < cols; ++c) {

@@ -99,6 +99,7 @@ void cast(Run& run, const Node& node) {
   const size_t groups = (width + group - 1) / group, plane = (width + 31) / 32 * 32;
   const size_t stride = plane * static_cast<size_t>(kernels::code_planes(format));
   const auto most = static_cast<float>(kernels::largest_code(format));
+  const bool binary = kernels::is_binary_activation(format);
   auto& codes = run.codes[static_cast<size_t>(node.output)];
   auto& scales = run.scales[static_cast<size_t>(node.output)];
   codes.assign(rows * stride, 0);
@@ -115,7 +116,8 @@ void cast(Run& run, const Node& node) {
         float x = run.in(node, 0)[t * width + i] * inverse;
         x = x > -most ? x : -most;  // NaN too, as the kernels have it
         x = x < most ? x : most;
-        const int code = static_cast<int>(std::nearbyint(x));
+        int code = static_cast<int>(std::nearbyint(x));
+        if (binary) code = run.in(node, 0)[t * width + i] > 0.0f ? 1 : -1;
         const int high = stride > plane ? (code + 64) >> 7 : 0;
         if (stride > plane) codes[t * stride + plane + i] = static_cast<int8_t>(high);
         codes[t * stride + i] = static_cast<int8_t>(code - 128 * high);

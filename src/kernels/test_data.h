@@ -164,7 +164,8 @@ inline std::unique_ptr<TestActivations> activations(const formats::Format& forma
         float scaled = x[static_cast<size_t>(t * cols + c)] * inverse;
         scaled = scaled > -most ? scaled : -most;  // NaN too
         scaled = scaled < most ? scaled : most;
-        const int code = static_cast<int>(std::nearbyint(scaled));
+        int code = static_cast<int>(std::nearbyint(scaled));
+        if (is_binary_activation(format)) code = x[static_cast<size_t>(t * cols + c)] > 0.0f ? 1 : -1;
         const int high = stride > plane ? static_cast<int>(std::nearbyint(static_cast<float>(code) / 128.0f)) : 0;
         if (stride > plane) out->codes[static_cast<size_t>(t * stride + plane + c)] = static_cast<int8_t>(high);
         out->codes[static_cast<size_t>(t * stride + c)] = static_cast<int8_t>(code - 128 * high);

@@ -13,6 +13,7 @@ struct Simd {
   static constexpr int kRowTile = 1;
   static constexpr int kFusedTile = 1;
   static constexpr int kFewTile = 0;
+  static constexpr int kPlaneRoom = 6;
   static constexpr int kFloatTile = 6;
   static constexpr int kFloatRows = 1;
   static constexpr int kFloatFewTokens = 4;
@@ -162,6 +163,30 @@ struct Simd {
   static Bytes bytes_xor(Bytes a, uint8_t x) {
     const __m256i b = _mm256_set1_epi8(static_cast<char>(x));
     return {_mm256_xor_si256(a.lo, b), _mm256_xor_si256(a.hi, b)};
+  }
+  static Bytes bytes_zero() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  static Bytes bytes_and_not(Bytes a, Bytes b) {
+    return {_mm256_andnot_si256(b.lo, a.lo), _mm256_andnot_si256(b.hi, a.hi)};
+  }
+  static __m256i every_other(__m256i even, __m256i odd) {
+    const __m256i mask = _mm256_set1_epi8(0x55);
+    return _mm256_or_si256(_mm256_and_si256(even, mask), _mm256_andnot_si256(mask, odd));
+  }
+  static Bytes even_bits(Bytes a, Bytes b) {
+    return {every_other(a.lo, _mm256_add_epi8(b.lo, b.lo)), every_other(a.hi, _mm256_add_epi8(b.hi, b.hi))};
+  }
+  static Bytes odd_bits(Bytes a, Bytes b) {
+    return {every_other(_mm256_srli_epi16(a.lo, 1), b.lo), every_other(_mm256_srli_epi16(a.hi, 1), b.hi)};
+  }
+  template <bool Differing> static Bytes count_bits(Bytes counts, Bytes a, Bytes b) {
+    const __m256i ones = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 1, 2, 1, 2, 2, 3, 1, 2, 2, 3, 2, 3, 3, 4));
+    const __m256i four = _mm256_set1_epi8(15);
+    const auto part = [&](__m256i count, __m256i x, __m256i y) {
+      const __m256i bits = Differing ? _mm256_xor_si256(x, y) : _mm256_and_si256(x, y);
+      count = _mm256_add_epi8(count, _mm256_shuffle_epi8(ones, _mm256_and_si256(bits, four)));
+      return _mm256_add_epi8(count, _mm256_shuffle_epi8(ones, _mm256_and_si256(_mm256_srli_epi16(bits, 4), four)));
+    };
+    return {part(counts.lo, a.lo, b.lo), part(counts.hi, a.hi, b.hi)};
   }
   static Bytes lookup16(const uint8_t* table, Bytes a) {
     const __m256i t = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));

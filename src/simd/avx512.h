@@ -1,4 +1,4 @@
-// Sixteen-lane vectors as AVX-512 registers (F, BW, DQ, VL, VNNI, VBMI). Meanings stand in portable.h.
+// Sixteen-lane vectors as AVX-512 registers (F, BW, DQ, VL, VNNI, VBMI, BITALG). Meanings stand in portable.h.
 #pragma once
 
 #include <immintrin.h>
@@ -13,6 +13,7 @@ struct Simd {
   static constexpr int kRowTile = 2;
   static constexpr int kFusedTile = 4;
   static constexpr int kFewTile = 8;
+  static constexpr int kPlaneRoom = 24;
   static constexpr int kFloatTile = 12;
   static constexpr int kFloatRows = 2;
   static constexpr int kFloatFewTokens = 8;
@@ -142,6 +143,18 @@ struct Simd {
   static Bytes bytes_or(Bytes a, Bytes b) { return {_mm512_or_si512(a.v, b.v)}; }
   static Bytes bytes_xor(Bytes a, uint8_t x) {
     return {_mm512_xor_si512(a.v, _mm512_set1_epi8(static_cast<char>(x)))};
+  }
+  static Bytes bytes_zero() { return {_mm512_setzero_si512()}; }
+  static Bytes bytes_and_not(Bytes a, Bytes b) { return {_mm512_andnot_si512(b.v, a.v)}; }
+  static Bytes even_bits(Bytes a, Bytes b) {
+    return {_mm512_ternarylogic_epi32(_mm512_set1_epi8(0x55), a.v, _mm512_add_epi8(b.v, b.v), 0xCA)};
+  }
+  static Bytes odd_bits(Bytes a, Bytes b) {
+    return {_mm512_ternarylogic_epi32(_mm512_set1_epi8(0x55), _mm512_srli_epi16(a.v, 1), b.v, 0xCA)};
+  }
+  template <bool Differing> static Bytes count_bits(Bytes counts, Bytes a, Bytes b) {
+    const __m512i bits = Differing ? _mm512_xor_si512(a.v, b.v) : _mm512_and_si512(a.v, b.v);
+    return {_mm512_add_epi8(counts.v, _mm512_popcnt_epi8(bits))};
   }
   // 64 codes of 1 to 8 bits, one behind the other: eight fill `bits` bytes.
   struct CodeUnpack {

@@ -14,6 +14,7 @@ struct Simd {
   static constexpr int kRowTile = 1;          // blocks of 16 rows of that tile, at most
   static constexpr int kFusedTile = 4;        // chains of sums of the kernel that unpacks as it multiplies, 1 or 4
   static constexpr int kFewTile = 4;          // tokens of its tile of more than 4; 0: none
+  static constexpr int kPlaneRoom = 3;        // vectors of sums and counts of the kernel that counts bits
   static constexpr int kFloatTile = 4;        // tokens of a register tile of the fp32 kernels
   static constexpr int kFloatRows = 1;        // blocks of 16 rows of that tile
   static constexpr int kFloatFewTokens = 1;   // of the tile that decodes weights in registers, at most
@@ -139,6 +140,25 @@ struct Simd {
   static Bytes lookup16(const uint8_t* table, Bytes a) { LOWBIT_EACH(Bytes, 64, table[a.lane[i]]); }
   static Bytes lookup64(const uint8_t* table, Bytes a) { LOWBIT_EACH(Bytes, 64, table[a.lane[i]]); }
   static Bytes bytes_xor(Bytes a, uint8_t x) { LOWBIT_EACH(Bytes, 64, static_cast<uint8_t>(a.lane[i] ^ x)); }
+  static Bytes bytes_zero() { LOWBIT_EACH(Bytes, 64, 0); }
+  static Bytes bytes_and_not(Bytes a, Bytes b) { LOWBIT_EACH(Bytes, 64, static_cast<uint8_t>(a.lane[i] & ~b.lane[i])); }
+  // Bits 2j of a and of b: at 2j those of a, at 2j + 1 those of b. The same of their bits 2j + 1.
+  static Bytes even_bits(Bytes a, Bytes b) {
+    LOWBIT_EACH(Bytes, 64, static_cast<uint8_t>((a.lane[i] & 0x55) | (b.lane[i] & 0x55) << 1));
+  }
+  static Bytes odd_bits(Bytes a, Bytes b) {
+    LOWBIT_EACH(Bytes, 64, static_cast<uint8_t>((a.lane[i] >> 1 & 0x55) | (b.lane[i] & 0xaa)));
+  }
+  // counts + the ones of a & b (Differing: of a ^ b) in each byte.
+  template <bool Differing> static Bytes count_bits(Bytes counts, Bytes a, Bytes b) {
+    LOWBIT_EACH(Bytes, 64, static_cast<uint8_t>(
+        counts.lane[i] + ones(Differing ? a.lane[i] ^ b.lane[i] : a.lane[i] & b.lane[i])));
+  }
+  static int ones(int x) {
+    x -= x >> 1 & 0x55;
+    x = (x & 0x33) + (x >> 2 & 0x33);
+    return (x + (x >> 4)) & 15;
+  }
   // Byte Column of each group of four, as integers 0 to 255.
   template <int Column> static Int column(Bytes a) { LOWBIT_EACH(Int, 16, a.lane[4 * i + Column]); }
   // The same as floats, 32768 added.

@@ -152,6 +152,40 @@ struct SumArgs {
   int32_t* sums;  // [tokens][stretch_count]
 };
 
+// How a weight's code c of 1 or 2 bits is the constant of its code 0 and a sum of planes, each times a factor.
+// one: the bit. two: the low bit, the high bit. ternary: their or, and the high bit without the low one.
+enum class PlaneForm : uint8_t { one, two, ternary };
+constexpr int weight_planes(PlaneForm form) { return form == PlaneForm::one ? 1 : 2; }
+
+// Pairs of a plane of a weight and one of activations that the kernel `planes` takes, and tokens of its tile, by the
+// registers for counts, sums and results (kPlaneRoom of the ISA).
+constexpr int kMostPlanePairs = 4;
+constexpr int plane_tile_tokens(int room, int pairs) { return room < pairs + 2 ? 1 : room / (pairs + 2); }
+
+// Where the bit of a unit lies in a byte of its step's plane.
+constexpr int place_of_unit(PlaneForm form, int unit) {
+  return form == PlaneForm::one ? unit : unit < 4 ? 2 * unit : 2 * (unit - 4) + 1;
+}
+
+// One row block of codes of 1 or 2 bits, with activations as planes: their two's complement, or a single plane that
+// is set where a binary activation is 1. Bit `place` of byte c belongs to column c of the unit at that place; zero
+// beyond the row. They lie by tiles of for_each_tile(tokens, plane_tile_tokens()): codes
+// [tile][step of the row][plane][token of the tile][4], entries of stretches [tile][stretch][token of the tile].
+// Stretches begin at steps.
+//   sum = start + sum over pairs of factor * (ones of both planes; of binary activations those that differ)
+struct PlanesArgs {
+  StretchArgs stretch;
+  const uint8_t* packed;
+  PlaneForm form;
+  int planes;                             // of activations
+  int8_t factors[kMostPlanePairs][4];     // of pairs [plane of activations][plane of the weight], four times
+  int64_t row_steps;
+  int64_t tokens;
+  const int8_t* codes;
+  float* out;
+  int64_t out_stride;
+};
+
 // ---- floating arithmetic ----
 
 // How the weights of some row blocks become fp32: words of 16 or 32 bits, or codes of at most 8 bits through a table.

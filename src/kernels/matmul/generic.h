@@ -6,4 +6,5 @@
 #include "kernels/matmul/generic_few.h"
 #include "kernels/matmul/generic_floats.h"
 #include "kernels/matmul/generic_fused.h"
+#include "kernels/matmul/generic_planes.h"
 #include "kernels/matmul/generic_unpack.h"

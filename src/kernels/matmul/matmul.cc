@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 
 #include "base/bits.h"
 #include "kernels/list.h"
@@ -87,6 +88,9 @@ struct IntegerPart {
       case Order::tiles:
         load_scales(block, blocks, scratch());
         return run_tiles(block, blocks, out, out_stride);
+      case Order::planes:
+        load_scales(block, blocks, scratch());
+        return run_planes(block, blocks, out, out_stride);
     }
   }
 
@@ -180,6 +184,23 @@ struct IntegerPart {
       k_fused.at(isa)({stretch, packed(block + b), bits(), plan.map, plan.flip, plan.map_table.data(),
                        plan.signed_codes, plan.fused_units, x.tokens, x.codes, x.code_stride, x.plane,
                        out + b * kRowBlock, out_stride, ahead.data(), ranges});
+    }
+  }
+
+  void run_planes(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
+    PlanesArgs args = {};
+    args.form = plan.planes.form;
+    args.planes = plan.planes.planes;
+    std::memcpy(args.factors, plan.planes.factors, sizeof args.factors);
+    args.row_steps = tensor::padded_units(matrix().cols()) / tensor::kStepUnits;
+    args.tokens = x.tokens;
+    args.codes = x.codes;
+    args.out_stride = out_stride;
+    for (int64_t b = 0; b < blocks; ++b) {
+      args.stretch = stretch_args(b, scratch());
+      args.packed = packed(block + b);
+      args.out = out + b * kRowBlock;
+      k_planes.at(isa)(args);
     }
   }
 
@@ -287,13 +308,21 @@ void run_part(const RowRange& range, const PartPlan& plan, int64_t from, int64_t
 
 }  // namespace
 
+bool is_binary_activation(const formats::Format& activation) {
+  return is_integer_activation(activation) && activation.element.bits == 1;
+}
+
 bool is_integer_activation(const formats::Format& activation) {
-  return activation.levels.size() == 1 && activation.element.is_integer() && activation.element.is_signed &&
-         activation.element.bits >= 2 && activation.element.bits <= 14 && !activation.levels[0].minimum &&
+  const formats::ElementFormat& e = activation.element;
+  const bool integers = e.is_integer() && e.is_signed && e.bits >= 2 && e.bits <= 14;
+  const bool binary = e.bits == 1 && e.decode(0) == -1.0f && e.decode(1) == 1.0f;
+  return (integers || binary) && activation.levels.size() == 1 && !activation.levels[0].minimum &&
          !activation.levels[0].zero_point && activation.levels[0].group != formats::kGroupTensor;
 }
 
-int32_t largest_code(const formats::Format& activation) { return (1 << (activation.element.bits - 1)) - 1; }
+int32_t largest_code(const formats::Format& activation) {
+  return activation.element.bits == 1 ? 1 : (1 << (activation.element.bits - 1)) - 1;
+}
 
 int code_planes(const formats::Format& activation) { return activation.element.bits > 8 ? 2 : 1; }
 
@@ -309,8 +338,11 @@ Arithmetic arithmetic_of(const formats::Format& weight, const formats::Format& a
 }
 
 Product::Product(Isa isa, const tensor::Weight& weight, const formats::Format& activation)
+    : Product(isa, weight, activation, usual_plane_limits(isa)) {}
+
+Product::Product(Isa isa, const tensor::Weight& weight, const formats::Format& activation, const PlaneLimits& limits)
     : isa_(isa), weight_(&weight) {
-  for (const PackedMatrix& part : weight.parts) parts_.push_back(plan_part(isa, part, activation));
+  for (const PackedMatrix& part : weight.parts) parts_.push_back(plan_part(isa, part, activation, limits));
 }
 
 Product::~Product() = default;

@@ -27,8 +27,10 @@ enum class Arithmetic { integer, floating };
 // What the contract prescribes for this pair of formats.
 Arithmetic arithmetic_of(const formats::Format& weight, const formats::Format& activation);
 
-// True where an activation format gives integer codes: int2 to int14 with one level of scales.
+// True where an activation format gives integer codes: int2 to int14, or binary, with one level of scales.
 bool is_integer_activation(const formats::Format& activation);
+// Whose codes are -1 and 1, never 0: 1 where the value is above 0.
+bool is_binary_activation(const formats::Format& activation);
 // The largest code of an integer activation; the least is its negative.
 int32_t largest_code(const formats::Format& activation);
 // Planes of bytes that a code takes: 1, or 2 beyond 8 bits.
@@ -57,11 +59,23 @@ struct Activations {
 
 struct PartPlan;  // plan.h
 
+// Where two kernels give the same bits: products of weights of 1 or 2 bits with activations of 1 to 4 count ones of
+// pairs of bit planes (weight bits * activation bits, at most 4), or multiply bytes. Pairs up to which ones are
+// counted, for one call's few (at most 4) tokens and for more; 0: never.
+struct PlaneLimits {
+  int few = 0, many = 0;
+};
+// What is no slower on any processor that is known; a measurement knows this one (cost/plane_limits.h).
+PlaneLimits usual_plane_limits(Isa isa);
+// Pairs of planes of this product; 0: bits are not counted.
+int plane_pairs(const tensor::PackedMatrix& matrix, const formats::Format& activation);
+
 // A weight prepared for activations of one format: made once, used by any number of calls, which do not allocate once
 // their scratch has grown. The weight stays where it is.
 class Product {
  public:
   Product(Isa isa, const tensor::Weight& weight, const formats::Format& activation);
+  Product(Isa isa, const tensor::Weight& weight, const formats::Format& activation, const PlaneLimits& limits);
   ~Product();
   Product(Product&&) noexcept;
   Product& operator=(Product&&) noexcept;

@@ -5,6 +5,7 @@
 #include "base/bits.h"
 #include "kernels/list.h"
 #include "kernels/matmul/groups.h"
+#include "kernels/matmul/plane_plan.h"
 #include "tensor/codes_block.h"
 #include "tensor/planes.h"
 
@@ -29,6 +30,8 @@ CallScratch& call_scratch() {
 
 Order order_of(const PartPlan& plan, const Activations& x) {
   if (!plan.aligned) return Order::rows;
+  const int most = x.tokens <= kFusedTokens ? plan.plane_limits.few : plan.plane_limits.many;
+  if (plan.planes.pairs > 0 && plan.planes.pairs <= most) return Order::planes;
   if (plan.fused_units == 0) return Order::tiles;
   if (x.tokens <= kFusedTokens) return Order::fused;
   return plan.few_tile > 0 && x.plane == 0 && x.tokens <= kFewTokens ? Order::fused : Order::tiles;
@@ -61,6 +64,7 @@ struct Packing {
   Isa isa;
   const PartPlan& plan;
   const Activations& x;
+  Order order;
   int64_t units;  // of a row
   int8_t* codes;  // null: stay where they are
   float* scales;
@@ -78,14 +82,23 @@ struct Packing {
       for (int64_t i = 0; i < count; ++i, at += size) {
         scales[at] = from[plan.stretches[static_cast<size_t>(i)].activation_group];
         sums[at] = plan.paired ? pair_of_sum(own[i]) : own[i];
-        starts[at] = plan.base * own[i];
+        starts[at] = start(static_cast<size_t>(i), own[i]);
         if (totals != nullptr) totals[at] = static_cast<float>(own[i]);
       }
+    }
+    if (order == Order::planes) {
+      return pack_planes(plan.planes, x, token, size, codes + token * units / 2 * plan.planes.planes);
     }
     for (int64_t p = 0; codes != nullptr && p < code_planes(*x.format); ++p) {
       interleave(x.codes + token * x.code_stride + p * x.plane, x.code_stride, size, units,
                  codes + 4 * units * (p * x.tokens + token));
     }
+  }
+
+ private:
+  int32_t start(size_t stretch, int32_t sum) const {
+    if (order != Order::planes) return plan.base * sum;
+    return start_of_planes(plan.planes, sum, plan.bounds[stretch + 1] - plan.bounds[stretch]);
   }
 };
 
@@ -98,7 +111,10 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
   out.order = order_of(plan, x);
   // Rows are tiles of one token.
   const bool rows = out.order == Order::rows || (out.order == Order::fused && x.tokens <= kFusedTokens);
-  const int64_t tile = rows ? 1 : out.order == Order::fused ? plan.few_tile : plan.token_tile;
+  const int64_t tile = rows                           ? 1
+                       : out.order == Order::fused  ? plan.few_tile
+                       : out.order == Order::planes ? plan.planes.tile
+                                                    : plan.token_tile;
   const int64_t entries = x.tokens * std::ssize(plan.stretches);
   const int64_t units = tensor::padded_units(x.cols), bytes = x.tokens * units * tensor::kUnitColumns;
   int8_t* codes = rows ? nullptr : sized(s.codes, bytes * code_planes(*x.format));
@@ -106,6 +122,7 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
   const Packing packing{isa,
                         plan,
                         x,
+                        out.order,
                         units,
                         codes,
                         sized(s.scales, entries),

@@ -10,8 +10,9 @@
 
 namespace lowbit::kernels {
 
-// rows: as they came, entries [token][stretch]; fused: as FusedArgs has it; tiles: as DotArgs has it.
-enum class Order : uint8_t { rows, fused, tiles };
+// rows: as they came, entries [token][stretch]; fused: as FusedArgs has it; tiles: as DotArgs has it;
+// planes: as PlanesArgs has it.
+enum class Order : uint8_t { rows, fused, tiles, planes };
 
 struct PackedActivations {
   int64_t tokens = 0;

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/bits.h"
+#include "kernels/matmul/plane_plan.h"
 #include "tensor/codes_block.h"
 #include "tensor/group_values.h"
 #include "tensor/planes.h"
@@ -87,6 +88,12 @@ int64_t fused_units(const PartPlan& plan) {
     if (plan.bounds[s + 1] != 4 * plan.stretches[s].end_unit) return 0;
   }
   return units;
+}
+
+bool begin_at_steps(const PartPlan& plan) {
+  return plan.aligned && std::all_of(plan.stretches.begin(), plan.stretches.end(), [](const DotStretch& s) {
+           return s.begin_unit % tensor::kStepUnits == 0;
+         });
 }
 
 // How the kernel reads entries of an element; nullopt: it does not.
@@ -181,8 +188,10 @@ std::vector<uint8_t> upper_halves(uint32_t count, const float* table) {
   return halves;
 }
 
-PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& activation) {
+PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& activation,
+                   const PlaneLimits& limits) {
   PartPlan plan;
+  plan.plane_limits = limits;
   plan.matrix = &matrix;
   plan.row_tile = kRowTile[static_cast<int>(isa)];
   plan.token_tile = kTokenTile[static_cast<int>(isa)];
@@ -208,6 +217,7 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
     if (plan.aligned && fits && plan.map != CodeMap::lookup256) {
       plan.fused_units = fused_units(plan);
     }
+    if (begin_at_steps(plan)) plan.planes = plan_planes(isa, element, form, activation);
   } else {
     plan.floats = plan_floats(isa, matrix, plan.group);
   }

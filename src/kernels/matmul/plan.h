@@ -27,6 +27,18 @@ struct EntryPass {
   float factor = 1, unit = 1;
 };
 
+// How bits are counted (PlanesArgs), where they can be.
+struct PlanePlan {
+  int pairs = 0;  // 0: they cannot
+  PlaneForm form = PlaneForm::one;
+  int planes = 0;  // of activations
+  int8_t factors[kMostPlanePairs][4] = {};
+  int32_t base = 0;     // the integer of code 0
+  bool binary = false;  // activations are -1 and 1, and
+  int32_t ones = 0;     // what each 1 adds: the sum of the weight's factors
+  int64_t tile = 1;  // plane_tile_tokens()
+};
+
 struct PartPlan {
   Arithmetic arithmetic = Arithmetic::floating;
   const tensor::PackedMatrix* matrix = nullptr;
@@ -44,6 +56,8 @@ struct PartPlan {
   bool paired = false;          // zero points as pairs (args.h)
   int64_t fused_units = 0;      // units of a stretch where the kernel `fused` can do it, else 0
   std::vector<DotChunk> chunks;
+  PlanePlan planes;
+  PlaneLimits plane_limits;
   int64_t row_tile = 1, token_tile = 1, few_tile = 1;  // kRowTile, kTokenTile, kFewTile of the instruction set
   // Scales, minima and zero points in passes of the kernel `entries`, from the inside out. Without passes of scales
   // tensor::group_values() reads all three.
@@ -56,6 +70,7 @@ struct PartPlan {
 std::vector<uint8_t> upper_halves(uint32_t count, const float* table);
 
 // matrix stays where it is as long as the plan is used.
-PartPlan plan_part(Isa isa, const tensor::PackedMatrix& matrix, const formats::Format& activation);
+PartPlan plan_part(Isa isa, const tensor::PackedMatrix& matrix, const formats::Format& activation,
+                   const PlaneLimits& limits);
 
 }  // namespace lowbit::kernels

@@ -123,6 +123,7 @@ struct QuantizeArgs {
   int64_t code_stride;
   float* scales;      // [rows][groups]
   int64_t plane = 0;  // 0: a code is one byte; else code = 128 * codes[plane + i] + codes[i]
+  bool binary = false;  // codes are 1 where x > 0, else -1
 };
 
 // y = exp(x - shift).

@@ -250,6 +250,14 @@ static inline void quantize_group(const float* x, int64_t count, float inverse, 
 }
 
 template <class S>
+static inline void signs(const float* x, int64_t count, int8_t* codes) {
+  for (int64_t i = 0; i < count; i += 16) {
+    const typename S::Float v = load_part<S>(x + i, count - i);
+    store_codes<S>(codes + i, S::select_less(S::zero(), v, S::broadcast(1.0f), S::broadcast(-1.0f)), count - i);
+  }
+}
+
+template <class S>
 static inline void quantize(const QuantizeArgs& g) {
   const int64_t groups = (g.cols + g.group - 1) / g.group;
   for (int64_t row = 0; row < g.rows; ++row) {
@@ -267,6 +275,10 @@ static inline void quantize(const QuantizeArgs& g) {
       scale = g.stored(g.scale_format, scale);
       const float inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
       g.scales[row * groups + group] = scale;
+      if (g.binary) {
+        signs<S>(x + begin, count, codes + begin);
+        continue;
+      }
       quantize_group<S>(x + begin, count, inverse, static_cast<float>(g.most), g.plane, codes + begin);
     }
   }

@@ -252,13 +252,13 @@ Quantized run_quantize(Isa isa, const formats::Format& format, int64_t rows, int
                  [](const void* scale, float v) {
                    return tensor::stored_scale(*static_cast<const formats::ElementFormat*>(scale), v);
                  },
-                 out.codes.data(), stride, out.scales.data(), stride > plane ? plane : 0});
+                 out.codes.data(), stride, out.scales.data(), stride > plane ? plane : 0, is_binary_activation(format)});
   return out;
 }
 
 constexpr const char* kIntegerFormats[] = {"int8/32:f32",  "int8/64:f16", "int8/row:f32", "int6/32:f32",
                                            "int8/16:bf16", "int4/7:f32",  "int2/3:f16",   "int8/128:e8m0",
-                                           "int14/32:f32", "int9/row:f16"};
+                                           "int14/32:f32", "int9/row:f16", "binary/32:f32", "binary/row:f16"};
 
 TEST(Rows, QuantizeGivesTheCodesOfTheDefinition) {
   Rng rng(5);

@@ -1,0 +1,99 @@
+#include "kernels/matmul/plane_plan.h"
+
+#include <cstdlib>
+#include <cstring>
+#include <utility>
+
+#include "base/bits.h"
+#include "tensor/codes_block.h"
+#include "tensor/planes.h"
+
+namespace lowbit::kernels {
+
+namespace {
+
+// kPlaneRoom of the ISA.
+constexpr int kPlaneRoom[] = {3, 6, 24};
+
+// The lowest bit of each column of a unit.
+constexpr uint32_t kEachColumn = 0x01010101;
+
+}  // namespace
+
+PlaneLimits usual_plane_limits(Isa isa) {
+  // By docs/decisions/products-of-few-bits.md.
+  if (isa == Isa::avx512) return {2, 2};
+  return isa == Isa::avx2 ? PlaneLimits{2, 1} : PlaneLimits{0, 0};
+}
+
+int plane_pairs(const tensor::PackedMatrix& matrix, const formats::Format& activation) {
+  if (arithmetic_of(matrix.format(), activation) != Arithmetic::integer) return 0;
+  const formats::ElementFormat& element = matrix.format().element;
+  return plan_planes(Isa::portable, element, *formats::integer_form(element), activation).pairs;
+}
+
+PlanePlan plan_planes(Isa isa, const formats::ElementFormat& weight, const formats::IntegerForm& form,
+                      const formats::Format& activation) {
+  PlanePlan plan;
+  const bool binary = is_binary_activation(activation);
+  const int planes = binary ? 1 : activation.element.bits;
+  if (weight.bits > 2 || weight.bits * planes > kMostPlanePairs) return plan;
+  const auto of = [&](size_t code) { return static_cast<int32_t>(form.integers[code]); };
+  int32_t factors[2] = {of(1) - of(0), 0};
+  if (weight.bits == 2) {
+    if (of(3) == of(1)) {
+      plan.form = PlaneForm::ternary;
+      factors[1] = of(2) - of(1);
+    } else if (of(3) - of(2) == of(1) - of(0)) {
+      plan.form = PlaneForm::two;
+      factors[1] = of(2) - of(0);
+    } else {
+      return plan;
+    }
+  }
+  const int weights = weight_planes(plan.form);
+  for (int q = 0; q < planes; ++q) {
+    // Two's complement: the last plane is negative. So is what differs from binary activations: for a plane a and
+    // the plane p of ones, sum(a * x) = 2 |a & p| - |a| = |p| - |a ^ p|.
+    const int32_t place = q + 1 == planes ? -(1 << q) : 1 << q;
+    for (int i = 0; i < weights; ++i) {
+      const int32_t factor = factors[i] * place;
+      if (std::abs(factor) > 127) return plan;
+      std::memset(plan.factors[q * weights + i], factor, 4);
+    }
+  }
+  plan.base = of(0);
+  plan.binary = binary;
+  plan.ones = factors[0] + factors[1];
+  plan.planes = planes;
+  plan.pairs = weights * planes;
+  plan.tile = plane_tile_tokens(kPlaneRoom[static_cast<int>(isa)], plan.pairs);
+  return plan;
+}
+
+void pack_planes(const PlanePlan& plan, const Activations& x, int64_t token, int64_t tokens, int8_t* out) {
+  const int64_t steps = tensor::padded_units(x.cols) / tensor::kStepUnits;
+  for (int64_t t = 0; t < tokens; ++t) {
+    const int8_t* codes = x.codes + (token + t) * x.code_stride;
+    for (int64_t s = 0; s < steps; ++s, codes += tensor::kColumnStep) {
+      uint32_t words[kMostPlanePairs] = {};
+      for (int u = 0; u < tensor::kStepUnits; ++u) {
+        uint32_t four = 0;
+        std::memcpy(&four, codes + tensor::kUnitColumns * u, 4);
+        if (plan.binary) four &= ~(four >> 1);  // of -1, 0 and 1 only 1 stays
+        for (int q = 0; q < plan.planes; ++q) {
+          words[q] |= (four >> q & kEachColumn) << place_of_unit(plan.form, u);
+        }
+      }
+      for (int q = 0; q < plan.planes; ++q) std::memcpy(out + 4 * ((s * plan.planes + q) * tokens + t), &words[q], 4);
+    }
+  }
+}
+
+int32_t start_of_planes(const PlanePlan& plan, int32_t sum, int64_t cols) {
+  // Of binary digits of sum `sum`, (cols + sum) / 2 are 1.
+  const auto ones = static_cast<int32_t>((cols + sum) / 2);
+  return plan.base * sum + (plan.binary ? plan.ones * ones : 0);
+}
+
+}  // namespace lowbit::kernels

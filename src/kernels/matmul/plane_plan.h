@@ -1,0 +1,18 @@
+// Weights of 1 or 2 bits and activations of 1 to 4 as planes of bits.
+#pragma once
+
+#include "kernels/matmul/plan.h"
+
+namespace lowbit::kernels {
+
+// Without pairs where the kernel `planes` does not take them. Stretches are not asked for.
+PlanePlan plan_planes(Isa isa, const formats::ElementFormat& weight, const formats::IntegerForm& form,
+                      const formats::Format& activation);
+
+// The planes of `tokens` tokens from `token`, as a tile of PlanesArgs has them.
+void pack_planes(const PlanePlan& plan, const Activations& x, int64_t token, int64_t tokens, int8_t* out);
+
+// What the sum of a stretch begins with, if its activations sum to `sum` over `cols` columns.
+int32_t start_of_planes(const PlanePlan& plan, int32_t sum, int64_t cols);
+
+}  // namespace lowbit::kernels

@@ -1,0 +1,114 @@
+// Products that count bits against the definition: every pair of formats that they take, forced and refused, on every
+// ISA, between guard pages.
+#include <gtest/gtest.h>
+
+#include "kernels/matmul/plane_plan.h"
+#include "kernels/test_data.h"
+#include "tensor/group_values.h"
+
+namespace lowbit::kernels {
+namespace {
+
+using test::format_of;
+
+constexpr PlaneLimits kAlways = {kMostPlanePairs, kMostPlanePairs}, kNever = {0, 0};
+
+ThreadPool& pool() {
+  static ThreadPool two(2);
+  return two;
+}
+
+std::vector<float> product(Isa isa, const tensor::Weight& weight, const Activations& x, const PlaneLimits& limits) {
+  const int64_t rows = weight.rows();
+  std::vector<float> out(static_cast<size_t>(x.tokens * rows), -777.0f);
+  Product(isa, weight, *x.format, limits).run(0, rows, x, pool(), out.data(), rows);
+  return out;
+}
+
+void check(const tensor::Weight& weight, const Activations& x, const std::string& what) {
+  std::vector<float> expected(static_cast<size_t>(x.tokens * weight.rows()));
+  matmul_oracle(weight, x, expected.data(), weight.rows());
+  for (const Isa isa : test::isas()) {
+    for (const PlaneLimits& limits : {kAlways, kNever}) {
+      EXPECT_EQ(test::first_difference(product(isa, weight, x, limits), expected), -1)
+          << what << ", " << isa_name(isa) << ", " << limits.few << ", " << x.tokens << " x " << weight.rows() << " x "
+          << x.cols;
+    }
+  }
+}
+
+// Whether a product is planned to be counted, given that it may be.
+int pairs(const tensor::Weight& weight, const formats::Format& activation) {
+  return plan_part(Isa::portable, weight.parts[0], activation, kAlways).planes.pairs;
+}
+
+TEST(Planes, EqualTheOracleBitForBit) {
+  Rng rng(31);
+  for (const char* name :
+       {"int1/32:f16", "uint1/64:f16", "binary/32:f16", "binary/row:f32", "bipolar1/128:f32", "ternary/64:f16",
+        "ternary/tensor:f32", "tq2_0", "int2/32:f16", "uint2/96:bf16", "bipolar2/64:f16", "q2_k/row:f32",
+        "uint2/32:f16+zp", "int1/32:f16+zp", "int2/32:f16+f16", "uint2/row:f32+f32", "fix2.0/32:f16", "ternary",
+        "int2/32:uint4/128:f16", "e1m0/32:f16"}) {
+    const auto format = formats::parse_format(name);
+    if (!format.ok()) continue;
+    for (const char* activation : {"binary/32:f32", "binary/row:f16", "bipolar1/64:f32", "int2/32:f32", "int2/row:f32",
+                                   "int3/64:f16", "int4/96:f32", "int4/row:f32"}) {
+      for (const int64_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 17, 26}) {
+        const auto rows = static_cast<int64_t>(1 + rng.below(50)), cols = static_cast<int64_t>(1 + rng.below(1300));
+        const tensor::Weight weight = test::random_weight({*format}, rows, cols, rng.below(4) == 0, rng);
+        std::vector<float> values = test::normals(tokens * cols, rng);
+        for (float& v : values) v = rng.below(5) == 0 ? 0.0f : v;
+        const auto x = test::activations(format_of(activation), tokens, cols, values);
+        check(weight, x->view, std::string(name) + " times " + activation);
+      }
+    }
+  }
+}
+
+TEST(Planes, WhatIsCounted) {
+  Rng rng(32);
+  const auto of = [&](const char* weight, const char* activation) {
+    return pairs(test::random_weight({format_of(weight)}, 16, 128, false, rng), format_of(activation));
+  };
+  EXPECT_EQ(of("binary/32:f16", "binary/row:f32"), 1);
+  EXPECT_EQ(of("int1/32:f16", "int2/32:f32"), 2);
+  EXPECT_EQ(of("uint1/32:f16", "int3/32:f32"), 3);
+  EXPECT_EQ(of("binary/32:f16", "int4/row:f32"), 4);
+  EXPECT_EQ(of("ternary/tensor:f32", "binary/row:f32"), 2);
+  EXPECT_EQ(of("ternary/64:f16", "int2/row:f32"), 4);
+  EXPECT_EQ(of("int2/32:f16", "int2/32:f32"), 4);
+  EXPECT_EQ(of("uint2/32:f16+zp", "binary/32:f32"), 2);
+  EXPECT_EQ(of("int2/32:f16", "int3/32:f32"), 0) << "six pairs";
+  EXPECT_EQ(of("int3/32:f16", "binary/32:f32"), 0);
+  EXPECT_EQ(of("int1/32:f16", "int8/32:f32"), 0);
+  EXPECT_EQ(of("int1/16:f16", "int2/32:f32"), 0) << "stretches inside a step";
+  EXPECT_EQ(of("int1/32:f16", "int2/40:f32"), 0);
+  EXPECT_EQ(of("nf4/32:f16", "int2/32:f32"), 0);
+}
+
+// All codes of a kind, all activations at an end of their range, over more than one stretch: the greatest counts.
+TEST(Planes, ExtremeCodes) {
+  Rng rng(33);
+  for (const char* name : {"binary/row:f32", "uint1/row:f32", "ternary/row:f32", "int2/row:f32", "uint2/row:f32+zp"}) {
+    const formats::Format format = format_of(name);
+    for (const int64_t cols : {520, 70000}) {
+      for (uint16_t code = 0; code < format.element.code_count(); ++code) {
+        tensor::Codes codes = test::random_codes(format, 16, cols, rng);
+        std::fill(codes.codes.begin(), codes.codes.end(), code);
+        tensor::Weight weight;
+        weight.shape = {16, cols};
+        weight.parts.push_back(tensor::PackedMatrix::allocate(format, 16, cols).value());
+        tensor::pack_rows(codes, 0, 16, weight.parts[0]);
+        for (const char* activation : {"binary/row:f32", "int2/row:f32", "int4/row:f32"}) {
+          for (const float sign : {1.0f, -1.0f}) {
+            const auto x = test::activations(format_of(activation), 3, cols, std::vector<float>(3 * cols, sign));
+            check(weight, x->view, std::string(name) + " times " + activation);
+          }
+        }
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace lowbit::kernels
