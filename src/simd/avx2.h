@@ -188,6 +188,23 @@ struct Simd {
     };
     return {part(counts.lo, a.lo, b.lo), part(counts.hi, a.hi, b.hi)};
   }
+  struct Columns {
+    __m256i v;
+  };
+  static Columns load_columns(const int8_t* p, const uint8_t* order) {
+    // Bytes of either half in their places, then of the right half.
+    const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p));
+    const __m256i at = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(order));
+    const __m256i low = _mm256_shuffle_epi8(_mm256_permute2x128_si256(x, x, 0x00), at);
+    const __m256i high = _mm256_shuffle_epi8(_mm256_permute2x128_si256(x, x, 0x11), at);
+    return {_mm256_blendv_epi8(low, high, _mm256_slli_epi16(at, 3))};
+  }
+  template <int Bit> static uint32_t bits_of(Columns a) {
+    return static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_slli_epi16(a.v, 7 - Bit)));
+  }
+  static Int add_counts(Int sum, Bytes counts, int8_t factor) {
+    return dot(sum, counts, {_mm256_set1_epi8(factor), _mm256_set1_epi8(factor)});
+  }
   static Bytes lookup16(const uint8_t* table, Bytes a) {
     const __m256i t = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
     return {_mm256_shuffle_epi8(t, a.lo), _mm256_shuffle_epi8(t, a.hi)};

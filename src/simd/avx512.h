@@ -1,4 +1,4 @@
-// Sixteen-lane vectors as AVX-512 registers (F, BW, DQ, VL, VNNI, VBMI, BITALG). Meanings stand in portable.h.
+// Sixteen-lane vectors as AVX-512 registers (F, BW, DQ, VL, VNNI, VBMI, VPOPCNTDQ). Meanings stand in portable.h.
 #pragma once
 
 #include <immintrin.h>
@@ -154,7 +154,20 @@ struct Simd {
   }
   template <bool Differing> static Bytes count_bits(Bytes counts, Bytes a, Bytes b) {
     const __m512i bits = Differing ? _mm512_xor_si512(a.v, b.v) : _mm512_and_si512(a.v, b.v);
-    return {_mm512_add_epi8(counts.v, _mm512_popcnt_epi8(bits))};
+    return {_mm512_add_epi32(counts.v, _mm512_popcnt_epi32(bits))};
+  }
+  static Int add_counts(Int sum, Bytes counts, int8_t factor) {
+    return {_mm512_dpwssd_epi32(sum.v, counts.v, _mm512_set1_epi32(factor & 0xffff))};
+  }
+  struct Columns {
+    __m256i v;
+  };
+  static Columns load_columns(const int8_t* p, const uint8_t* order) {
+    return {_mm256_permutexvar_epi8(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(order)),
+                                    _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};
+  }
+  template <int Bit> static uint32_t bits_of(Columns a) {
+    return _cvtmask32_u32(_mm256_test_epi8_mask(a.v, _mm256_set1_epi8(1 << Bit)));
   }
   // 64 codes of 1 to 8 bits, one behind the other: eight fill `bits` bytes.
   struct CodeUnpack {

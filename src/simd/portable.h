@@ -149,10 +149,27 @@ struct Simd {
   static Bytes odd_bits(Bytes a, Bytes b) {
     LOWBIT_EACH(Bytes, 64, static_cast<uint8_t>((a.lane[i] >> 1 & 0x55) | (b.lane[i] & 0xaa)));
   }
-  // counts + the ones of a & b (Differing: of a ^ b) in each byte.
+  // counts + the ones of a & b (Differing: of a ^ b), in each byte or in each group of four; at most 16 times from
+  // zero. sum + factor * the counts of each group.
   template <bool Differing> static Bytes count_bits(Bytes counts, Bytes a, Bytes b) {
     LOWBIT_EACH(Bytes, 64, static_cast<uint8_t>(
         counts.lane[i] + ones(Differing ? a.lane[i] ^ b.lane[i] : a.lane[i] & b.lane[i])));
+  }
+  static Int add_counts(Int sum, Bytes counts, int8_t factor) {
+    for (int i = 0; i < 64; ++i) sum.lane[i / 4] += counts.lane[i] * factor;
+    return sum;
+  }
+  // 32 bytes, the first from place order[0] on; bit `Bit` of each, the first lowest.
+  struct Columns {
+    uint8_t lane[32];
+  };
+  static Columns load_columns(const int8_t* p, const uint8_t* order) {
+    LOWBIT_EACH(Columns, 32, static_cast<uint8_t>(p[order[i]]));
+  }
+  template <int Bit> static uint32_t bits_of(Columns a) {
+    uint32_t word = 0;
+    for (int i = 0; i < 32; ++i) word |= static_cast<uint32_t>(a.lane[i] >> Bit & 1) << i;
+    return word;
   }
   static int ones(int x) {
     x -= x >> 1 & 0x55;

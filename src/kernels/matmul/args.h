@@ -167,6 +167,17 @@ constexpr int place_of_unit(PlaneForm form, int unit) {
   return form == PlaneForm::one ? unit : unit < 4 ? 2 * unit : 2 * (unit - 4) + 1;
 }
 
+// One token's codes as planes (see below): 4 bytes for each step and plane, `stride` bytes apart.
+struct PackPlanesArgs {
+  const int8_t* codes;
+  int64_t steps;
+  PlaneForm form;
+  int planes;
+  bool binary;
+  int8_t* out;
+  int64_t stride;
+};
+
 // One row block of codes of 1 or 2 bits, with activations as planes: their two's complement, or a single plane that
 // is set where a binary activation is 1. Bit `place` of byte c belongs to column c of the unit at that place; zero
 // beyond the row. They lie by tiles of for_each_tile(tokens, plane_tile_tokens()): codes
@@ -177,8 +188,8 @@ struct PlanesArgs {
   StretchArgs stretch;
   const uint8_t* packed;
   PlaneForm form;
-  int planes;                             // of activations
-  int8_t factors[kMostPlanePairs][4];     // of pairs [plane of activations][plane of the weight], four times
+  int planes;                       // of activations
+  int8_t factors[kMostPlanePairs];  // of pairs: [plane of activations][plane of the weight]
   int64_t row_steps;
   int64_t tokens;
   const int8_t* codes;

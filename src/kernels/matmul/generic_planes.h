@@ -7,7 +7,7 @@
 
 namespace lowbit::kernels {
 
-// Steps whose counts fit a byte that dot() takes on every ISA: 16 * 8 ones = 128.
+// Steps that count_bits() takes in a run.
 constexpr int64_t kCountedSteps = 16;
 
 // The planes of a weight's step: bit j of a byte is unit place_of_unit(j).
@@ -64,8 +64,7 @@ struct PlaneTile {
       }
     }
     for (int p = 0; p < kPairs; ++p) {
-      const typename S::Bytes factor = S::bytes_broadcast4(g.factors[p]);
-      for (int t = 0; t < Tokens; ++t) sum[0][t] = S::dot(sum[0][t], counts[p][t], factor);
+      for (int t = 0; t < Tokens; ++t) sum[0][t] = S::add_counts(sum[0][t], counts[p][t], g.factors[p]);
     }
   }
 };
@@ -103,6 +102,32 @@ static inline void plane_tokens(const PlanesArgs& g) {
   constexpr int kMost = plane_tile_tokens(S::kPlaneRoom, weight_planes(Form) * Planes);
   for_each_tile(g.tokens, kMost,
                 [&](int64_t token, int64_t size) { plane_tile_of<S, Form, Planes, kMost>(g, token, size); });
+}
+
+// ---- activations ----
+
+template <class S>
+static inline void pack_planes(const PackPlanesArgs& g) {
+  uint8_t order[32];
+  for (int unit = 0; unit < 8; ++unit) {
+    for (int c = 0; c < 4; ++c) order[8 * c + place_of_unit(g.form, unit)] = static_cast<uint8_t>(4 * unit + c);
+  }
+  int8_t* out = g.out;
+  const auto put = [&](uint32_t word) {
+    __builtin_memcpy(out, &word, 4);
+    out += g.stride;
+  };
+  for (int64_t s = 0; s < g.steps; ++s) {
+    const typename S::Columns x = S::load_columns(g.codes + 32 * s, order);
+    if (g.binary) {
+      put(S::template bits_of<0>(x) & ~S::template bits_of<1>(x));  // of -1, 0 and 1 only 1 stays
+      continue;
+    }
+    put(S::template bits_of<0>(x));
+    put(S::template bits_of<1>(x));
+    if (g.planes > 2) put(S::template bits_of<2>(x));
+    if (g.planes > 3) put(S::template bits_of<3>(x));
+  }
 }
 
 template <class S>

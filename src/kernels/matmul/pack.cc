@@ -86,9 +86,7 @@ struct Packing {
         if (totals != nullptr) totals[at] = static_cast<float>(own[i]);
       }
     }
-    if (order == Order::planes) {
-      return pack_planes(plan.planes, x, token, size, codes + token * units / 2 * plan.planes.planes);
-    }
+    if (order == Order::planes) return planes(token, size);
     for (int64_t p = 0; codes != nullptr && p < code_planes(*x.format); ++p) {
       interleave(x.codes + token * x.code_stride + p * x.plane, x.code_stride, size, units,
                  codes + 4 * units * (p * x.tokens + token));
@@ -96,6 +94,14 @@ struct Packing {
   }
 
  private:
+  void planes(int64_t token, int64_t size) const {
+    const int64_t steps = units / tensor::kStepUnits;
+    int8_t* out = codes + 4 * steps * plan.planes.planes * token;
+    for (int64_t t = 0; t < size; ++t) {
+      k_pack_planes.at(isa)({x.codes + (token + t) * x.code_stride, steps, plan.planes.form, plan.planes.planes,
+                             plan.planes.binary, out + 4 * t, 4 * size});
+    }
+  }
   int32_t start(size_t stretch, int32_t sum) const {
     if (order != Order::planes) return plan.base * sum;
     return start_of_planes(plan.planes, sum, plan.bounds[stretch + 1] - plan.bounds[stretch]);

@@ -32,7 +32,7 @@ struct PlanePlan {
   int pairs = 0;  // 0: they cannot
   PlaneForm form = PlaneForm::one;
   int planes = 0;  // of activations
-  int8_t factors[kMostPlanePairs][4] = {};
+  int8_t factors[kMostPlanePairs] = {};
   int32_t base = 0;     // the integer of code 0
   bool binary = false;  // activations are -1 and 1, and
   int32_t ones = 0;     // what each 1 adds: the sum of the weight's factors

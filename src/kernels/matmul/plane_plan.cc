@@ -1,12 +1,6 @@
 #include "kernels/matmul/plane_plan.h"
 
 #include <cstdlib>
-#include <cstring>
-#include <utility>
-
-#include "base/bits.h"
-#include "tensor/codes_block.h"
-#include "tensor/planes.h"
 
 namespace lowbit::kernels {
 
@@ -14,9 +8,6 @@ namespace {
 
 // kPlaneRoom of the ISA.
 constexpr int kPlaneRoom[] = {3, 6, 24};
-
-// The lowest bit of each column of a unit.
-constexpr uint32_t kEachColumn = 0x01010101;
 
 }  // namespace
 
@@ -59,7 +50,7 @@ PlanePlan plan_planes(Isa isa, const formats::ElementFormat& weight, const forma
     for (int i = 0; i < weights; ++i) {
       const int32_t factor = factors[i] * place;
       if (std::abs(factor) > 127) return plan;
-      std::memset(plan.factors[q * weights + i], factor, 4);
+      plan.factors[q * weights + i] = static_cast<int8_t>(factor);
     }
   }
   plan.base = of(0);
@@ -69,25 +60,6 @@ PlanePlan plan_planes(Isa isa, const formats::ElementFormat& weight, const forma
   plan.pairs = weights * planes;
   plan.tile = plane_tile_tokens(kPlaneRoom[static_cast<int>(isa)], plan.pairs);
   return plan;
-}
-
-void pack_planes(const PlanePlan& plan, const Activations& x, int64_t token, int64_t tokens, int8_t* out) {
-  const int64_t steps = tensor::padded_units(x.cols) / tensor::kStepUnits;
-  for (int64_t t = 0; t < tokens; ++t) {
-    const int8_t* codes = x.codes + (token + t) * x.code_stride;
-    for (int64_t s = 0; s < steps; ++s, codes += tensor::kColumnStep) {
-      uint32_t words[kMostPlanePairs] = {};
-      for (int u = 0; u < tensor::kStepUnits; ++u) {
-        uint32_t four = 0;
-        std::memcpy(&four, codes + tensor::kUnitColumns * u, 4);
-        if (plan.binary) four &= ~(four >> 1);  // of -1, 0 and 1 only 1 stays
-        for (int q = 0; q < plan.planes; ++q) {
-          words[q] |= (four >> q & kEachColumn) << place_of_unit(plan.form, u);
-        }
-      }
-      for (int q = 0; q < plan.planes; ++q) std::memcpy(out + 4 * ((s * plan.planes + q) * tokens + t), &words[q], 4);
-    }
-  }
 }
 
 int32_t start_of_planes(const PlanePlan& plan, int32_t sum, int64_t cols) {

@@ -9,9 +9,6 @@ namespace lowbit::kernels {
 PlanePlan plan_planes(Isa isa, const formats::ElementFormat& weight, const formats::IntegerForm& form,
                       const formats::Format& activation);
 
-// The planes of `tokens` tokens from `token`, as a tile of PlanesArgs has them.
-void pack_planes(const PlanePlan& plan, const Activations& x, int64_t token, int64_t tokens, int8_t* out);
-
 // What the sum of a stretch begins with, if its activations sum to `sum` over `cols` columns.
 int32_t start_of_planes(const PlanePlan& plan, int32_t sum, int64_t cols);
 
