@@ -11,6 +11,7 @@ namespace {
 std::vector<std::string> cells(const cost::KernelRate& r) {
   return {r.weight,
           r.activation,
+          r.kernel,
           fmt::format("{} x {}", r.rows, r.cols),
           fmt::format("{}", r.tokens),
           fmt::format("{:.4f}", r.nanoseconds),
@@ -24,6 +25,7 @@ Json row_of(const cost::KernelRate& r) {
   return {{"work", "kernel"},
           {"name", r.weight},
           {"activation", r.activation},
+          {"kernel", r.kernel},
           {"shape", {r.rows, r.cols}},
           {"tokens", r.tokens},
           {"context", 0},
@@ -71,6 +73,7 @@ Status bench_kernels(const BenchArguments& a) {
   using report::Align;
   const report::Column columns[] = {{"weights"},
                                     {"activations"},
+                                    {"kernel"},
                                     {"rows x columns"},
                                     {"tokens", Align::right},
                                     {"ns", Align::right},

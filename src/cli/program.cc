@@ -10,6 +10,8 @@
 #include "cli/command.h"
 #include "cli/help.h"
 #include "cli/version.h"
+#include "cost/known_limits.h"
+#include "io/hub.h"
 
 namespace lowbit::cli {
 
@@ -49,6 +51,11 @@ int unknown_command(const std::string& name) {
                                           did_you_mean(name, names)));
 }
 
+kernels::PlaneLimits known_plane_limits(Isa isa) {
+  const auto folder = io::cache_folder();
+  return cost::known_plane_limits(isa, folder.ok() ? *folder : std::string());
+}
+
 int execute(const Command& command, const std::vector<std::string>& arguments) {
   Options options;
   const Action action = command.declare(options);
@@ -62,6 +69,7 @@ int execute(const Command& command, const std::vector<std::string>& arguments) {
                     fmt::format("{}: {} (lowbit {} --help)", command.name, parsed.message(), command.name));
   }
   if (const Status isa = check_isa_override(); !isa.ok()) return complain(kExitUsage, isa.message());
+  kernels::set_plane_limits_source(known_plane_limits);
   const Status done = action();
   if (!done.ok()) return complain(kExitError, done.message());
   return finish_output();

@@ -59,6 +59,27 @@ TEST(KnownLimits, AreMeasuredOnce) {
   EXPECT_EQ(known_limits(Isa::portable, pool, folder.path + "/new", options)->read_bytes, 0u) << "both are kept";
 }
 
+TEST(KnownLimits, PlanesOfBitsAreMeasuredOnceToo) {
+  const ScratchFolder folder;
+  const kernels::PlaneLimits first = known_plane_limits(active_isa(), folder.path + "/new");
+  EXPECT_GE(first.few, 0);
+  EXPECT_LE(first.few, kernels::kMostPlanePairs);
+  std::ifstream file(folder.path + "/new/limits.json");
+  std::string text(std::istreambuf_iterator<char>(file), {});
+  const std::string many = fmt::format("\"many\": {}", first.many);
+  ASSERT_NE(text.find(many), std::string::npos) << text;
+  // What is kept counts, not what would be measured; numbers that cannot be do not.
+  for (const int kept : {0, 4, 5, -1}) {
+    std::string other = text;
+    other.replace(text.find(many), many.size(), fmt::format("\"many\": {}", kept));
+    std::ofstream(folder.path + "/new/limits.json") << other;
+    const int found = known_plane_limits(active_isa(), folder.path + "/new").many;
+    EXPECT_TRUE(found == kept || kept < 0 || kept > 4) << found << " for " << kept;
+    EXPECT_TRUE(found >= 0 && found <= kernels::kMostPlanePairs) << found;
+  }
+  EXPECT_GE(known_plane_limits(active_isa(), "/proc/no-such-folder").few, 0);
+}
+
 TEST(KnownLimits, AFileOfAnythingIsMeasuredAnew) {
   ThreadPool pool(1);
   LimitOptions options;

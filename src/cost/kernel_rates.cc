@@ -8,10 +8,9 @@
 
 #include "base/bits.h"
 #include "base/memory.h"
-#include "base/rng.h"
+#include "cost/random_activations.h"
 #include "cost/shapes.h"
 #include "kernels/matmul/matmul.h"
-#include "tensor/cast.h"
 
 namespace lowbit::cost {
 namespace {
@@ -27,64 +26,6 @@ tensor::Weight weight_of(tensor::PackedMatrix matrix) {
   weight.parts.push_back(std::move(matrix));
   return weight;
 }
-
-// Random activations as a cast leaves them, with the storage that they point to.
-struct RandomActivations {
-  std::vector<float> values, scales;
-  std::vector<int8_t> codes;
-  kernels::Activations view;
-
-  RandomActivations(const Format& format, int64_t tokens, int64_t cols) {
-    Rng rng(kSeed, 1);
-    view.format = &format;
-    view.tokens = tokens;
-    view.cols = cols;
-    values.resize(static_cast<size_t>(tokens * cols));
-    for (float& v : values) v = static_cast<float>(rng.normal());
-    if (kernels::is_integer_activation(format)) {
-      make_codes(rng);
-    } else {
-      for (int64_t t = 0; t < tokens; ++t) {
-        float* row = values.data() + t * cols;
-        tensor::cast_row(format, cols, row, row);
-      }
-    }
-    view.values = values.data();
-  }
-  RandomActivations(const RandomActivations&) = delete;
-  RandomActivations& operator=(const RandomActivations&) = delete;
-
- private:
-  void make_codes(Rng& rng) {
-    const formats::ScaleLevel& level = view.format->levels[0];
-    view.group = level.group > 0 ? std::min(level.group, view.cols) : view.cols;
-    const int64_t padded = round_up(view.cols, 32);
-    const int planes = kernels::code_planes(*view.format);
-    view.plane = planes > 1 ? padded : 0;
-    view.code_stride = padded * planes;
-    codes.assign(static_cast<size_t>(view.tokens * view.code_stride), 0);
-    for (int64_t i = 0; i < view.tokens * view.groups(); ++i) {
-      scales.push_back(tensor::stored_scale(level.scale, static_cast<float>(0.005 + 0.01 * rng.uniform())));
-    }
-    const int32_t most = kernels::largest_code(*view.format);
-    const bool binary = kernels::is_binary_activation(*view.format);
-    for (int64_t t = 0; t < view.tokens; ++t) {
-      for (int64_t c = 0; c < view.cols; ++c) {
-        const auto drawn = static_cast<int32_t>(rng.below(static_cast<uint64_t>(2 * most + 1))) - most;
-        const int32_t code = binary && drawn == 0 ? 1 : drawn;
-        int8_t* at = codes.data() + t * view.code_stride + c;
-        // code = 128 * high + low, low in [-64, 64).
-        const int32_t high = planes > 1 ? (code + 64) >> 7 : 0;
-        at[0] = static_cast<int8_t>(code - 128 * high);
-        if (planes > 1) at[view.plane] = static_cast<int8_t>(high);
-        values[static_cast<size_t>(t * view.cols + c)] =
-            static_cast<float>(code) * scales[static_cast<size_t>(t * view.groups() + c / view.group)];
-      }
-    }
-    view.codes = codes.data();
-    view.scales = scales.data();
-  }
-};
 
 bool has_integers(const Format& weight) {
   return weight.element.bits <= 8 && formats::integer_form(weight.element) != nullptr;
@@ -123,7 +64,7 @@ class Bench {
     const tensor::Weight weight = weight_of(std::move(matrix));
     for (const int64_t asked : options_.tokens) {
       const int64_t tokens = std::min(asked, kCheckedTokens);
-      const RandomActivations x(activation, tokens, cols);
+      const RandomActivations x(activation, tokens, cols, kSeed);
       std::vector<float> expected(static_cast<size_t>(tokens * kCheckedRows)), found(expected.size());
       kernels::matmul_oracle(weight, x.view, expected.data(), kCheckedRows);
       kernels::matmul(limits_.isa, weight, x.view, pool_, found.data(), kCheckedRows);
@@ -158,12 +99,15 @@ class Bench {
   }
 
   void time(const Format& format, const Format& activation, const Matrix& matrix, int64_t tokens) {
-    const RandomActivations x(activation, tokens, matrix.cols);
+    const RandomActivations x(activation, tokens, matrix.cols, kSeed);
     std::vector<float> out(static_cast<size_t>(tokens * matrix.rows));
     size_t turn = 0;
     KernelRate rate;
     rate.weight = formats::print(format);
     rate.activation = formats::print(activation);
+    rate.kernel = kernels::Product(limits_.isa, weights_[0], activation).counts_bits(tokens) ? "bits"
+                  : kernels::arithmetic_of(format, activation) == kernels::Arithmetic::integer ? "bytes"
+                                                                                                : "fp32";
     rate.rows = matrix.rows;
     rate.cols = matrix.cols;
     rate.tokens = tokens;

@@ -7,6 +7,7 @@
 #include <system_error>
 
 #include "base/file.h"
+#include "cost/plane_limits.h"
 
 namespace lowbit::cost {
 namespace {
@@ -30,6 +31,21 @@ Json read(const std::string& folder) {
   return json.is_object() ? json : Json::object();
 }
 
+void write(const std::string& folder, const Json& all) {
+  std::error_code ignored;
+  std::filesystem::create_directories(folder, ignored);
+  (void)write_text_file(path_in(folder), all.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+}
+
+// Pairs of planes; nothing else than 0 to the most that there are.
+bool read_pairs(const Json& from, const char* key, int& to) {
+  const auto found = from.find(key);
+  if (found == from.end() || !found->is_number_integer()) return false;
+  const auto pairs = found->get<int64_t>();
+  to = static_cast<int>(pairs);
+  return pairs >= 0 && pairs <= kernels::kMostPlanePairs;
+}
+
 // Whatever a person may have done to the file: what is no positive number is not there.
 bool read_rate(const Json& from, const char* key, double& to) {
   const auto found = from.find(key);
@@ -47,9 +63,7 @@ void keep_limits(const MachineLimits& limits, const std::string& folder) {
                                                   {"int8_ops_per_s", limits.int8_ops_per_s},
                                                   {"bf16_ops_per_s", limits.bf16_ops_per_s},
                                                   {"fp32_ops_per_s", limits.fp32_ops_per_s}};
-  std::error_code ignored;
-  std::filesystem::create_directories(folder, ignored);
-  (void)write_text_file(path_in(folder), all.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
+  write(folder, all);
 }
 
 Result<MachineLimits> known_limits(Isa isa, ThreadPool& pool, const std::string& folder, const LimitOptions& options,
@@ -71,6 +85,27 @@ Result<MachineLimits> known_limits(Isa isa, ThreadPool& pool, const std::string&
   LOWBIT_ASSIGN(const MachineLimits limits, measure_limits(isa, pool, options, progress));
   keep_limits(limits, folder);
   return limits;
+}
+
+kernels::PlaneLimits known_plane_limits(Isa isa, const std::string& folder) {
+  const std::string key = machine_key(isa, 1) + " | planes of bits";
+  if (!folder.empty()) {
+    const Json all = read(folder);
+    const auto found = all.find(key);
+    kernels::PlaneLimits known;
+    if (found != all.end() && found->is_object() && read_pairs(*found, "few", known.few) &&
+        read_pairs(*found, "many", known.many)) {
+      return known;
+    }
+  }
+  const auto measured = measure_plane_limits(isa);
+  if (!measured.ok()) return kernels::usual_plane_limits(isa);
+  if (!folder.empty()) {
+    Json all = read(folder);
+    all[key] = {{"few", measured->few}, {"many", measured->many}};
+    write(folder, all);
+  }
+  return *measured;
 }
 
 }  // namespace lowbit::cost

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cost/limits.h"
+#include "kernels/matmul/matmul.h"
 
 namespace lowbit::cost {
 
@@ -10,6 +11,9 @@ namespace lowbit::cost {
 // name keeps nothing.
 Result<MachineLimits> known_limits(Isa isa, ThreadPool& pool, const std::string& folder, const LimitOptions& options,
                                    const ProgressFn& progress = {});
+
+// The same of bit planes, which do not depend on threads. Where they cannot be measured, the usual ones.
+kernels::PlaneLimits known_plane_limits(Isa isa, const std::string& folder);
 
 // Keeps them; ok also where the folder cannot be written to.
 void keep_limits(const MachineLimits& limits, const std::string& folder);

@@ -157,9 +157,9 @@ struct SumArgs {
 enum class PlaneForm : uint8_t { one, two, ternary };
 constexpr int weight_planes(PlaneForm form) { return form == PlaneForm::one ? 1 : 2; }
 
-// Pairs of a plane of a weight and one of activations that the kernel `planes` takes, and tokens of its tile, by the
-// registers for counts, sums and results (kPlaneRoom of the ISA).
+// Pairs of a plane of a weight and one of activations that the kernel `planes` takes.
 constexpr int kMostPlanePairs = 4;
+// Tokens of its tile, by the registers for counts, sums and results (kPlaneRoom of the ISA).
 constexpr int plane_tile_tokens(int room, int pairs) { return room < pairs + 2 ? 1 : room / (pairs + 2); }
 
 // Where the bit of a unit lies in a byte of its step's plane.

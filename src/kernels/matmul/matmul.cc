@@ -12,6 +12,7 @@
 #include "kernels/matmul/groups.h"
 #include "kernels/matmul/pack.h"
 #include "kernels/matmul/plan.h"
+#include "kernels/matmul/plane_plan.h"
 #include "tensor/codes_block.h"
 #include "tensor/planes.h"
 
@@ -338,11 +339,21 @@ Arithmetic arithmetic_of(const formats::Format& weight, const formats::Format& a
 }
 
 Product::Product(Isa isa, const tensor::Weight& weight, const formats::Format& activation)
-    : Product(isa, weight, activation, usual_plane_limits(isa)) {}
+    : isa_(isa), weight_(&weight) {
+  for (const PackedMatrix& part : weight.parts) {
+    parts_.push_back(plan_part(isa, part, activation, {}));
+    if (parts_.back().planes.pairs > 0) parts_.back().plane_limits = plane_limits(isa);
+  }
+}
 
 Product::Product(Isa isa, const tensor::Weight& weight, const formats::Format& activation, const PlaneLimits& limits)
     : isa_(isa), weight_(&weight) {
   for (const PackedMatrix& part : weight.parts) parts_.push_back(plan_part(isa, part, activation, limits));
+}
+
+bool Product::counts_bits(int64_t tokens) const {
+  return std::any_of(parts_.begin(), parts_.end(),
+                     [&](const PartPlan& plan) { return kernels::counts_bits(plan, tokens); });
 }
 
 Product::~Product() = default;

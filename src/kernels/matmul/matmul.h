@@ -18,6 +18,7 @@
 #include "base/cpu.h"
 #include "base/threads.h"
 #include "formats/format.h"
+#include "kernels/matmul/args.h"
 #include "tensor/weight.h"
 
 namespace lowbit::kernels {
@@ -65,10 +66,11 @@ struct PartPlan;  // plan.h
 struct PlaneLimits {
   int few = 0, many = 0;
 };
-// What is no slower on any processor that is known; a measurement knows this one (cost/plane_limits.h).
+// What no known processor is slower with.
 PlaneLimits usual_plane_limits(Isa isa);
-// Pairs of planes of this product; 0: bits are not counted.
-int plane_pairs(const tensor::PackedMatrix& matrix, const formats::Format& activation);
+// Where a program knows better by a measurement (cost/plane_limits.h): asked once for each ISA, when the first product
+// that it matters to is made. Null: the usual ones.
+void set_plane_limits_source(PlaneLimits (*source)(Isa));
 
 // A weight prepared for activations of one format: made once, used by any number of calls, which do not allocate once
 // their scratch has grown. The weight stays where it is.
@@ -76,6 +78,8 @@ class Product {
  public:
   Product(Isa isa, const tensor::Weight& weight, const formats::Format& activation);
   Product(Isa isa, const tensor::Weight& weight, const formats::Format& activation, const PlaneLimits& limits);
+  // Whether some part counts bits for so many tokens.
+  bool counts_bits(int64_t tokens) const;
   ~Product();
   Product(Product&&) noexcept;
   Product& operator=(Product&&) noexcept;

@@ -30,8 +30,7 @@ CallScratch& call_scratch() {
 
 Order order_of(const PartPlan& plan, const Activations& x) {
   if (!plan.aligned) return Order::rows;
-  const int most = x.tokens <= kFusedTokens ? plan.plane_limits.few : plan.plane_limits.many;
-  if (plan.planes.pairs > 0 && plan.planes.pairs <= most) return Order::planes;
+  if (counts_bits(plan, x.tokens)) return Order::planes;
   if (plan.fused_units == 0) return Order::tiles;
   if (x.tokens <= kFusedTokens) return Order::fused;
   return plan.few_tile > 0 && x.plane == 0 && x.tokens <= kFewTokens ? Order::fused : Order::tiles;

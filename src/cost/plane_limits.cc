@@ -1,0 +1,70 @@
+#include "cost/plane_limits.h"
+
+#include <time.h>
+
+#include <algorithm>
+
+#include "cost/random_activations.h"
+#include "cost/shapes.h"
+
+namespace lowbit::cost {
+namespace {
+
+constexpr int64_t kRows = 256, kCols = 4096;
+constexpr int kRuns = 7;
+constexpr uint64_t kSeed = 1;
+
+// Ascending pairs.
+struct Candidate {
+  int pairs;
+  const char *weight, *activation;
+};
+constexpr Candidate kCandidates[] = {{1, "binary/128:f16", "binary/row:f32"},  {2, "binary/128:f16", "int2/row:f32"},
+                                     {2, "ternary/128:f16", "binary/row:f32"}, {3, "binary/128:f16", "int3/row:f32"},
+                                     {4, "binary/128:f16", "int4/row:f32"},    {4, "ternary/128:f16", "int2/row:f32"}};
+
+// Of this thread: another program may want the processor meanwhile.
+double thread_seconds() {
+  timespec t = {};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+  return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
+}
+
+Result<bool> counting_is_faster(Isa isa, const Candidate& candidate, int64_t tokens, ThreadPool& pool) {
+  LOWBIT_ASSIGN(const formats::Format format, formats::parse_format(candidate.weight));
+  LOWBIT_ASSIGN(const formats::Format activation, formats::parse_format(candidate.activation));
+  tensor::Weight weight;
+  weight.shape = {kRows, kCols};
+  LOWBIT_ASSIGN(tensor::PackedMatrix matrix, random_matrix(format, kRows, kCols, kSeed));
+  weight.parts.push_back(std::move(matrix));
+  const RandomActivations x(activation, tokens, kCols, kSeed);
+  std::vector<float> out(static_cast<size_t>(tokens * kRows));
+  const kernels::Product products[] = {{isa, weight, activation, {0, 0}},
+                                       {isa, weight, activation, {candidate.pairs, candidate.pairs}}};
+  double best[2] = {1e9, 1e9};
+  for (int run = 0; run < 2 * kRuns; ++run) {
+    const double begin = thread_seconds();
+    products[run % 2].run(0, kRows, x.view, pool, out.data(), kRows);
+    best[run % 2] = std::min(best[run % 2], thread_seconds() - begin);
+  }
+  return best[1] < best[0];
+}
+
+}  // namespace
+
+Result<kernels::PlaneLimits> measure_plane_limits(Isa isa) {
+  ThreadPool pool(1);
+  kernels::PlaneLimits limits;
+  for (const auto& [most, tokens] : {std::pair{&limits.few, 1}, std::pair{&limits.many, 32}}) {
+    int slower = kernels::kMostPlanePairs + 1;  // the fewest pairs that are
+    for (const Candidate& candidate : kCandidates) {
+      if (candidate.pairs >= slower) break;
+      LOWBIT_ASSIGN(const bool faster, counting_is_faster(isa, candidate, tokens, pool));
+      if (!faster) slower = candidate.pairs;
+    }
+    *most = slower - 1;
+  }
+  return limits;
+}
+
+}  // namespace lowbit::cost
