@@ -21,6 +21,7 @@ struct Simd {
   static constexpr bool kByteTables = false;
   // Two products of 128 * 127 still fit the 16-bit sums of vpmaddubsw.
   static constexpr int kDotMax = 128;
+  static constexpr bool kWordSums = true;
 
   struct Float {
     __m256 lo, hi;
@@ -245,6 +246,16 @@ struct Simd {
     const __m256i ones = _mm256_set1_epi16(1);
     return {_mm256_add_epi32(acc.lo, _mm256_madd_epi16(_mm256_maddubs_epi16(w.lo, a.lo), ones)),
             _mm256_add_epi32(acc.hi, _mm256_madd_epi16(_mm256_maddubs_epi16(w.hi, a.hi), ones))};
+  }
+  // Sums of two products each, in words, and their sum.
+  static Bytes add_words(Bytes words, Bytes w, Bytes a) {
+    return {_mm256_add_epi16(words.lo, _mm256_maddubs_epi16(w.lo, a.lo)),
+            _mm256_add_epi16(words.hi, _mm256_maddubs_epi16(w.hi, a.hi))};
+  }
+  static Int sum_words(Int acc, Bytes words) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    return {_mm256_add_epi32(acc.lo, _mm256_madd_epi16(words.lo, ones)),
+            _mm256_add_epi32(acc.hi, _mm256_madd_epi16(words.hi, ones))};
   }
   static Int dot_signed(Int acc, Bytes w, Bytes a) {
     const Bytes s = bytes_xor(w, 0x80);

@@ -20,6 +20,7 @@ struct Simd {
   static constexpr int kFloatFewVectors = 24;
   static constexpr bool kByteTables = true;
   static constexpr int kDotMax = 255;  // vpdpbusd sums in 32 bits
+  static constexpr bool kWordSums = false;
 
   struct Float {
     __m512 v;

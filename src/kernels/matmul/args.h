@@ -103,6 +103,7 @@ struct DotArgs {
   int64_t tokens;
   const int8_t* codes;
   int64_t plane;      // 0: a code of an activation is one byte; else 128 * (the byte `plane` behind) + byte
+  int64_t word_units;  // units whose products fit sums of 16 bits, where that is of use: at least 8; else 0
   const float* sums;  // of the stretches before, [tokens][sums_stride], 16 for each block; null: none
   int64_t sums_stride;
   float* out;  // likewise
@@ -134,6 +135,7 @@ struct FusedArgs {
   const int8_t* codes;
   int64_t code_stride;  // bytes of a token
   int64_t plane;        // as in DotArgs; 0 on AVX2
+  int64_t word_units;   // likewise
   float* out;
   int64_t out_stride;
   // Asked for meanwhile, a line at each step: what the next call reads beside its codes.

@@ -59,6 +59,34 @@ static inline void dot_units(const uint8_t* panel, int64_t step, const int8_t* x
   }
 }
 
+// The same by sums of 16 bits over `run` units at most.
+template <class S, int Blocks, int Tokens>
+static inline void word_units(const uint8_t* panel, int64_t step, const int8_t* x, int64_t units, int64_t run,
+                              typename S::Int (&sum)[Blocks][Tokens]) {
+  while (units > 0) {
+    typename S::Bytes words[Blocks][Tokens];
+    for (int t = 0; t < Tokens; ++t) {
+      for (int b = 0; b < Blocks; ++b) words[b][t] = S::bytes_zero();
+    }
+    int64_t left = units < run ? units : run;
+    units -= left;
+    for (; left > 0; --left, panel += 64, x += 4 * Tokens) {
+      typename S::Bytes w[Blocks];
+      for (int b = 0; b < Blocks; ++b) w[b] = S::bytes_load(panel + b * step);
+      for (int t = 0; t < Tokens; ++t) {
+        const typename S::Bytes a = S::bytes_broadcast4(x + 4 * t);
+        for (int b = 0; b < Blocks; ++b) words[b][t] = S::add_words(words[b][t], w[b], a);
+      }
+    }
+    for (int t = 0; t < Tokens; ++t) {
+      for (int b = 0; b < Blocks; ++b) sum[b][t] = S::sum_words(sum[b][t], words[b][t]);
+    }
+  }
+}
+
+// How products are summed: at once, of activations of two planes, or first in 16 bits.
+enum class DotSums : uint8_t { whole, two_planes, words };
+
 // A tile's share of what is asked for ahead, in as many portions as there are stretches: all at once would make the
 // tile wait.
 struct Ahead {
@@ -81,9 +109,10 @@ struct Ahead {
   }
 };
 
-// A register tile: Blocks row blocks from `block`, Tokens tokens from `token`. Wide: activations of two planes.
-template <class S, int Blocks, int Tokens, bool Signed, bool Wide, bool More>
+// A register tile: Blocks row blocks from `block`, Tokens tokens from `token`.
+template <class S, int Blocks, int Tokens, bool Signed, DotSums Sums, bool More>
 static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
+  constexpr bool kWide = Sums == DotSums::two_planes;
   typename S::Float acc[Blocks][Tokens];
   const float* from = g.sums + token * g.sums_stride + 16 * block;
   for (int t = 0; t < Tokens; ++t) {
@@ -102,10 +131,10 @@ static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
     const int64_t begin = stretch.begin_unit - g.first_unit, units = stretch.end_unit - stretch.begin_unit;
     typename S::Int sum[Blocks][Tokens];
     for (int t = 0; t < Tokens; ++t) {
-      const typename S::Int start = Wide ? S::int_zero() : S::int_broadcast(g.stretch.activations.starts[entry + t]);
+      const typename S::Int start = kWide ? S::int_zero() : S::int_broadcast(g.stretch.activations.starts[entry + t]);
       for (int b = 0; b < Blocks; ++b) sum[b][t] = start;
     }
-    if constexpr (Wide) {
+    if constexpr (kWide) {
       dot_units<S, Blocks, Tokens, Signed>(panel + 64 * begin, step, x + g.plane + 4 * Tokens * begin, units, sum);
       for (int t = 0; t < Tokens; ++t) {
         const typename S::Int start = S::int_broadcast(g.stretch.activations.starts[entry + t]);
@@ -114,7 +143,11 @@ static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
         }
       }
     }
-    dot_units<S, Blocks, Tokens, Signed>(panel + 64 * begin, step, x + 4 * Tokens * begin, units, sum);
+    if constexpr (Sums == DotSums::words) {
+      word_units<S, Blocks, Tokens>(panel + 64 * begin, step, x + 4 * Tokens * begin, units, g.word_units, sum);
+    } else {
+      dot_units<S, Blocks, Tokens, Signed>(panel + 64 * begin, step, x + 4 * Tokens * begin, units, sum);
+    }
     end_stretch<S, More>(g.stretch, stretch.weight_group, block, entry, sum, acc);
   }
   float* out = g.out + token * g.out_stride + 16 * block;
@@ -124,38 +157,43 @@ static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
 }
 
 // The tile of `size` tokens, at most Most.
-template <class S, int Blocks, int Most, bool Signed, bool Wide, bool More>
+template <class S, int Blocks, int Most, bool Signed, DotSums Sums, bool More>
 static inline void dot_tile_of(int64_t size, const DotArgs& g, int64_t block, int64_t token) {
   if constexpr (Most > 0) {
-    if (size == Most) return dot_tile<S, Blocks, Most, Signed, Wide, More>(g, block, token);
-    dot_tile_of<S, Blocks, Most - 1, Signed, Wide, More>(size, g, block, token);
+    if (size == Most) return dot_tile<S, Blocks, Most, Signed, Sums, More>(g, block, token);
+    dot_tile_of<S, Blocks, Most - 1, Signed, Sums, More>(size, g, block, token);
   }
 }
 
-template <class S, int Blocks, int Most, bool Signed, bool Wide, bool More>
+template <class S, int Blocks, int Most, bool Signed, DotSums Sums, bool More>
 static inline void dot_tokens(const DotArgs& g, int64_t block) {
   for_each_tile(g.tokens, Most, [&](int64_t token, int64_t size) {
-    dot_tile_of<S, Blocks, Most, Signed, Wide, More>(size, g, block, token);
+    dot_tile_of<S, Blocks, Most, Signed, Sums, More>(size, g, block, token);
   });
 }
 
-template <class S, bool Signed, bool Wide, bool More>
+template <class S, bool Signed, DotSums Sums, bool More>
 static inline void dot_blocks(const DotArgs& g) {
   int64_t block = 0;
-  if constexpr (!Wide && S::kRowTile >= 2) {
-    for (; block + 2 <= g.blocks; block += 2) dot_tokens<S, 2, S::kTokenTile, Signed, Wide, More>(g, block);
+  if constexpr (Sums != DotSums::two_planes && S::kRowTile >= 2) {
+    for (; block + 2 <= g.blocks; block += 2) dot_tokens<S, 2, S::kTokenTile, Signed, Sums, More>(g, block);
   }
-  for (; block < g.blocks; ++block) dot_tokens<S, 1, S::kTokenTile, Signed, Wide, More>(g, block);
+  for (; block < g.blocks; ++block) dot_tokens<S, 1, S::kTokenTile, Signed, Sums, More>(g, block);
+}
+
+template <class S, bool Signed, DotSums Sums>
+static inline void dot_sums(const DotArgs& g, bool more) {
+  more ? dot_blocks<S, Signed, Sums, true>(g) : dot_blocks<S, Signed, Sums, false>(g);
 }
 
 template <class S, bool Signed>
 static inline void dot_kind(const DotArgs& g) {
   const bool more = g.stretch.offsets != nullptr || g.stretch.minimums != nullptr;
-  if (g.plane != 0) {
-    more ? dot_blocks<S, Signed, true, true>(g) : dot_blocks<S, Signed, true, false>(g);
-  } else {
-    more ? dot_blocks<S, Signed, false, true>(g) : dot_blocks<S, Signed, false, false>(g);
+  if (g.plane != 0) return dot_sums<S, Signed, DotSums::two_planes>(g, more);
+  if constexpr (S::kWordSums && !Signed) {
+    if (g.word_units > 0) return dot_sums<S, Signed, DotSums::words>(g, more);
   }
+  dot_sums<S, Signed, DotSums::whole>(g, more);
 }
 
 template <class S>

@@ -6,15 +6,17 @@
 
 namespace lowbit::kernels {
 
-// Several chains for few tokens: sums of integers may be divided at will. Wide: activations of two planes.
-template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, bool Wide>
+// Several chains for few tokens: sums of integers may be divided at will.
+template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums>
 struct FusedRow {
-  static constexpr int kChains = Wide || S::kFusedTile < Tokens ? 1 : S::kFusedTile / Tokens;
+  static constexpr bool kWide = Sums == DotSums::two_planes, kWords = Sums == DotSums::words;
+  static constexpr int kChains = kWide || S::kFusedTile < Tokens ? 1 : S::kFusedTile / Tokens;
   const FusedArgs& g;
   bool more;  // offsets or minima
   typename S::Float acc[Tokens];
   typename S::Int sum[Tokens][kChains];
-  typename S::Int high[Wide ? Tokens : 1];
+  typename S::Int high[kWide ? Tokens : 1];
+  typename S::Bytes words[kWords ? Tokens : 1];  // of half a step
   const int8_t* a[Tokens];
   const uint8_t* ahead;  // in range `range` of those asked for
   int64_t range;
@@ -32,13 +34,13 @@ struct FusedRow {
     for (int t = 0; t < Tokens; ++t) {
       sum[t][0] = S::int_broadcast(g.stretch.activations.starts[t * g.stretch.stretch_count + s]);
       for (int c = 1; c < kChains; ++c) sum[t][c] = S::int_zero();
-      if constexpr (Wide) high[t] = S::int_zero();
+      if constexpr (kWide) high[t] = S::int_zero();
     }
   }
   LOWBIT_INLINE void end(int64_t s) {
     for (int t = 0; t < Tokens; ++t) {
       for (int c = 1; c < kChains; ++c) sum[t][0] = S::int_add(sum[t][0], sum[t][c]);
-      if constexpr (Wide) sum[t][0] = S::int_add(sum[t][0], S::int_mul(high[t], S::int_broadcast(128)));
+      if constexpr (kWide) sum[t][0] = S::int_add(sum[t][0], S::int_mul(high[t], S::int_broadcast(128)));
       const int64_t group = g.stretch.stretches[s].weight_group, entry = t * g.stretch.stretch_count + s;
       typename S::Int whole[1][1] = {{sum[t][0]}};
       typename S::Float next[1][1] = {{acc[t]}};
@@ -56,10 +58,16 @@ struct FusedRow {
     if constexpr (J < Bits) __builtin_prefetch(step + kWeightsAhead + 64 * J, 0, 2);
     const typename S::Bytes w = mapped<S, Map>(g, unit_codes<S, Bits, J>(step));
     for (int t = 0; t < Tokens; ++t) {
-      typename S::Int& chain = sum[t][J % kChains];
       const int8_t* x = a[t] + 4 * (units + J);
+      if constexpr (kWords) {
+        const typename S::Bytes before = J % 4 == 0 ? S::bytes_zero() : words[t];
+        words[t] = S::add_words(before, w, S::bytes_broadcast4(x));
+        if (J % 4 == 3) sum[t][0] = S::sum_words(sum[t][0], words[t]);
+        continue;
+      }
+      typename S::Int& chain = sum[t][J % kChains];
       chain = dot(chain, w, x);
-      if constexpr (Wide) high[t] = dot(high[t], w, x + g.plane);
+      if constexpr (kWide) high[t] = dot(high[t], w, x + g.plane);
     }
   }
   LOWBIT_INLINE void first_half(const uint8_t* step, int64_t units) {
@@ -77,11 +85,12 @@ struct FusedRow {
   }
 };
 
-template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, bool Wide>
+template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums>
 static inline void fused_row(const FusedArgs& given) {
   const FusedArgs g = given;
-  FusedRow<S, Bits, Map, Tokens, Signed, Wide> row{g,
+  FusedRow<S, Bits, Map, Tokens, Signed, Sums> row{g,
                                                    g.stretch.offsets != nullptr || g.stretch.minimums != nullptr,
+                                                   {},
                                                    {},
                                                    {},
                                                    {},
@@ -134,15 +143,21 @@ static inline void fused_tokens(const FusedArgs& g) {
   };
   if (g.plane != 0) {
     if constexpr (S::kFusedTile >= 4) {
-      for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, true>(part);
+      for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::two_planes>(part);
     }
     return;
   }
-  if constexpr (S::kFusedTile >= 4) {
-    for (; part.tokens >= 4; advance(4)) fused_row<S, Bits, Map, 4, Signed, false>(part);
-    for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, false>(part);
+  if constexpr (S::kWordSums && !Signed && Bits <= 4) {
+    if (g.word_units > 0) {
+      for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::words>(part);
+      return;
+    }
   }
-  for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, false>(part);
+  if constexpr (S::kFusedTile >= 4) {
+    for (; part.tokens >= 4; advance(4)) fused_row<S, Bits, Map, 4, Signed, DotSums::whole>(part);
+    for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, DotSums::whole>(part);
+  }
+  for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::whole>(part);
 }
 
 // Codes of Bits bits have one kind of table at most.

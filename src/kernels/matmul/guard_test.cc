@@ -46,7 +46,7 @@ class Guarded {
 
 // A weight of one part with its bytes between guards; they begin at any address.
 void check(const formats::Format& format, const formats::Format& activation, int64_t rows, int64_t cols,
-           int64_t tokens, bool at_end, Rng& rng) {
+           int64_t tokens, bool at_end, Rng& rng, const PlaneLimits& limits = {}) {
   tensor::Weight weight = test::random_weight({format}, rows, cols, false, rng);
   const auto x = test::activations(activation, tokens, cols, test::normals(tokens * cols, rng));
   std::vector<float> expected(static_cast<size_t>(tokens * rows));
@@ -64,7 +64,7 @@ void check(const formats::Format& format, const formats::Format& activation, int
   ThreadPool pool(1);
   for (const Isa isa : test::isas()) {
     std::fill_n(out.as<float>(), expected.size(), -777.0f);
-    matmul(isa, weight, view, pool, out.as<float>(), rows);
+    Product(isa, weight, activation, limits).run(0, rows, view, pool, out.as<float>(), rows);
     EXPECT_EQ(test::first_difference(std::span(out.as<float>(), expected.size()), expected), -1)
         << formats::print(format) << " times " << formats::print(activation) << ", " << isa_name(isa) << ", "
         << tokens << " x " << rows << " x " << cols;
@@ -101,6 +101,21 @@ TEST(Guard, NothingBesideTheArgumentsIsTouched) {
         const auto rows = static_cast<int64_t>(1 + rng.below(70)), cols = static_cast<int64_t>(1 + rng.below(700));
         for (const int64_t tokens : {1, 3, 8}) {
           check(test::format_of(format), test::format_of(activation), rows, cols, tokens, at_end, rng);
+        }
+      }
+    }
+  }
+}
+
+TEST(Guard, ProductsThatCountBits) {
+  Rng rng(23);
+  for (const char* format : {"binary/32:f16", "int1/row:f32+zp", "ternary/64:f16", "uint2/32:f16+f16"}) {
+    for (const char* activation : {"binary/32:f32", "int2/row:f32", "int4/32:f32"}) {
+      for (const int64_t tokens : {1, 3, 8, 13}) {
+        for (const bool at_end : {false, true}) {
+          const auto rows = static_cast<int64_t>(1 + rng.below(70)), cols = static_cast<int64_t>(1 + rng.below(900));
+          check(test::format_of(format), test::format_of(activation), rows, cols, tokens, at_end, rng,
+                {kMostPlanePairs, kMostPlanePairs});
         }
       }
     }

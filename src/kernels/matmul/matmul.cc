@@ -142,6 +142,7 @@ struct IntegerPart {
       args.tokens = x.tokens;
       args.codes = x.codes;
       args.plane = x.plane;
+      args.word_units = plan.word_units;
       args.sums_stride = width;
       const bool last = i + 1 == plan.chunks.size();
       for (int64_t p = 0; p < pairs; ++p) {
@@ -183,7 +184,7 @@ struct IntegerPart {
       std::array<MemoryRange, kMostRanges> ahead;
       const int64_t ranges = entries_of(block + b + 1, ahead);
       k_fused.at(isa)({stretch, packed(block + b), bits(), plan.map, plan.flip, plan.map_table.data(),
-                       plan.signed_codes, plan.fused_units, x.tokens, x.codes, x.code_stride, x.plane,
+                       plan.signed_codes, plan.fused_units, x.tokens, x.codes, x.code_stride, x.plane, plan.word_units,
                        out + b * kRowBlock, out_stride, ahead.data(), ranges});
     }
   }

@@ -190,7 +190,8 @@ TEST(Matmul, SeveralPartsAndARowOrder) {
 void check_extremes(const char* activation, int64_t cols) {
   Rng rng(14);
   for (const char* name : {"int8/row:f32", "uint8/row:f32", "uint7/row:f32", "e2m1/row:f32", "uint8/row:f32+zp",
-                           "int8/row:f32+zp", "uint8/row:f32+f32", "fix8.6/row:f32"}) {
+                           "int8/row:f32+zp", "uint8/row:f32+f32", "fix8.6/row:f32", "uint4/row:f32", "int4/row:f32+zp",
+                           "uint3/row:f32", "ternary/row:f32", "binary/row:f32"}) {
     const Format format = format_of(name);
     const int64_t rows = 16;
     for (const bool highest : {false, true}) {
@@ -222,6 +223,10 @@ TEST(Matmul, ExtremeCodes) {
   check_extremes("int8/row:f32", 1024);
   check_extremes("int8/row:f32", 70000);  // beyond one stretch
   check_extremes("int14/row:f32", 2100);
+  // Sums of 16 bits are full after few units or many.
+  for (const char* activation : {"int7/row:f32", "int5/row:f32", "int3/row:f32", "binary/row:f32"}) {
+    check_extremes(activation, 2100);
+  }
 }
 
 // The oracle itself against sums in double of the values that the formats define.

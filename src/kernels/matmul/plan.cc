@@ -204,6 +204,10 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
     const formats::IntegerForm& form = *formats::integer_form(element);
     plan_code_map(element, form, plan);
     plan.signed_codes = form.most - form.least > kDotMax[static_cast<int>(isa)];
+    if (isa == Isa::avx2 && code_planes(activation) == 1) {
+      const int64_t units = INT16_MAX / std::max(1, 2 * (form.most - form.least) * largest_code(activation));
+      plan.word_units = units >= tensor::kStepUnits ? units : 0;
+    }
     plan.base = form.least + (plan.signed_codes ? 128 : 0);
     plan.unit = std::ldexp(1.0f, form.exponent);
     plan_stretches(matrix.cols(), activation, plan);

@@ -54,6 +54,7 @@ struct PartPlan {
   std::vector<int64_t> bounds;  // the same in columns, for stretches that do not start at a unit
   bool aligned = true;          // all stretches start at units
   bool paired = false;          // zero points as pairs (args.h)
+  int64_t word_units = 0;       // as in DotArgs
   int64_t fused_units = 0;      // units of a stretch where the kernel `fused` can do it, else 0
   std::vector<DotChunk> chunks;
   PlanePlan planes;
