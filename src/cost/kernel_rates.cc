@@ -105,9 +105,9 @@ class Bench {
     KernelRate rate;
     rate.weight = formats::print(format);
     rate.activation = formats::print(activation);
-    rate.kernel = kernels::Product(limits_.isa, weights_[0], activation).counts_bits(tokens) ? "bits"
+    rate.kernel = kernels::Product(limits_.isa, weights_[0], activation).counts_bits(tokens)   ? "bits"
                   : kernels::arithmetic_of(format, activation) == kernels::Arithmetic::integer ? "bytes"
-                                                                                                : "fp32";
+                                                                                               : "fp32";
     rate.rows = matrix.rows;
     rate.cols = matrix.cols;
     rate.tokens = tokens;

@@ -15,7 +15,7 @@ namespace lowbit::cost {
 
 struct KernelRate {
   std::string weight, activation;  // formats
-  const char* kernel = "";  // what multiplies: bits, bytes or fp32
+  const char* kernel = "";         // what multiplies: bits, bytes or fp32
   int64_t rows = 0, cols = 0, tokens = 0;
   int copies = 1;           // of the weight, taken in turn
   Timing timing;            // of one product

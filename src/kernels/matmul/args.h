@@ -102,9 +102,9 @@ struct DotArgs {
   bool signed_codes;  // the panel's largest code is beyond the ISA's dot(): use code - 128 (starts account for it)
   int64_t tokens;
   const int8_t* codes;
-  int64_t plane;      // 0: a code of an activation is one byte; else 128 * (the byte `plane` behind) + byte
+  int64_t plane;       // 0: a code of an activation is one byte; else 128 * (the byte `plane` behind) + byte
   int64_t word_units;  // units whose products fit sums of 16 bits, where that is of use: at least 8; else 0
-  const float* sums;  // of the stretches before, [tokens][sums_stride], 16 for each block; null: none
+  const float* sums;   // of the stretches before, [tokens][sums_stride], 16 for each block; null: none
   int64_t sums_stride;
   float* out;  // likewise
   int64_t out_stride;

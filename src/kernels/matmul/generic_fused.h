@@ -88,14 +88,10 @@ struct FusedRow {
 template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums>
 static inline void fused_row(const FusedArgs& given) {
   const FusedArgs g = given;
-  FusedRow<S, Bits, Map, Tokens, Signed, Sums> row{g,
-                                                   g.stretch.offsets != nullptr || g.stretch.minimums != nullptr,
-                                                   {},
-                                                   {},
-                                                   {},
-                                                   {},
-                                                   {},
-                                                   g.ahead_count > 0 ? g.ahead->begin : nullptr,
+  FusedRow<S, Bits, Map, Tokens, Signed, Sums> row{g,  g.stretch.offsets != nullptr || g.stretch.minimums != nullptr,
+                                                   {}, {},
+                                                   {}, {},
+                                                   {}, g.ahead_count > 0 ? g.ahead->begin : nullptr,
                                                    0};
   for (int t = 0; t < Tokens; ++t) {
     row.acc[t] = S::zero();

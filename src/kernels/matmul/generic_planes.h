@@ -58,7 +58,7 @@ struct PlaneTile {
           const typename S::Bytes a = S::bytes_broadcast4(x + 4 * (q * Tokens + t));
           for (int i = 0; i < kWeights; ++i) {
             typename S::Bytes& count = counts[q * kWeights + i][t];
-            count = S::template count_bits<Planes == 1>(count, w[i], a);
+            count = S::template count_bits < Planes == 1 > (count, w[i], a);
           }
         }
       }

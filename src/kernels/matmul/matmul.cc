@@ -184,8 +184,8 @@ struct IntegerPart {
       std::array<MemoryRange, kMostRanges> ahead;
       const int64_t ranges = entries_of(block + b + 1, ahead);
       k_fused.at(isa)({stretch, packed(block + b), bits(), plan.map, plan.flip, plan.map_table.data(),
-                       plan.signed_codes, plan.fused_units, x.tokens, x.codes, x.code_stride, x.plane, plan.word_units,
-                       out + b * kRowBlock, out_stride, ahead.data(), ranges});
+                       plan.signed_codes, plan.fused_units, x.tokens, x.codes, x.code_stride, x.plane,
+                       plan.word_units, out + b * kRowBlock, out_stride, ahead.data(), ranges});
     }
   }
 

@@ -68,8 +68,8 @@ struct PlaneLimits {
 };
 // What no known processor is slower with.
 PlaneLimits usual_plane_limits(Isa isa);
-// Where a program knows better by a measurement (cost/plane_limits.h): asked once for each ISA, when the first product
-// that it matters to is made. Null: the usual ones.
+// Where a program knows better by a measurement (cost/plane_limits.h): asked once for each ISA, when the first
+// product that it matters to is made. Null: the usual ones.
 void set_plane_limits_source(PlaneLimits (*source)(Isa));
 
 // A weight prepared for activations of one format: made once, used by any number of calls, which do not allocate once

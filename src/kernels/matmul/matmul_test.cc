@@ -190,8 +190,8 @@ TEST(Matmul, SeveralPartsAndARowOrder) {
 void check_extremes(const char* activation, int64_t cols) {
   Rng rng(14);
   for (const char* name : {"int8/row:f32", "uint8/row:f32", "uint7/row:f32", "e2m1/row:f32", "uint8/row:f32+zp",
-                           "int8/row:f32+zp", "uint8/row:f32+f32", "fix8.6/row:f32", "uint4/row:f32", "int4/row:f32+zp",
-                           "uint3/row:f32", "ternary/row:f32", "binary/row:f32"}) {
+                           "int8/row:f32+zp", "uint8/row:f32+f32", "fix8.6/row:f32", "uint4/row:f32",
+                           "int4/row:f32+zp", "uint3/row:f32", "ternary/row:f32", "binary/row:f32"}) {
     const Format format = format_of(name);
     const int64_t rows = 16;
     for (const bool highest : {false, true}) {

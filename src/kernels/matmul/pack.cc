@@ -116,7 +116,7 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
   out.order = order_of(plan, x);
   // Rows are tiles of one token.
   const bool rows = out.order == Order::rows || (out.order == Order::fused && x.tokens <= kFusedTokens);
-  const int64_t tile = rows                           ? 1
+  const int64_t tile = rows                         ? 1
                        : out.order == Order::fused  ? plan.few_tile
                        : out.order == Order::planes ? plan.planes.tile
                                                     : plan.token_tile;

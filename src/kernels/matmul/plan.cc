@@ -91,9 +91,8 @@ int64_t fused_units(const PartPlan& plan) {
 }
 
 bool begin_at_steps(const PartPlan& plan) {
-  return plan.aligned && std::all_of(plan.stretches.begin(), plan.stretches.end(), [](const DotStretch& s) {
-           return s.begin_unit % tensor::kStepUnits == 0;
-         });
+  return plan.aligned && std::all_of(plan.stretches.begin(), plan.stretches.end(),
+                                     [](const DotStretch& s) { return s.begin_unit % tensor::kStepUnits == 0; });
 }
 
 // How the kernel reads entries of an element; nullopt: it does not.

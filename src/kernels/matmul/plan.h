@@ -36,7 +36,7 @@ struct PlanePlan {
   int32_t base = 0;     // the integer of code 0
   bool binary = false;  // activations are -1 and 1, and
   int32_t ones = 0;     // what each 1 adds: the sum of the weight's factors
-  int64_t tile = 1;  // plane_tile_tokens()
+  int64_t tile = 1;     // plane_tile_tokens()
 };
 
 struct PartPlan {

@@ -30,8 +30,8 @@ void check(const tensor::Weight& weight, const Activations& x, const std::string
   for (const Isa isa : test::isas()) {
     for (const PlaneLimits& limits : {kAlways, kNever}) {
       EXPECT_EQ(test::first_difference(product(isa, weight, x, limits), expected), -1)
-          << what << ", " << isa_name(isa) << ", " << limits.few << ", " << x.tokens << " x " << weight.rows() << " x "
-          << x.cols;
+          << what << ", " << isa_name(isa) << ", " << limits.few << ", " << x.tokens << " x " << weight.rows()
+          << " x " << x.cols;
     }
   }
 }
@@ -47,8 +47,8 @@ TEST(Planes, EqualTheOracleBitForBit) {
        {"int1/32:f16", "uint1/64:f16", "binary/32:f16", "binary/row:f32", "bipolar1/128:f32", "ternary/64:f16",
         "ternary/tensor:f32", "tq2_0", "int2/32:f16", "uint2/96:bf16", "bipolar2/64:f16", "uint2/32:f16+zp",
         "int1/32:f16+zp", "int2/32:f16+f16", "uint2/row:f32+f32", "ternary", "int2/32:uint4/128:f16"}) {
-    for (const char* activation : {"binary/32:f32", "binary/row:f16", "bipolar1/64:f32", "int2/32:f32", "int2/row:f32",
-                                   "int3/64:f16", "int4/96:f32", "int4/row:f32"}) {
+    for (const char* activation : {"binary/32:f32", "binary/row:f16", "bipolar1/64:f32", "int2/32:f32",
+                                   "int2/row:f32", "int3/64:f16", "int4/96:f32", "int4/row:f32"}) {
       for (const int64_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 17, 26}) {
         const auto rows = static_cast<int64_t>(1 + rng.below(50)), cols = static_cast<int64_t>(1 + rng.below(700));
         const tensor::Weight weight = test::random_weight({format_of(name)}, rows, cols, rng.below(4) == 0, rng);
@@ -85,7 +85,8 @@ TEST(Planes, WhatIsCounted) {
 // All codes of a kind, all activations at an end of their range, over more than one stretch: the greatest counts.
 TEST(Planes, ExtremeCodes) {
   Rng rng(33);
-  for (const char* name : {"binary/row:f32", "uint1/row:f32", "ternary/row:f32", "int2/row:f32", "uint2/row:f32+zp"}) {
+  for (const char* name :
+       {"binary/row:f32", "uint1/row:f32", "ternary/row:f32", "int2/row:f32", "uint2/row:f32+zp"}) {
     const formats::Format format = format_of(name);
     for (const int64_t cols : {520, 70000}) {
       for (uint16_t code = 0; code < format.element.code_count(); ++code) {

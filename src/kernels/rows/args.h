@@ -121,8 +121,8 @@ struct QuantizeArgs {
   float (*stored)(const void* scale_format, float scale);
   int8_t* codes;  // [rows][code_stride]; columns beyond cols are set to 0 up to the end of each plane
   int64_t code_stride;
-  float* scales;      // [rows][groups]
-  int64_t plane = 0;  // 0: a code is one byte; else code = 128 * codes[plane + i] + codes[i]
+  float* scales;        // [rows][groups]
+  int64_t plane = 0;    // 0: a code is one byte; else code = 128 * codes[plane + i] + codes[i]
   bool binary = false;  // codes are 1 where x > 0, else -1
 };
 

@@ -248,16 +248,17 @@ Quantized run_quantize(Isa isa, const formats::Format& format, int64_t rows, int
   const int64_t stride = plane * code_planes(format);
   Quantized out{std::vector<int8_t>(static_cast<size_t>(rows * stride), 99),
                 std::vector<float>(static_cast<size_t>(rows * ((cols + group - 1) / group)))};
-  quantize(isa, {rows, cols, group, x.data(), largest_code(format), &level.scale,
-                 [](const void* scale, float v) {
-                   return tensor::stored_scale(*static_cast<const formats::ElementFormat*>(scale), v);
-                 },
-                 out.codes.data(), stride, out.scales.data(), stride > plane ? plane : 0, is_binary_activation(format)});
+  quantize(isa,
+           {rows, cols, group, x.data(), largest_code(format), &level.scale,
+            [](const void* scale, float v) {
+              return tensor::stored_scale(*static_cast<const formats::ElementFormat*>(scale), v);
+            },
+            out.codes.data(), stride, out.scales.data(), stride > plane ? plane : 0, is_binary_activation(format)});
   return out;
 }
 
-constexpr const char* kIntegerFormats[] = {"int8/32:f32",  "int8/64:f16", "int8/row:f32", "int6/32:f32",
-                                           "int8/16:bf16", "int4/7:f32",  "int2/3:f16",   "int8/128:e8m0",
+constexpr const char* kIntegerFormats[] = {"int8/32:f32",  "int8/64:f16",  "int8/row:f32",  "int6/32:f32",
+                                           "int8/16:bf16", "int4/7:f32",   "int2/3:f16",    "int8/128:e8m0",
                                            "int14/32:f32", "int9/row:f16", "binary/32:f32", "binary/row:f16"};
 
 TEST(Rows, QuantizeGivesTheCodesOfTheDefinition) {
