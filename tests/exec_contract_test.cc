@@ -95,6 +95,7 @@ TEST_F(Contract, EveryPolicy) {
       {"wide activations", policy_of("int14/32:f32", "int12/row:f32", "f16")},
       {"int8/64:f16", policy_of("int8/64:f16", "bf16", "f16")},
       {"int6", policy_of("int6/32:f32", "f32", "e4m3fn")},
+      {"binary", policy_of("binary/32:f32", "int2/row:f32", "f16")},
       {"int8/10", policy_of("int8/10:f32", "f32", "int8/32")},
       {"integers everywhere", policy_of("int8/32:f32", "int8/32:f32", "f16")},
       {"small floats", policy_of("e4m3fn/32:e8m0", "e4m3fn/32:e8m0", "e5m2")},
