@@ -144,6 +144,7 @@ void drop_rows(Executor::State& s, size_t n) {
     Buffer& buffer = s.buffer(static_cast<graph::ValueId>(v));
     keep_rows(buffer.values, value.width, kept);
     if (!kernels::is_integer_activation(value.format)) continue;
+    buffer.stamp = kernels::new_stamp();
     keep_rows(buffer.codes, static_cast<int64_t>(buffer.codes.size()) / s.rows, kept);
     keep_rows(buffer.scales, static_cast<int64_t>(buffer.scales.size()) / s.rows, kept);
   }

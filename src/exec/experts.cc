@@ -58,6 +58,7 @@ struct Gathered {
 
   Gathered(const kernels::Activations& all, const std::vector<int64_t>& rows) : x(all) {
     x.tokens = static_cast<int64_t>(rows.size());
+    x.stamp = 0;
     for (const int64_t row : rows) {
       take_row(values, all.values, row, all.cols);
       take_row(codes, all.codes, row, all.code_stride);

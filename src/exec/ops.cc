@@ -118,6 +118,7 @@ void Ops::cast(Executor::State& s, const graph::Node& node) {
   const int64_t stride = width * kernels::code_planes(value.format), plane = stride > width ? width : 0;
   out.codes.resize(static_cast<size_t>(rows * stride));
   out.scales.resize(static_cast<size_t>(rows * groups));
+  out.stamp = kernels::new_stamp();
   s.pool->parallel_for(rows, kRowGrain, [&](int64_t first, int64_t end, int) {
     kernels::quantize(s.isa,
                       {end - first, cols, group, x + first * cols, kernels::largest_code(value.format), &level.scale,
@@ -155,6 +156,7 @@ kernels::Activations activations_of(Executor::State& s, graph::ValueId id) {
   x.plane = x.code_stride > width ? width : 0;
   x.scales = in.scales.data();
   x.group = group > 0 ? std::min(group, x.cols) : x.cols;
+  x.stamp = in.stamp;
   if (s.decoded[static_cast<size_t>(id)]) x.values = in.values.data();
   return x;
 }

@@ -21,6 +21,7 @@ struct Buffer {
   std::vector<float> values;  // [rows][width]
   std::vector<int8_t> codes;  // casts to integers: [rows][stride]
   std::vector<float> scales;  // [rows][groups]
+  uint64_t stamp = 0;         // of the codes: kernels::Activations
 };
 
 // Angles of rotary positions, grown as positions are needed: [position][turned / 2] each.

@@ -43,6 +43,8 @@ struct EntryArgs {
 struct DotStretch {
   int32_t begin_unit, end_unit;
   int32_t weight_group, activation_group;
+
+  bool operator==(const DotStretch&) const = default;
 };
 
 // What activations bring to their stretches, one entry for each token and stretch.

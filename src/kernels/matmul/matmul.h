@@ -50,6 +50,9 @@ struct Activations {
   int64_t plane = 0;              // 0: one plane; else code = 128 * codes[plane + i] + codes[i]
   const float* scales = nullptr;  // [tokens][groups]
   int64_t group = 0;              // columns of a group
+  // Of activations that several products read: what was made of them for one serves the next. 0: nobody says so;
+  // else from new_stamp(), whenever codes or scales are written.
+  uint64_t stamp = 0;
 
   int64_t groups() const { return group == 0 ? 0 : (cols + group - 1) / group; }
   int32_t code(int64_t token, int64_t col) const {
@@ -57,6 +60,9 @@ struct Activations {
     return plane == 0 ? *at : 128 * at[plane] + *at;
   }
 };
+
+// Never the same twice in a process.
+uint64_t new_stamp();
 
 struct PartPlan;  // plan.h
 

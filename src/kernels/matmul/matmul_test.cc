@@ -295,5 +295,51 @@ TEST(Matmul, WhatIsInteger) {
   EXPECT_FALSE(integer("q4_k", "int8/tensor:f32"));
 }
 
+// Activations of one stamp are packed once for products that want them alike, and again for those that do not; of a
+// new stamp they are other ones.
+TEST(Matmul, ActivationsOfOneStampServeSeveralProducts) {
+  Rng rng(77);
+  const char* names[] = {"int4/64:f16", "int8/64:f16",   "uint4/64:f16+zp", "q4_1",
+                         "int4/32:f16", "binary/64:f16", "int4/7:f16",      "nf4/64:f32",
+                         "int4/64:f16", "int2/64:f16",   "int4/64:f16"};
+  for (const char* activation : {"int8/32:f32", "int14/32:f32", "int2/64:f32"}) {
+    for (const int64_t tokens : {1, 4, 9, 40}) {
+      for (const Isa isa : test::isas()) {
+        constexpr int64_t kRows = 40, kCols = 192;
+        const auto x = test::activations(format_of(activation), tokens, kCols, random_x(tokens, kCols, rng));
+        for (int round = 0; round < 2; ++round) {
+          x->view.stamp = new_stamp();
+          for (const char* name : names) {
+            const tensor::Weight weight = test::random_weight({format_of(name)}, kRows, kCols, false, rng);
+            std::vector<float> expected(static_cast<size_t>(tokens * kRows)), got(expected.size());
+            matmul_oracle(weight, x->view, expected.data(), kRows);
+            matmul(isa, weight, x->view, pool(2), got.data(), kRows);
+            ASSERT_EQ(test::first_difference(got, expected), -1)
+                << name << " times " << activation << ", " << isa_name(isa) << ", " << tokens << " tokens";
+          }
+          for (int8_t& code : x->codes) code = static_cast<int8_t>(-code);
+          for (float& v : x->values) v = -v;
+        }
+      }
+    }
+  }
+}
+
+// The test above can fail: what is packed is not packed again.
+TEST(Matmul, WhoeverChangesActivationsGivesThemANewStamp) {
+  Rng rng(78);
+  const tensor::Weight weight = test::random_weight({format_of("int4/64:f16")}, 16, 64, false, rng);
+  const auto x = test::activations(format_of("int8/64:f32"), 30, 64, random_x(30, 64, rng));
+  x->view.stamp = new_stamp();
+  std::vector<float> first(30 * 16), second(30 * 16);
+  matmul(Isa::portable, weight, x->view, pool(1), first.data(), 16);
+  for (int8_t& code : x->codes) code = static_cast<int8_t>(-code);
+  matmul(Isa::portable, weight, x->view, pool(1), second.data(), 16);
+  EXPECT_EQ(first, second);
+  x->view.stamp = new_stamp();
+  matmul(Isa::portable, weight, x->view, pool(1), second.data(), 16);
+  EXPECT_NE(first, second);
+}
+
 }  // namespace
 }  // namespace lowbit::kernels

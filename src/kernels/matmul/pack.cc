@@ -1,5 +1,6 @@
 #include "kernels/matmul/pack.h"
 
+#include <atomic>
 #include <cstring>
 
 #include "base/bits.h"
@@ -21,6 +22,25 @@ struct CallScratch {
   std::vector<int8_t> codes;
   std::vector<float> scales, totals;
   std::vector<int32_t> sums, starts;
+  // What they were made of, where that has a stamp.
+  uint64_t stamp = 0;
+  Isa isa = Isa::portable;
+  Order order = Order::rows;
+  int32_t base = 0;
+  bool paired = false, minima = false;
+  std::vector<DotStretch> stretches;
+
+  bool holds(Isa on, const PartPlan& plan, const Activations& x, Order in) const {
+    return x.stamp != 0 && x.stamp == stamp && on == isa && in == order && in != Order::planes && plan.base == base &&
+           plan.paired == paired && plan.matrix->format().has_minimum() == minima && plan.stretches == stretches;
+  }
+  void remember(Isa on, const PartPlan& plan, const Activations& x, Order in) {
+    stamp = x.stamp;
+    if (stamp == 0) return;
+    isa = on, order = in, base = plan.base, paired = plan.paired;
+    minima = plan.matrix->format().has_minimum();
+    stretches = plan.stretches;
+  }
 };
 
 CallScratch& call_scratch() {
@@ -109,6 +129,11 @@ struct Packing {
 
 }  // namespace
 
+uint64_t new_stamp() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
 PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, ThreadPool& pool) {
   CallScratch& s = call_scratch();
   PackedActivations out;
@@ -134,13 +159,17 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
                         sized(s.sums, entries),
                         sized(s.starts, entries),
                         minima ? sized(s.totals, entries) : nullptr};
-  pool.parallel_for(ceil_div(x.tokens, tile), std::max<int64_t>(1, 32 / tile), [&](int64_t begin, int64_t end, int) {
-    int64_t i = 0;
-    for_each_tile(x.tokens, tile, [&](int64_t token, int64_t size) {
-      if (i >= begin && i < end) packing.tile(token, size);
-      ++i;
-    });
-  });
+  if (!s.holds(isa, plan, x, out.order)) {
+    pool.parallel_for(ceil_div(x.tokens, tile), std::max<int64_t>(1, 32 / tile),
+                      [&](int64_t begin, int64_t end, int) {
+                        int64_t i = 0;
+                        for_each_tile(x.tokens, tile, [&](int64_t token, int64_t size) {
+                          if (i >= begin && i < end) packing.tile(token, size);
+                          ++i;
+                        });
+                      });
+    s.remember(isa, plan, x, out.order);
+  }
   out.codes = rows ? x.codes : codes;
   out.plane = rows || x.plane == 0 ? x.plane : bytes;
   out.code_stride = rows ? x.code_stride : units * tensor::kUnitColumns;

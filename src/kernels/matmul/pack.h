@@ -23,7 +23,8 @@ struct PackedActivations {
   StretchSums sums = {};
 };
 
-// Points into memory of this thread until its next call.
+// Points into memory of this thread until its next call. Activations of one stamp are packed once for products that
+// want them alike.
 PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, ThreadPool& pool);
 
 }  // namespace lowbit::kernels
