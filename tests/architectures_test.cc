@@ -80,6 +80,18 @@ TEST_P(Architecture, ReferenceValuesAreWithinATenThousandthOfTheSpread) {
   EXPECT_GT(worst, 0.0);
 }
 
+// Scores stay when keys and queries are turned alike, and attention's output is turned back.
+TEST_P(Architecture, ATurnedCacheChangesRoundingOnly) {
+  const std::vector<float> plain = run(weights_, NumericPolicy::reference());
+  for (const graph::KvHadamard sides : {graph::KvHadamard{true, false}, {false, true}, {true, true}}) {
+    NumericPolicy policy = NumericPolicy::reference();
+    policy.kv_hadamard = sides;
+    const std::vector<float> turned = run(weights_, policy);
+    EXPECT_NE(turned, plain);
+    EXPECT_LT(distance(turned).second, 1e-4 * spread());
+  }
+}
+
 // Under low precision too: the matrices are small integers, the activations int8.
 tensor::Weights rounded(const tensor::Weights& weights, const std::string& format) {
   tensor::Weights result = weights;

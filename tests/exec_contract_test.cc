@@ -16,8 +16,11 @@ using test::Values;
 
 constexpr int kThreads[] = {1, 2};
 
-NumericPolicy policy_of(const char* integer, const char* other, const char* kv) {
-  return {test::format_of(integer), test::format_of(other), test::format_of(integer), test::format_of(kv)};
+NumericPolicy policy_of(const char* integer, const char* other, const char* kv, graph::KvHadamard turned = {}) {
+  NumericPolicy policy{test::format_of(integer), test::format_of(other), test::format_of(integer),
+                       test::format_of(kv)};
+  policy.kv_hadamard = turned;
+  return policy;
 }
 
 // A mixture: integers, codebooks, floats, parts with an order of rows, super-blocks.
@@ -86,6 +89,8 @@ class Contract : public testing::Test {
 };
 
 TEST_F(Contract, EveryPolicy) {
+  NumericPolicy in_integers = policy_of("int8/32:f32", "f32", "int4/32:f16", {true, true});
+  in_integers.integer_attention = true;
   const std::pair<const char*, NumericPolicy> policies[] = {
       {"standard", NumericPolicy::standard()},
       {"reference", NumericPolicy::reference()},
@@ -101,6 +106,10 @@ TEST_F(Contract, EveryPolicy) {
       {"small floats", policy_of("e4m3fn/32:e8m0", "e4m3fn/32:e8m0", "e5m2")},
       {"kv blocks", policy_of("int8/32:f32", "f32", "int8/32:f32")},
       {"kv 4 bits", policy_of("int8/32:f32", "f32", "int4/4:f16")},
+      {"turned keys", policy_of("int8/32:f32", "f32", "int4/32:f16", {true, false})},
+      {"turned values", policy_of("int8/32:f32", "bf16", "f16", {false, true})},
+      {"turned keys and values", policy_of("int8/32:f32", "f32", "int4/4:f16", {true, true})},
+      {"turned, attention in integers", in_integers},
   };
   uint64_t seed = 0;
   for (const auto& [name, policy] : policies) {
@@ -120,7 +129,8 @@ TEST_F(Contract, EveryShape) {
                               {64, 100, 2, 2, 2, 64, 50, false}, {31, 200, 1, 7, 7, 6, 65, true}};
   uint64_t seed = 0;
   for (const TinyShape& shape : shapes) {
-    for (const auto& policy : {NumericPolicy::standard(), NumericPolicy::reference()}) {
+    for (const auto& policy : {NumericPolicy::standard(), NumericPolicy::reference(),
+                               policy_of("int8/32:f32", "f32", "int4/32:f16", {true, true})}) {
       Rng rng(22, ++seed);
       prepare(mixed_llama(shape, rng), policy);
       check_whole_prompt(test::random_tokens(18, shape.vocabulary, rng), fmt::format("width {}", shape.width));
@@ -131,7 +141,8 @@ TEST_F(Contract, EveryShape) {
 TEST_F(Contract, ChunksOfEverySize) {
   Rng rng(23);
   const TinyShape shape;
-  for (const auto& policy : {NumericPolicy::standard(), policy_of("bf16", "f32", "int8/32")}) {
+  for (const auto& policy : {NumericPolicy::standard(), policy_of("bf16", "f32", "int8/32"),
+                             policy_of("int8/32:f32", "f32", "int4/32:f16", {true, true})}) {
     prepare(mixed_llama(shape, rng), policy);
     const auto tokens = test::random_tokens(37, shape.vocabulary, rng);
     const Values values = expected(tokens);
@@ -257,23 +268,25 @@ TEST_F(Contract, TruncateAndFeedAgain) {
 TEST_F(Contract, SomeLogitsOnly) {
   Rng rng(27);
   const TinyShape shape;
-  prepare(mixed_llama(shape, rng), NumericPolicy::standard());
-  const auto tokens = test::random_tokens(23, shape.vocabulary, rng);
-  const Values values = expected(tokens);
-  const auto& all = values[static_cast<size_t>(graph_.logits)];
-  const auto width = static_cast<size_t>(shape.vocabulary);
-  const auto runner = executor(active_isa(), 2);
-  for (const int64_t wanted : {0, 1, 2, 5, 22, 23, 100}) {
-    exec::Cache a = runner->new_cache(23), b = runner->new_cache(23);
-    const exec::Segment segments[] = {{tokens, &a, wanted}, {std::span(tokens).first(9), &b, 1}};
-    std::vector<float> logits = {1.0f};
-    ASSERT_TRUE(runner->forward(segments, logits).ok());
-    const size_t count = static_cast<size_t>(std::min<int64_t>(wanted, 23));
-    ASSERT_EQ(logits.size(), (count + 1) * width);
-    EXPECT_EQ(first_difference(std::span(logits).first(count * width), std::span(all).last(count * width)), -1);
-    EXPECT_EQ(first_difference(std::span(logits).last(width), std::span(all).subspan(8 * width, width)), -1)
-        << wanted;
-    EXPECT_EQ(a.length(), 23);
+  for (const auto& policy : {NumericPolicy::standard(), policy_of("int8/32:f32", "f32", "int8/32", {true, true})}) {
+    prepare(mixed_llama(shape, rng), policy);
+    const auto tokens = test::random_tokens(23, shape.vocabulary, rng);
+    const Values values = expected(tokens);
+    const auto& all = values[static_cast<size_t>(graph_.logits)];
+    const auto width = static_cast<size_t>(shape.vocabulary);
+    const auto runner = executor(active_isa(), 2);
+    for (const int64_t wanted : {0, 1, 2, 5, 22, 23, 100}) {
+      exec::Cache a = runner->new_cache(23), b = runner->new_cache(23);
+      const exec::Segment segments[] = {{tokens, &a, wanted}, {std::span(tokens).first(9), &b, 1}};
+      std::vector<float> logits = {1.0f};
+      ASSERT_TRUE(runner->forward(segments, logits).ok());
+      const size_t count = static_cast<size_t>(std::min<int64_t>(wanted, 23));
+      ASSERT_EQ(logits.size(), (count + 1) * width);
+      EXPECT_EQ(first_difference(std::span(logits).first(count * width), std::span(all).last(count * width)), -1);
+      EXPECT_EQ(first_difference(std::span(logits).last(width), std::span(all).subspan(8 * width, width)), -1)
+          << wanted;
+      EXPECT_EQ(a.length(), 23);
+    }
   }
 }
 

@@ -49,6 +49,7 @@ struct Sequence {
     graph::NumericPolicy policy = graph::NumericPolicy::standard();
     policy.kv = format_of(kv);
     policy.integer_attention = true;  // where the cache takes it
+    policy.kv_hadamard = {policy.kv.element.bits <= 4, policy.kv.element.bits <= 4};
     executor =
         test::executor(with_casts(tiny.model.graph, tiny.weights, policy), tiny.weights, active_isa(), threads);
     tokens = random_tokens(kPrompt, TinyShape().vocabulary, rng);
@@ -77,7 +78,7 @@ struct Sequence {
 
 TEST(Steady, NoAllocationForAToken) {
   for (const char* weights : {"int4/32", "q4_k", "nvfp4", "bf16", "e4m3fn/row"}) {
-    for (const char* kv : {"f16", "int8/32:f16", "e4m3fn"}) {
+    for (const char* kv : {"f16", "int8/32:f16", "e4m3fn", "int4/32:f16"}) {
       for (const int threads : {1, 2}) {
         for (const int batch : {1, 3}) {
           Sequence sequence(weights, kv, threads, batch);

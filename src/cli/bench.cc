@@ -22,12 +22,13 @@ struct Work {
 };
 
 bool given_for_models(const BenchArguments& a) {
-  return a.prefill || a.context || a.policy.kv || a.policy.integer_attention || a.policy.fast || a.head ||
-         !a.shape.empty();
+  return a.prefill || a.context || a.policy.kv || a.policy.kv_hadamard || a.policy.integer_attention ||
+         a.policy.fast || a.head || !a.shape.empty();
 }
 bool given_for_formats(const BenchArguments& a) { return a.memory || !a.rounds.empty(); }
 
-constexpr const char* kOfModels = "--prefill, --context, --kv, --attention, --fast, --head and --shape";
+constexpr const char* kOfModels =
+    "--prefill, --context, --kv, --kv-hadamard, --attention, --fast, --head and --shape";
 constexpr Work kWorks[] = {
     {"formats", bench_formats, 1, true, "--round and --memory", given_for_formats},
     {"kernels", bench_kernels, 0, false, "--matrix", [](const BenchArguments& a) { return !a.matrices.empty(); }},
@@ -194,8 +195,7 @@ Action bench_command(Options& options) {
       .option("--activations", "FORMAT", castable_format(a->policy.activations),
               "as for run; of kernels (int8/32:f32, or the group of the weights)")
       .offer = Offer::formats;
-  options.option("--kv", "FORMAT", castable_format(a->policy.kv), "format of the cache (f16)").offer = Offer::formats;
-  a->policy.add_attention_to(options);
+  a->policy.add_cache_options(options);
   options.option(
       "--cold", "MB", cold(*a),
       "smaller weights are taken from distinct copies of so many MB in turn, so that no cache holds them; the "

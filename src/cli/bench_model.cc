@@ -143,7 +143,8 @@ Status bench_model(const BenchArguments& a) {
   Json json = {{"machine", limits_json(limits)},
                {"rows", Json::array()},
                {"models", Json::array()},
-               {"left_out", Json::array()}};
+               {"left_out", Json::array()},
+               {"policy", policy_json(a.policy.policy())}};
   if (file) {
     LOWBIT_TRY(measure(a, *file, limits, pool, bar, json));
   } else {

@@ -102,14 +102,17 @@ Status evaluate(const EvalArguments& arguments) {
     LOWBIT_ASSIGN(const auto result,
                   eval::compare_vectors(*model, *base, text, {arguments.policy.reference}, policy, bar.callback()));
     stop();
-    return show(arguments, similarity_json(result, context), similarity_text(result),
-                similarity_report(result, context));
+    Json json = similarity_json(result, context);
+    json["policy"] = policy_json(policy);
+    return show(arguments, json, similarity_text(result), similarity_report(result, context));
   }
   eval::EvalOptions options = arguments.eval;
   options.reference = arguments.policy.reference;
   LOWBIT_ASSIGN(const auto result, eval::evaluate(*model, base, text, options, policy, bar.callback()));
   stop();
-  return show(arguments, eval_json(result, context), eval_text(result), eval_report(result, context));
+  Json json = eval_json(result, context);
+  json["policy"] = policy_json(policy);
+  return show(arguments, json, eval_text(result), eval_report(result, context));
 }
 
 }  // namespace

@@ -158,6 +158,19 @@ TEST(PolicyOptionsTest, SetsThePolicy) {
   EXPECT_EQ(fast.integer_activations, standard.integer_activations);
   EXPECT_FALSE(parsed({"--fast", "--attention", "f32"}).value().integer_attention);
   EXPECT_EQ(parsed({"--attention", "int8", "--kv", "int4/16:f16"}).value().kv, format("int4/16:f16"));
+  using graph::KvHadamard;
+  EXPECT_EQ(parsed({"--kv-hadamard", "k"}).value().kv_hadamard, (KvHadamard{true, false}));
+  EXPECT_EQ(parsed({"--kv-hadamard", "v"}).value().kv_hadamard, (KvHadamard{false, true}));
+  EXPECT_EQ(parsed({"--kv-hadamard", "kv", "--kv", "int4/32"}).value().kv_hadamard, (KvHadamard{true, true}));
+  EXPECT_EQ(parsed({"--kv-hadamard", "none"}).value().kv_hadamard, KvHadamard{});
+  EXPECT_EQ(parsed({"--kv", "int4/32"}).value().kv_hadamard, (KvHadamard{true, false}));
+  EXPECT_EQ(parsed({"--kv", "mxfp4"}).value().kv_hadamard, (KvHadamard{true, false}));
+  EXPECT_EQ(parsed({"--kv", "int4/32", "--kv-hadamard", "none"}).value().kv_hadamard, KvHadamard{});
+  EXPECT_EQ(parsed({"--kv", "int8/32"}).value().kv_hadamard, (KvHadamard{true, false}));
+  EXPECT_EQ(parsed({"--kv", "bf16"}).value().kv_hadamard, KvHadamard{});
+  EXPECT_EQ(parsed({}).value().kv_hadamard, KvHadamard{});
+  EXPECT_FALSE(parsed({"--kv-hadamard", "q"}).ok());
+  EXPECT_FALSE(parsed({"--reference", "--kv-hadamard", "k"}).ok());
 
   EXPECT_FALSE(parsed({"--reference", "--kv", "f16"}).ok());
   EXPECT_FALSE(parsed({"--reference", "--fast"}).ok());
@@ -170,6 +183,18 @@ TEST(PolicyOptionsTest, SetsThePolicy) {
   ASSERT_FALSE(wrong.ok());
   EXPECT_EQ(wrong.message().find("--kv: "), 0u);
   EXPECT_NE(wrong.message().find("int8"), std::string::npos) << "the nearest name: " << wrong.message();
+}
+
+TEST(PolicyOptionsTest, IsReported) {
+  graph::NumericPolicy policy = graph::NumericPolicy::standard();
+  EXPECT_EQ(policy_json(policy), Json({{"integer_activations", "int8/32:f32"},
+                                       {"other_activations", "f32"},
+                                       {"head_activations", "int14/32:f32"},
+                                       {"kv", "f16"},
+                                       {"attention", "f32"},
+                                       {"kv_hadamard", "none"}}));
+  policy.kv_hadamard = {true, true};
+  EXPECT_EQ(policy_json(policy).at("kv_hadamard"), "kv");
 }
 
 TEST(SamplingOptionsTest, ReachesTheSampler) {

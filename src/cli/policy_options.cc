@@ -1,5 +1,9 @@
 #include "cli/policy_options.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
+
 #include "formats/policy.h"
 #include "io/format_text.h"
 #include "tensor/cast.h"
@@ -91,20 +95,50 @@ void PolicyOptions::add_attention_to(Options& options) {
   });
 }
 
+namespace {
+
+struct HadamardChoice {
+  std::string_view name;
+  graph::KvHadamard sides;
+};
+constexpr HadamardChoice kHadamardChoices[] = {
+    {"none", {}}, {"k", {true, false}}, {"v", {false, true}}, {"kv", {true, true}}};
+
+}  // namespace
+
+void PolicyOptions::add_cache_options(Options& options) {
+  options.option("--kv", "FORMAT", castable_format(kv), "format of the keys and values that attention keeps (f16)")
+      .offer = Offer::formats;
+  std::vector<std::string> names;
+  for (const HadamardChoice& choice : kHadamardChoices) names.emplace_back(choice.name);
+  const auto set = [this, names](const std::string& value) -> Status {
+    for (const HadamardChoice& choice : kHadamardChoices) {
+      if (choice.name != value) continue;
+      kv_hadamard = choice.sides;
+      return {};
+    }
+    return errorf("found \"{}\", expected one of {}", value, fmt::join(names, ", "));
+  };
+  options
+      .option("--kv-hadamard", "SIDES", set,
+              "what the cache keeps times a Hadamard matrix, so that outliers cost less: keys (k), values (v), both "
+              "(kv) or none (k where an element has at most 8 bits, else none)")
+      .choices = names;
+  add_attention_to(options);
+}
+
 void PolicyOptions::add_to(Options& options) {
   options
       .option("--activations", "FORMAT", castable_format(activations),
               "format of activations in front of every matrix product (int8/32:f32 where the weight has small "
               "integers, int14/32:f32 in front of the logits, else f32)")
       .offer = Offer::formats;
-  options.option("--kv", "FORMAT", castable_format(kv), "format of the keys and values that attention keeps (f16)")
-      .offer = Offer::formats;
-  add_attention_to(options);
+  add_cache_options(options);
   options.flag("--reference", reference, "fp32 activations and cache: the yardstick");
   add_threads_option(options, threads);
   options.check([this]() -> Status {
-    if (reference && (activations || kv || integer_attention || fast)) {
-      return errorf("--reference sets what --activations, --kv, --attention and --fast would set");
+    if (reference && (activations || kv || kv_hadamard || integer_attention || fast)) {
+      return errorf("--reference sets what --activations, --kv, --kv-hadamard, --attention and --fast would set");
     }
     return {};
   });
@@ -118,7 +152,18 @@ graph::NumericPolicy PolicyOptions::policy() const {
   }
   if (kv) policy.kv = *kv;
   if (integer_attention) policy.integer_attention = *integer_attention;
+  policy.kv_hadamard = kv_hadamard.value_or(graph::KvHadamard::usual(policy.kv));
   return policy;
+}
+
+Json policy_json(const graph::NumericPolicy& policy) {
+  const auto same = [&](const HadamardChoice& choice) { return choice.sides == policy.kv_hadamard; };
+  return {{"integer_activations", formats::print(policy.integer_activations)},
+          {"other_activations", formats::print(policy.other_activations)},
+          {"head_activations", formats::print(policy.head_activations)},
+          {"kv", formats::print(policy.kv)},
+          {"attention", policy.integer_attention ? "int8" : "f32"},
+          {"kv_hadamard", std::ranges::find_if(kHadamardChoices, same)->name}};
 }
 
 }  // namespace lowbit::cli

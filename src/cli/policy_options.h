@@ -6,6 +6,7 @@
 #include <string>
 
 #include "base/threads.h"
+#include "cli/json_output.h"
 #include "cli/options.h"
 #include "graph/graph.h"
 
@@ -13,20 +14,28 @@ namespace lowbit::cli {
 
 struct PolicyOptions {
   std::optional<formats::Format> activations, kv;
+  std::optional<graph::KvHadamard> kv_hadamard;
   std::optional<bool> integer_attention;
   bool reference = false, fast = false;
   int64_t threads = 0;
 
-  // Declares --activations, --kv, --attention, --fast, --reference and --threads; names this object, which must
-  // outlive the parsing.
+  // Declares --activations, those of the cache, --reference and --threads; names this object, which must outlive the
+  // parsing.
   void add_to(Options& options);
+
+  // Declares --kv, --kv-hadamard, --attention and --fast alone.
+  void add_cache_options(Options& options);
 
   // The standard policy with what was asked for in its place; --activations means every linear.
   graph::NumericPolicy policy() const;
-  // Declares --attention and --fast alone.
-  void add_attention_to(Options& options);
   std::shared_ptr<ThreadPool> pool() const { return std::make_shared<ThreadPool>(static_cast<int>(threads)); }
+
+ private:
+  void add_attention_to(Options& options);
 };
+
+// The `policy` of JSON results: the formats that stand in the place of numbers, as strings.
+Json policy_json(const graph::NumericPolicy& policy);
 
 // A string of the format language.
 Setter format(std::optional<formats::Format>& target);

@@ -204,6 +204,7 @@ TEST(CompletionTest, WorksInBash) {
   EXPECT_EQ(bash_completes("lowbit comp"), "completion\n");
   EXPECT_EQ(bash_completes("lowbit run --thr"), "--threads\n");
   EXPECT_EQ(bash_completes("lowbit run m --kv nvf"), "nvfp4\n");
+  EXPECT_EQ(bash_completes("lowbit bench m --kv-hadamard kv"), "kv\n");
   EXPECT_EQ(bash_completes("lowbit pull gemma3"), "gemma3-270m\n");
   EXPECT_EQ(bash_completes("lowbit completion z"), "zsh\n");
   EXPECT_EQ(bash_completes("lowbit run m --temp "), "\n");

@@ -186,6 +186,13 @@ void Ops::rope(Executor::State& s, const graph::Node& node) {
   });
 }
 
+void Ops::hadamard(Executor::State& s, const graph::Node& node) {
+  const float* x = s.rows_of(node.inputs[0]);
+  float* y = s.rows_of(node.output);
+  over_values(s, node,
+              [&](int64_t at, int64_t count) { kernels::hadamard(s.isa, {count, node.dim, x + at, y + at}); });
+}
+
 void Ops::silu_gate(Executor::State& s, const graph::Node& node) {
   const float *a = s.rows_of(node.inputs[0]), *b = s.rows_of(node.inputs[1]);
   float* y = s.rows_of(node.output);

@@ -2,6 +2,7 @@
 // the interpreter and of the kernels.
 #pragma once
 
+#include <bit>
 #include <cmath>
 #include <span>
 #include <vector>
@@ -186,6 +187,16 @@ class DoubleOracle {
       const double angle = static_cast<double>(i / w) * r.scale / factor *
                            std::pow(r.base, -2.0 * static_cast<double>(pair) / static_cast<double>(turned));
       out[i] = r.amplitude * (x[i] * std::cos(angle) + (second ? 1.0 : -1.0) * x[other] * std::sin(angle));
+    }
+  }
+
+  void hadamard(const graph::Node& node, const std::vector<Doubles>& values, Doubles& out) const {
+    const auto n = static_cast<size_t>(node.dim);
+    for (size_t i = 0; i < out.size(); ++i) {
+      for (size_t j = 0; j < n; ++j) {
+        const double sign = std::popcount(i % n & j) % 2 == 0 ? 1.0 : -1.0;
+        out[i] += sign * in(node, 0, values)[i / n * n + j] / std::sqrt(static_cast<double>(n));
+      }
     }
   }
 

@@ -43,6 +43,18 @@ TEST(Rules, RopeInPartWithFactors) {
   }
 }
 
+TEST(Rules, Hadamard) {
+  for (const int64_t dim : {1, 2, 8, 32}) {
+    Bench t(32);
+    graph::Node node;
+    node.op = graph::Op::hadamard;
+    node.name = "hadamard";
+    node.inputs = {t.x};
+    node.dim = dim;
+    t.check(t.graph.add(std::move(node)), 32);
+  }
+}
+
 void check_attention(int32_t count, int32_t window, float softcap, bool causal) {
   constexpr int32_t heads = 4, kv_heads = 2, dim = 8;
   Bench t(heads * dim, count);

@@ -139,6 +139,13 @@ void rope_backward(Backward::State& s, const graph::Node& node, Rows& gradient) 
   s.give(node.inputs[0], std::move(dx));
 }
 
+// The matrix is its own transpose.
+void hadamard_backward(Backward::State& s, const graph::Node& node, Rows& gradient) {
+  const auto count = static_cast<int64_t>(gradient.size());
+  kernels::hadamard(s.isa, {count, node.dim, gradient.data(), gradient.data()});
+  s.give(node.inputs[0], std::move(gradient));
+}
+
 void add_backward(Backward::State& s, const graph::Node& node, Rows& gradient) {
   s.give(node.inputs[0], gradient);
   s.give(node.inputs[1], std::move(gradient));
@@ -163,6 +170,7 @@ constinit const Rule cast{cast_backward, kNeedsNothing};
 constinit const Rule bias{cast_backward, kNeedsNothing};
 constinit const Rule row_bias{cast_backward, kNeedsNothing};
 constinit const Rule rope{rope_backward, kNeedsNothing};
+constinit const Rule hadamard{hadamard_backward, kNeedsNothing};
 constinit const Rule silu_gate{silu_gate_backward, kNeedsFirst | kNeedsSecond};
 constinit const Rule add{add_backward, kNeedsNothing};
 }  // namespace rules

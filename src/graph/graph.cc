@@ -56,6 +56,13 @@ struct Shaping {
     return expected_width(node, width(0), int64_t{r.heads} * r.dim);
   }
 
+  Result<int64_t> hadamard() const {
+    if (node.dim > 0 && (node.dim & (node.dim - 1)) == 0 && width(0) % node.dim == 0) return width(0);
+    return errorf(
+        "node {} (hadamard): blocks of {} in an input that is {} wide; expected a power of two that divides it",
+        node.name, node.dim, width(0));
+  }
+
   Result<int64_t> attention() const {
     const Attention& a = node.attention;
     for (size_t i : {1u, 2u}) LOWBIT_TRY(expected_width(node, width(i), int64_t{a.kv_heads} * a.dim));
@@ -137,6 +144,8 @@ Result<int64_t> output_width(const Graph& graph, const Node& node) {
       return s.in(0).columns();
     case Op::rope:
       return s.rope();
+    case Op::hadamard:
+      return s.hadamard();
     case Op::attention:
       return s.attention();
     case Op::silu_gate:
@@ -282,9 +291,58 @@ bool takes_integers(const formats::Format& kv, int64_t dim) {
 NumericPolicy NumericPolicy::fast() {
   NumericPolicy policy = standard();
   policy.kv = formats::parse_format("int8/32:f16").value();
+  policy.kv_hadamard = KvHadamard::usual(policy.kv);
   policy.integer_attention = true;
   return policy;
 }
+
+namespace {
+
+// Puts attention into a graph with the cache that a policy asks for.
+class CachedAttention {
+ public:
+  CachedAttention(Graph& graph, const NumericPolicy& policy) : graph_(graph), policy_(policy) {}
+
+  // Returns what attention gives, turned back.
+  ValueId add(Node node) {
+    const int64_t dim = node.attention.dim, n = dim & -dim;  // the largest power of two that divides it
+    const KvHadamard turn = n > 1 ? policy_.kv_hadamard : KvHadamard{};
+    const std::string name = node.name;
+    node.attention.kv = policy_.kv;
+    node.attention.integer = policy_.integer_attention && takes_integers(policy_.kv, dim);
+    if (turn.keys) {
+      for (size_t i : {0u, 1u}) node.inputs[i] = turned(node.inputs[i], n);
+    }
+    if (!turn.values) return graph_.add(std::move(node));
+    node.inputs[2] = turned(node.inputs[2], n);
+    node.name = turned_name(name, n);
+    return hadamard(graph_.add(std::move(node)), n, name);
+  }
+
+ private:
+  static std::string turned_name(const std::string& name, int64_t n) {
+    return name + ":hadamard" + std::to_string(n);
+  }
+  ValueId turned(ValueId value, int64_t n) {
+    const auto [at, is_new] = made_.try_emplace({value, n});
+    if (is_new) at->second = hadamard(value, n, turned_name(graph_.values[static_cast<size_t>(value)].name, n));
+    return at->second;
+  }
+  ValueId hadamard(ValueId value, int64_t n, std::string name) {
+    Node node;
+    node.op = Op::hadamard;
+    node.name = std::move(name);
+    node.inputs = {value};
+    node.dim = n;
+    return graph_.add(std::move(node));
+  }
+
+  Graph& graph_;
+  const NumericPolicy& policy_;
+  std::map<std::pair<ValueId, int64_t>, ValueId> made_;
+};
+
+}  // namespace
 
 Graph insert_casts(const Graph& graph, const NumericPolicy& policy,
                    const std::function<std::vector<formats::Format>(const std::string&)>& weight_formats) {
@@ -294,12 +352,13 @@ Graph insert_casts(const Graph& graph, const NumericPolicy& policy,
   const Node* head_node = head_of(graph);
   std::map<ValueId, ValueId> moved = {{0, 0}};
   std::map<std::pair<ValueId, std::string>, ValueId> casts;
+  CachedAttention attention(result, policy);
   for (Node node : graph.nodes) {
     const ValueId old_output = node.output;
     for (ValueId& input : node.inputs) input = moved.at(input);
     if (node.op == Op::attention) {
-      node.attention.kv = policy.kv;
-      node.attention.integer = policy.integer_attention && takes_integers(policy.kv, node.attention.dim);
+      moved[old_output] = attention.add(std::move(node));
+      continue;
     }
     if (is_product(node.op)) {
       // A weight of several parts is integer only where all parts are: one value feeds them all.

@@ -69,7 +69,7 @@ struct Node {
   ValueId output = -1;
   std::vector<std::string> weights;  // names of parameters
   float epsilon = 0.0f;              // norms
-  int64_t dim = 0;                   // rms_norm: values that are normed together; 0: the whole row
+  int64_t dim = 0;                   // rms_norm: values that are normed together, 0: the whole row; hadamard: 2^m
   int64_t row = 0;                   // row_bias
   int64_t begin = 0, columns = 0;    // slice
   float constant = 0.0f;             // scale, softcap
@@ -136,6 +136,17 @@ int32_t first_free_node(const Graph& graph);
 
 // ---- passes ----
 
+// Which sides of a cache are kept turned: every head times an orthonormal Hadamard matrix, which spreads outliers
+// over all values of a group before they are rounded (QuaRot, arXiv 2404.00456). Keys are turned after their rotary
+// positions and queries with them, so that scores stay; what is made of turned values is turned back.
+struct KvHadamard {
+  bool keys = false, values = false;
+
+  // What is usual for a format: keys where its elements have at most 8 bits (docs/decisions/turned-caches.md).
+  static KvHadamard usual(const formats::Format& kv) { return {kv.element.bits <= 8, false}; }
+  bool operator==(const KvHadamard&) const = default;
+};
+
 // How low precision runs: formats of activations in front of linears, and of the cache.
 struct NumericPolicy {
   // Activations in front of a linear whose weight has small integers; others get `other`.
@@ -145,6 +156,7 @@ struct NumericPolicy {
   formats::Format head_activations;
   formats::Format kv;
   bool integer_attention = false;  // where the cache takes_integers()
+  KvHadamard kv_hadamard = {};
 
   // int8/32:f32 where the weight is integer, int14/32:f32 in front of the logits, else f32; cache f16.
   static NumericPolicy standard();
@@ -158,8 +170,10 @@ struct NumericPolicy {
 // level of scales, one for a head of `dim` columns or one for each multiple of 16.
 bool takes_integers(const formats::Format& kv, int64_t dim);
 
-// Puts a cast in front of every product that needs one (one per value and format) and sets the format of the caches.
-// weight_formats gives the formats of a parameter's parts.
+// Puts a cast in front of every product that needs one (one per value and format), sets the format of the caches and
+// turns what they keep where the policy says so; values that stood in the graph keep their names and meaning. A head
+// whose size is no power of two is turned in blocks of the largest one that divides it. weight_formats gives the
+// formats of a parameter's parts.
 Graph insert_casts(const Graph& graph, const NumericPolicy& policy,
                    const std::function<std::vector<formats::Format>(const std::string&)>& weight_formats);
 

@@ -205,6 +205,51 @@ TEST(Graph, CastsAreInsertedOncePerValueAndFormat) {
   EXPECT_EQ(graph.values[static_cast<size_t>(graph.logits)].width, 10);
 }
 
+// Keys and queries are turned together; what comes of turned values is turned back and keeps its name. One value is
+// turned once.
+TEST(Graph, CachesAreTurned) {
+  const auto turned = [](KvHadamard sides, int32_t dim) {
+    Small s;
+    s.graph.nodes[3].attention.heads = 8 / dim;
+    s.graph.nodes[3].attention.kv_heads = 4 / dim;
+    s.graph.nodes[3].attention.dim = dim;
+    EXPECT_TRUE(infer_shapes(s.graph).ok());
+    NumericPolicy policy = NumericPolicy::reference();
+    policy.kv_hadamard = sides;
+    const Graph graph =
+        insert_casts(s.graph, policy, [](const std::string&) { return std::vector{format_of("f32")}; });
+    std::string out;
+    for (const Node& n : graph.nodes) {
+      if (n.op != Op::hadamard && n.op != Op::attention && n.name != "sum") continue;
+      out += out.empty() ? "" : "; ";
+      out += n.name + " =";
+      for (const ValueId input : n.inputs) out += " " + graph.values[static_cast<size_t>(input)].name;
+    }
+    return out;
+  };
+  EXPECT_EQ(turned({}, 2), "mixed = a b b; sum = mixed e");
+  EXPECT_EQ(turned({true, false}, 2),
+            "a:hadamard2 = a; b:hadamard2 = b; mixed = a:hadamard2 b:hadamard2 b; sum = mixed e");
+  EXPECT_EQ(turned({false, true}, 4),
+            "b:hadamard4 = b; mixed:hadamard4 = a b b:hadamard4; mixed = mixed:hadamard4; sum = mixed e");
+  EXPECT_EQ(turned({true, true}, 4),
+            "a:hadamard4 = a; b:hadamard4 = b; mixed:hadamard4 = a:hadamard4 b:hadamard4 b:hadamard4; mixed = "
+            "mixed:hadamard4; sum = mixed e");
+  EXPECT_EQ(turned({true, true}, 1), "mixed = a b b; sum = mixed e");  // nothing to spread
+
+  Small s;
+  ASSERT_TRUE(infer_shapes(s.graph).ok());
+  for (const int64_t dim : {0, 3, 16, -2}) {
+    Node wrong = node(Op::hadamard, "wrong", {s.b});
+    wrong.dim = dim;
+    Graph graph = s.graph;
+    graph.add(wrong);
+    const Status status = infer_shapes(graph);
+    ASSERT_FALSE(status.ok()) << dim;
+    EXPECT_NE(status.message().find("wrong"), std::string::npos) << status.message();
+  }
+}
+
 // ---- the interpreter on numbers that are easily worked out ----
 
 std::shared_ptr<tensor::Weight> weight(std::vector<int64_t> shape, std::vector<float> values) {

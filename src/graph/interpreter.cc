@@ -232,6 +232,22 @@ void rope(Run& run, const Node& node) {
   }
 }
 
+void hadamard(Run& run, const Node& node) {
+  const auto n = static_cast<size_t>(node.dim);
+  std::vector<float>& out = run.out(node);
+  out = run.in(node, 0);
+  for (size_t distance = 1; distance < n; distance *= 2) {
+    for (size_t i = 0; i < out.size(); ++i) {
+      if (i / distance % 2 == 1) continue;
+      const float a = out[i], b = out[i + distance];
+      out[i] = a + b;
+      out[i + distance] = a - b;
+    }
+  }
+  const auto root = static_cast<float>(1.0 / std::sqrt(static_cast<double>(n)));
+  for (float& v : out) v *= root;
+}
+
 void attention(Run& run, const Node& node) {
   interpret_attention(node.attention, run.in(node, 0), run.in(node, 1), run.in(node, 2), run.out(node));
 }

@@ -64,6 +64,16 @@ struct Simd {
     return {_mm256_blendv_ps(y.lo, x.lo, _mm256_cmp_ps(a.lo, b.lo, _CMP_LT_OQ)),
             _mm256_blendv_ps(y.hi, x.hi, _mm256_cmp_ps(a.hi, b.hi, _CMP_LT_OQ))};
   }
+  template <int D> static Float butterfly(Float a) {
+    if constexpr (D == 8) return {_mm256_add_ps(a.lo, a.hi), _mm256_sub_ps(a.lo, a.hi)};
+    const auto part = [](__m256 x) {
+      const __m256 signs = _mm256_setr_ps(1, D == 1 ? -1 : 1, D == 2 ? -1 : 1, D == 4 ? 1 : -1, D == 4 ? -1 : 1,
+                                          D == 2 ? 1 : -1, D == 1 ? 1 : -1, -1);
+      if constexpr (D == 4) return _mm256_fmadd_ps(x, signs, _mm256_permute2f128_ps(x, x, 1));
+      return _mm256_fmadd_ps(x, signs, _mm256_permute_ps(x, D == 1 ? 0xB1 : 0x4E));
+    };
+    return {part(a.lo), part(a.hi)};
+  }
   static Float add_exponent(Float a, Float n) {
     const auto part = [](__m256 x, __m256 k) {
       return _mm256_castsi256_ps(

@@ -52,6 +52,13 @@ struct Simd {
   static Float select_less(Float a, Float b, Float x, Float y) {
     return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, b.v, _CMP_LT_OQ), y.v, x.v)};
   }
+  template <int D> static Float butterfly(Float a) {
+    constexpr __mmask16 kSecond = D == 1 ? 0xAAAA : D == 2 ? 0xCCCC : D == 4 ? 0xF0F0 : 0xFF00;
+    constexpr int kSwap = D == 1 || D == 4 ? 0xB1 : 0x4E;  // neighbours, or pairs of neighbours
+    const __m512 signs = _mm512_mask_blend_ps(kSecond, _mm512_set1_ps(1.0f), _mm512_set1_ps(-1.0f));
+    if constexpr (D <= 2) return {_mm512_fmadd_ps(a.v, signs, _mm512_permute_ps(a.v, kSwap))};
+    return {_mm512_fmadd_ps(a.v, signs, _mm512_shuffle_f32x4(a.v, a.v, kSwap))};
+  }
   static Float add_exponent(Float a, Float n) {
     return {_mm512_castsi512_ps(
         _mm512_add_epi32(_mm512_castps_si512(a.v), _mm512_slli_epi32(_mm512_castps_si512(n.v), 23)))};

@@ -62,6 +62,10 @@ struct Simd {
   static Float select_less(Float a, Float b, Float x, Float y) {
     LOWBIT_EACH(Float, 16, a.lane[i] < b.lane[i] ? x.lane[i] : y.lane[i]);
   }
+  // Lanes i and i + D, of every i whose bit D is clear, become their sum and their difference.
+  template <int D> static Float butterfly(Float a) {
+    LOWBIT_EACH(Float, 16, (i & D) == 0 ? a.lane[i] + a.lane[i ^ D] : a.lane[i ^ D] - a.lane[i]);
+  }
   // a * 2^k, k being the lowest 9 bits of n as an integer; a and the product are normal numbers.
   static Float add_exponent(Float a, Float n) {
     for (int i = 0; i < 16; ++i) {

@@ -98,6 +98,15 @@ struct RopeArgs {
   float* y;
 };
 
+// Each block of n = 2^m values times the orthonormal Hadamard matrix: for distances 1, 2, 4, ... n / 2 in turn,
+// (a, b) = (a + b, a - b) of values so far apart, then one multiplication by the float nearest 1 / sqrt(n). `count`
+// is a multiple of n; y may be x.
+struct HadamardArgs {
+  int64_t count, n;
+  const float* x;
+  float* y;
+};
+
 // In place, with s_j = scores[j] * scale, or cap * tanh(that / cap) where cap > 0: scores[j] = exp(s_j - max_j s_j)
 // for first <= j < count and 0 for j < first; *sum = their sum in 16 lanes by j mod 16, then a fixed tree. The buffer
 // is padded to a multiple of 16; the padding is overwritten.

@@ -17,6 +17,7 @@ void silu_gate(const SiluGateArgs& args) { kernels::silu_gate<simd::avx2::Simd>(
 void add(const AddArgs& args) { kernels::add<simd::avx2::Simd>(args); }
 void exp_shifted(const ExpArgs& args) { kernels::exp_shifted<simd::avx2::Simd>(args); }
 void rope(const RopeArgs& args) { kernels::rope<simd::avx2::Simd>(args); }
+void hadamard(const HadamardArgs& args) { kernels::hadamard<simd::avx2::Simd>(args); }
 void softmax(const SoftmaxArgs& args) { kernels::softmax<simd::avx2::Simd>(args); }
 void quantize(const QuantizeArgs& args) { kernels::quantize<simd::avx2::Simd>(args); }
 

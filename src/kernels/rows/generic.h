@@ -162,6 +162,57 @@ static inline void rope(const RopeArgs& g) {
   }
 }
 
+// The steps of distances below 16, those below n.
+template <class S>
+static inline typename S::Float hadamard_lanes(typename S::Float x, int64_t n) {
+  if (n > 1) x = S::template butterfly<1>(x);
+  if (n > 2) x = S::template butterfly<2>(x);
+  if (n > 4) x = S::template butterfly<4>(x);
+  return n > 8 ? S::template butterfly<8>(x) : x;
+}
+
+// The steps of distances below 16 Vectors, then a product with `factor`.
+template <class S, int Vectors>
+static inline void hadamard_block(const float* x, float factor, float* y) {
+  typename S::Float v[Vectors];
+  for (int i = 0; i < Vectors; ++i) v[i] = hadamard_lanes<S>(S::load(x + 16 * i), 16);
+  for (int distance = 1; distance < Vectors; distance *= 2) {
+    for (int i = 0; i < Vectors; ++i) {
+      if ((i & distance) != 0) continue;
+      const typename S::Float a = v[i], b = v[i + distance];
+      v[i] = S::add(a, b);
+      v[i + distance] = S::sub(a, b);
+    }
+  }
+  for (int i = 0; i < Vectors; ++i) S::store(y + 16 * i, S::mul(v[i], S::broadcast(factor)));
+}
+
+template <class S>
+static inline void hadamard(const HadamardArgs& g) {
+  constexpr int64_t kBlock = 64;  // values that go through the registers at once
+  const auto root = static_cast<float>(1.0 / __builtin_sqrt(static_cast<double>(g.n)));
+  if (g.n <= 16) {
+    for (int64_t i = 0; i < g.count; i += 16) {
+      const typename S::Float v = hadamard_lanes<S>(load_part<S>(g.x + i, g.count - i), g.n);
+      store_part<S>(g.y + i, S::mul(v, S::broadcast(root)), g.count - i);
+    }
+  } else if (g.n < kBlock) {
+    for (int64_t i = 0; i < g.count; i += 32) hadamard_block<S, 2>(g.x + i, root, g.y + i);
+  } else {
+    const float factor = g.n == kBlock ? root : 1.0f;
+    for (int64_t i = 0; i < g.count; i += kBlock) hadamard_block<S, 4>(g.x + i, factor, g.y + i);
+  }
+  for (int64_t distance = kBlock; distance < g.n; distance *= 2) {
+    const typename S::Float factor = S::broadcast(2 * distance == g.n ? root : 1.0f);
+    for (int64_t i = 0; i < g.count; i += 16) {
+      if ((i & distance) != 0) continue;
+      const typename S::Float a = S::load(g.y + i), b = S::load(g.y + i + distance);
+      S::store(g.y + i, S::mul(S::add(a, b), factor));
+      S::store(g.y + i + distance, S::mul(S::sub(a, b), factor));
+    }
+  }
+}
+
 // One block of scores made ready: scaled and capped.
 template <class S>
 static inline typename S::Float shaped_scores(const SoftmaxArgs& g, const float* scores) {

@@ -17,6 +17,7 @@ void silu_gate(const SiluGateArgs& args) { kernels::silu_gate<simd::portable::Si
 void add(const AddArgs& args) { kernels::add<simd::portable::Simd>(args); }
 void exp_shifted(const ExpArgs& args) { kernels::exp_shifted<simd::portable::Simd>(args); }
 void rope(const RopeArgs& args) { kernels::rope<simd::portable::Simd>(args); }
+void hadamard(const HadamardArgs& args) { kernels::hadamard<simd::portable::Simd>(args); }
 void softmax(const SoftmaxArgs& args) { kernels::softmax<simd::portable::Simd>(args); }
 void quantize(const QuantizeArgs& args) { kernels::quantize<simd::portable::Simd>(args); }
 

@@ -17,6 +17,7 @@ void silu_gate(Isa isa, const SiluGateArgs& args) { k_silu_gate.at(isa)(args); }
 void add(Isa isa, const AddArgs& args) { k_add.at(isa)(args); }
 void exp_shifted(Isa isa, const ExpArgs& args) { k_exp_shifted.at(isa)(args); }
 void rope(Isa isa, const RopeArgs& args) { k_rope.at(isa)(args); }
+void hadamard(Isa isa, const HadamardArgs& args) { k_hadamard.at(isa)(args); }
 void softmax(Isa isa, const SoftmaxArgs& args) { k_softmax.at(isa)(args); }
 void quantize(Isa isa, const QuantizeArgs& args) { k_quantize.at(isa)(args); }
 

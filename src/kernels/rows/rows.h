@@ -19,6 +19,7 @@ void silu_gate(Isa isa, const SiluGateArgs& args);
 void add(Isa isa, const AddArgs& args);
 void exp_shifted(Isa isa, const ExpArgs& args);
 void rope(Isa isa, const RopeArgs& args);
+void hadamard(Isa isa, const HadamardArgs& args);
 void softmax(Isa isa, const SoftmaxArgs& args);
 void quantize(Isa isa, const QuantizeArgs& args);
 

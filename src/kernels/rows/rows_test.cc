@@ -198,6 +198,58 @@ TEST(Rows, Rope) {
   }
 }
 
+// Every size of a block, in numbers that fill no vector, at addresses that fit none; into another row and in place.
+TEST(Rows, Hadamard) {
+  Rng rng(9);
+  for (int64_t n = 1; n <= 1024; n *= 2) {
+    for (const int64_t blocks : {1, 2, 3, 5, 9}) {
+      const int64_t count = blocks * n;
+      const std::vector<float> x = rough(count + 1, rng);
+      std::vector<float> expected(x.begin() + 1, x.end());
+      for (int64_t distance = 1; distance < n; distance *= 2) {
+        for (int64_t i = 0; i < count; ++i) {
+          if (i / distance % 2 == 1) continue;
+          const float a = expected[i], b = expected[i + distance];
+          expected[i] = a + b;
+          expected[i + distance] = a - b;
+        }
+      }
+      for (float& v : expected) v *= static_cast<float>(1.0 / std::sqrt(static_cast<double>(n)));
+      for (const Isa isa : isas()) {
+        std::vector<float> y(x.size() + 2, kUntouched), in_place = x;
+        hadamard(isa, {count, n, x.data() + 1, y.data() + 1});
+        EXPECT_EQ(first_difference(std::span(y).subspan(1, expected.size()), expected), -1)
+            << isa_name(isa) << ", " << blocks << " blocks of " << n;
+        EXPECT_EQ(y.front(), kUntouched);
+        EXPECT_EQ(y.back(), kUntouched);
+        hadamard(isa, {count, n, in_place.data() + 1, in_place.data() + 1});
+        EXPECT_EQ(first_difference(std::span(in_place).subspan(1), expected), -1)
+            << isa_name(isa) << ", " << blocks << " blocks of " << n << " in place";
+      }
+    }
+  }
+}
+
+// The matrix by its definition: entry (i, j) is (-1)^popcount(i & j) / sqrt(n). Small integers make all sums exact.
+TEST(Rows, HadamardIsTheMatrixAndItsOwnInverse) {
+  Rng rng(10);
+  for (int64_t n = 1; n <= 256; n *= 4) {  // sqrt(n) is a power of two
+    std::vector<float> x(static_cast<size_t>(n)), expected(x.size(), 0.0f);
+    for (float& v : x) v = static_cast<float>(rng.below(21)) - 10.0f;
+    for (size_t i = 0; i < x.size(); ++i) {
+      for (size_t j = 0; j < x.size(); ++j) expected[i] += std::popcount(i & j) % 2 == 0 ? x[j] : -x[j];
+      expected[i] /= std::sqrt(static_cast<float>(n));
+    }
+    for (const Isa isa : isas()) {
+      std::vector<float> y = x;
+      hadamard(isa, {n, n, y.data(), y.data()});
+      EXPECT_EQ(y, expected) << isa_name(isa) << ", " << n;
+      hadamard(isa, {n, n, y.data(), y.data()});
+      EXPECT_EQ(y, x) << isa_name(isa) << ", " << n;
+    }
+  }
+}
+
 // Row lengths 1 to 70 with anything in the padding and in front of the first position that counts; values that
 // underflow and equal maxima.
 TEST(Rows, Softmax) {
