@@ -95,7 +95,7 @@ float integer_output(const std::vector<float>& weights, const Kept& v, size_t be
     if (p < 0x1p-100f) p = 0.0f;
     const float inverse = p > 0.0f ? 255.0f / p : 0.0f;
     for (size_t j = from; j < to; ++j) {
-      const float x = weights[j] * inverse * (scale(j) / m);
+      const float x = weights[j] * inverse * (scale(j) * (1.0f / m));
       sum += std::nearbyint(x > 0.0f ? x : 0.0f) * v.codes[j * v.dim + d];
     }
     acc = std::fma(sum, p * (1.0f / 255.0f) * m, acc);

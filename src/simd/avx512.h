@@ -95,6 +95,7 @@ struct Simd {
   static Int dot_pairs(Int acc, Int a, Int b) { return {_mm512_dpwssd_epi32(acc.v, a.v, b.v)}; }
   static Float to_float(Int a) { return {_mm512_cvtepi32_ps(a.v)}; }
   static Int to_int(Float a) { return {_mm512_cvttps_epi32(a.v)}; }
+  static Int nearest_int(Float a) { return {_mm512_cvtps_epi32(a.v)}; }
   static void store_bytes(int8_t* p, Int a) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
   }

@@ -173,7 +173,7 @@ void expected_codes(const SeenWeights& w, const Store& s, int64_t row, int64_t c
   if (p < 0x1p-100f) p = 0.0f;
   scale = p * (1.0f / 255.0f) * m;
   for (int64_t j = begin; j < end; ++j) {
-    const float x = w.at(row, j) * (p > 0.0f ? 255.0f / p : 0.0f) * (s.scale(j / 16, group, j % 16) / m);
+    const float x = w.at(row, j) * (p > 0.0f ? 255.0f / p : 0.0f) * (s.scale(j / 16, group, j % 16) * (1.0f / m));
     codes[j - begin] = w.sees(row, j) && x > 0.0f ? static_cast<uint8_t>(std::nearbyint(x)) : uint8_t{0};
   }
 }

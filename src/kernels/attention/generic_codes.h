@@ -97,7 +97,7 @@ static inline void code_scores(const CodeScoresArgs& g) {
 
 // ---- weights ----
 
-// Scales of values in a chunk over the greatest of them that is seen, and that greatest one, by group.
+// Scales of values in a chunk times the inverse of the greatest of them that is seen, and that one, by group.
 template <class S>
 struct ScaleRatios {
   alignas(64) float ratios[kMostCodeGroups][kChunkPositions];
@@ -119,9 +119,8 @@ struct ScaleRatios {
         most = S::max(seen_lanes<S>(scale[b], b, seen, 0.0f), most);
       }
       greatest[i] = S::reduce_max(most);
-      for (int64_t b = 0; b < kChunkBlocks; ++b) {
-        S::store(ratios[i] + 16 * b, S::div(scale[b], S::broadcast(greatest[i])));
-      }
+      const typename S::Float inverse = S::broadcast(1.0f / greatest[i]);
+      for (int64_t b = 0; b < kChunkBlocks; ++b) S::store(ratios[i] + 16 * b, S::mul(scale[b], inverse));
     }
   }
 };
@@ -152,14 +151,12 @@ static inline void weight_codes_row(const WeightCodesArgs& g, int64_t row, int64
   }
   const float found = S::reduce_max(most), greatest = found >= 0x1p-100f ? found : 0.0f;
   const float unit = greatest * (1.0f / kMostWeight);
-  const typename S::Float magic = S::broadcast(12582912.0f);
   const typename S::Float inverse = S::broadcast(greatest > 0.0f ? kMostWeight / greatest : 0.0f);
   for (int64_t b = 0; b < kChunkBlocks; ++b) weight[b] = S::mul(weight[b], inverse);
   for (int64_t i = 0; i < g.group_count; ++i) {
     for (int64_t b = 0; b < kChunkBlocks; ++b) {
-      // NaN becomes 0.
-      const typename S::Float x = S::max(S::mul(weight[b], S::load(ratios.ratios[i] + 16 * b)), S::zero());
-      S::store_bytes(reinterpret_cast<int8_t*>(codes + 16 * b), S::to_int(S::sub(S::add(x, magic), magic)));
+      const typename S::Float x = S::mul(weight[b], S::load(ratios.ratios[i] + 16 * b));
+      S::store_bytes(reinterpret_cast<int8_t*>(codes + 16 * b), S::nearest_int(x));
     }
     *scales = unit * ratios.greatest[i];
     codes += chunks * g.rows * kChunkPositions;
