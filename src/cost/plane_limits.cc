@@ -20,9 +20,9 @@ struct Candidate {
   const char *weight, *activation;
 };
 constexpr Candidate kCandidates[] = {
-    {1, "binary/128:f16", "binary/row:f32"},  {2, "binary/128:f16", "int2/row:f32"},
-    {2, "ternary/128:f16", "binary/row:f32"}, {3, "binary/128:f16", "int3/row:f32"},
-    {4, "binary/128:f16", "int4/row:f32"},    {4, "ternary/128:f16", "int2/row:f32"}};
+    {1, "binary/128:f16", "binary/row:f32"},     {2, "binary/128:f16", "int2/row:f32"},
+    {2, "[-1,0,1,0]/128:f16", "binary/row:f32"}, {3, "binary/128:f16", "int3/row:f32"},
+    {4, "binary/128:f16", "int4/row:f32"},       {4, "[-1,0,1,0]/128:f16", "int2/row:f32"}};
 
 // Of this thread: another program may want the processor meanwhile.
 double thread_seconds() {

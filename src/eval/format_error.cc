@@ -10,6 +10,7 @@
 #include "base/rng.h"
 #include "eval/block_cast.h"
 #include "formats/array.h"
+#include "formats/codebook.h"
 
 namespace lowbit::eval {
 namespace {
@@ -182,7 +183,7 @@ double sqnr_db(double relative_error) {
 }
 
 double true_bits(const formats::Format& format, int64_t rows, int64_t cols) {
-  double bits = format.element.bits;
+  double bits = formats::stored_bits(format.element);
   const auto elements = static_cast<double>(rows * cols);
   for (const formats::ScaleLevel& level : format.levels) {
     const int entry =

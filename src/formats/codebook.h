@@ -55,6 +55,12 @@ struct Codebook {
   bool irrational = false;       // values stand for irrational numbers: as doubles here, as floats in tables
 };
 
+// Lists of three values are stored five codes to a byte (tensor/packed.h).
+inline bool is_ternary(const ElementFormat& format) { return format.codebook && format.codebook->values.size() == 3; }
+
+// What a code takes where it is stored: 1.6 of a list of three values.
+inline double stored_bits(const ElementFormat& format) { return is_ternary(format) ? 1.6 : format.bits; }
+
 // What a list of values may say beside them.
 struct CodebookRules {
   // Where nearest changes between neighbours in ascending order: one fewer than distinct values. Empty: halfway.

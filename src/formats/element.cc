@@ -177,7 +177,7 @@ int ElementFormat::max_exponent() const {
 }
 
 double bits_per_element(const Format& format) {
-  double bits = format.element.bits;
+  double bits = stored_bits(format.element);
   for (const ScaleLevel& level : format.levels) {
     if (level.group <= 0) continue;
     const int more =

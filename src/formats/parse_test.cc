@@ -203,6 +203,9 @@ TEST(Parse, FieldsOfALongFormat) {
   EXPECT_EQ(square->levels[0].group, 16);
   EXPECT_EQ(square->levels[1].rows, 1);
   EXPECT_EQ(bits_per_element(*square), 4 + 8.0 / 128);
+  EXPECT_EQ(bits_per_element(*parse_format("ternary/128:f16")), 1.6 + 16.0 / 128);
+  EXPECT_EQ(bits_per_element(*parse_format("[0,1,5]")), 1.6);
+  EXPECT_EQ(bits_per_element(*parse_format("[0,1,5,6]")), 2);
   EXPECT_FALSE(*square == *parse_format("nvfp4"));
   EXPECT_TRUE(check_rows_apart(*parse_format("nvfp4")).ok());
   EXPECT_NE(check_rows_apart(*square).message().find("blocks of 8 rows"), std::string::npos);

@@ -269,6 +269,27 @@ TEST(HostileSafetensors, damaged_files) {
   EXPECT_GT(hostile.refused(), hostile.variants() / 3);
 }
 
+// Codes of three values once had two planes.
+TEST(HostileSafetensors, ternary_weights_of_an_old_layout) {
+  std::string header = native_header();
+  const auto replace = [&](std::string_view from, std::string_view to) {
+    header.replace(header.find(from), from.size(), to);
+  };
+  replace(R"([[16,32],\"q8_0\"])", R"([[16,32],\"ternary\"])");
+  auto file = open_model("old.safetensors", test::bytes_of(native_file(header)));
+  ASSERT_FALSE(file.ok());
+  EXPECT_NE(file.message().find("its ternary weights have 2 bits"), std::string::npos) << file.message();
+  replace("rows16-columns4-planes", "rows16-columns4-planes-fives");
+  replace(R"("shape":[576],"data_offsets":[0,576])", R"("shape":[128],"data_offsets":[0,128])");
+  replace(R"("n":{)", R"("#pad128":{"dtype":"U8","shape":[448],"data_offsets":[128,576]},"n":{)");
+  file = open_model("new.safetensors", test::bytes_of(native_file(header)));
+  EXPECT_TRUE(file.ok()) << file.message();
+  replace(R"(\"ternary\")", R"(\"int2\")");
+  file = open_model("wrong.safetensors", test::bytes_of(native_file(header)));
+  ASSERT_FALSE(file.ok());
+  EXPECT_NE(file.message().find("expected"), std::string::npos);
+}
+
 // Every number and every string of the header replaced by what does not belong there; the header stays whole JSON.
 TEST(HostileSafetensors, wrong_values_in_a_whole_header) {
   Hostile hostile("hostile.safetensors");

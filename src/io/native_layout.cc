@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/bits.h"
+#include "formats/codebook.h"
 #include "io/json_text.h"
 #include "io/limits.h"
 #include "io/utf8.h"
@@ -124,6 +125,13 @@ Result<std::vector<Piece>> pieces_of(const StoredTensor& tensor) {
     pieces.push_back({tensor.name + "#rows", "I32", {rows}, rows * 4, rows * 4});
   }
   return pieces;
+}
+
+std::string_view layout_name(std::span<const StoredTensor> tensors) {
+  const auto ternary = [](const TensorInfo::Part& part) { return formats::is_ternary(part.format.element); };
+  const bool fives =
+      std::ranges::any_of(tensors, [&](const StoredTensor& t) { return std::ranges::any_of(t.parts, ternary); });
+  return fives ? kNativeTernaryLayout : kNativeLayout;
 }
 
 std::string stored_tensors_text(std::span<const StoredTensor> tensors) {

@@ -14,6 +14,9 @@ namespace lowbit::io {
 constexpr std::string_view kNativeVersion = "1";
 // Names the layout of tensor/packed.h: row blocks of 16, units of 4 columns, planes of 4, 2 and 1 bits.
 constexpr std::string_view kNativeLayout = "rows16-columns4-planes";
+// The same where codes of three values are five to a byte: named in files that hold such. Under the name above they
+// had two planes once.
+constexpr std::string_view kNativeTernaryLayout = "rows16-columns4-planes-fives";
 constexpr uint64_t kNativeAlignment = 64;
 
 // Keys of __metadata__.
@@ -47,6 +50,9 @@ bool is_stored_plain(const StoredTensor& tensor);
 // The pieces of a tensor in order: its parts ("name", or "name#0", "name#1", ... where there are several or a row
 // order), then "name#rows" (I32). An error where the parts do not make up the shape or a size overflows.
 Result<std::vector<Piece>> pieces_of(const StoredTensor& tensor);
+
+// The value of kLayoutKey.
+std::string_view layout_name(std::span<const StoredTensor> tensors);
 
 // The value of kTensorsKey: {"name": [[shape], "format"]} or [[shape], "format", rows, "format", rows, ...].
 std::string stored_tensors_text(std::span<const StoredTensor> tensors);

@@ -39,6 +39,7 @@ class NativeFile final : public ModelFile {
   };
 
   Status read_metadata();
+  Status check_layout(std::span<const StoredTensor> tensors) const;
   Status find_pieces(StoredTensor tensor, std::vector<Stored>& found);
   Status check_all_used(const std::vector<Stored>& found) const;
   Result<const std::string*> metadata_member(std::string_view key) const;
@@ -73,13 +74,9 @@ Status NativeFile::read_metadata() {
         "programs need their config.json beside them",
         path(), contents(header_), shown(kVersionKey));
   }
-  const std::pair<std::string_view, std::string_view> kExpected[] = {{kVersionKey, kNativeVersion},
-                                                                     {kLayoutKey, kNativeLayout}};
-  for (const auto& [key, expected] : kExpected) {
-    LOWBIT_ASSIGN(const std::string* value, metadata_member(key));
-    if (*value != expected) {
-      return errorf("{}: {} is {}, expected {}", path(), key, shown(*value), shown(expected));
-    }
+  LOWBIT_ASSIGN(const std::string* version, metadata_member(kVersionKey));
+  if (*version != kNativeVersion) {
+    return errorf("{}: {} is {}, expected {}", path(), kVersionKey, shown(*version), shown(kNativeVersion));
   }
   if (header_.data_offset % kNativeAlignment != 0) {
     return errorf("{}: the data begin at offset {}, expected a multiple of {}", path(), header_.data_offset,
@@ -95,6 +92,15 @@ Status NativeFile::read_metadata() {
   if (!plan.ok()) return errorf("{}: {}: {}", path(), kPlanKey, plan.message());
   plan_ = std::move(plan).value();
   return {};
+}
+
+Status NativeFile::check_layout(std::span<const StoredTensor> tensors) const {
+  LOWBIT_ASSIGN(const std::string* layout, metadata_member(kLayoutKey));
+  const std::string_view expected = layout_name(tensors);
+  if (*layout == expected) return {};
+  const bool old = *layout == kNativeLayout;
+  return errorf("{}: {} is {}, expected {}{}", path(), kLayoutKey, shown(*layout), shown(expected),
+                old ? ": its ternary weights have 2 bits, which is read no more; quantize the model again" : "");
 }
 
 Status NativeFile::find_pieces(StoredTensor tensor, std::vector<Stored>& found) {
@@ -141,6 +147,7 @@ Status NativeFile::read() {
   LOWBIT_ASSIGN(const std::string* text, metadata_member(kTensorsKey));
   auto list = parse_stored_tensors(*text);
   if (!list.ok()) return errorf("{}: {}: {}", path(), kTensorsKey, list.message());
+  LOWBIT_TRY(check_layout(*list));
   for (StoredTensor& tensor : *list) LOWBIT_TRY(find_pieces(std::move(tensor), stored_));
   LOWBIT_TRY(check_all_used(stored_));
   std::ranges::sort(stored_, {}, [](const Stored& stored) { return stored.offsets.front(); });

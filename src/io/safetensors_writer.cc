@@ -29,7 +29,7 @@ Result<std::string> metadata_members(const json& metadata, const json& plan, std
   if (!plan.is_null()) append_json(plan, plan_text);
   append_member("format", "lowbit", out);
   const std::pair<std::string_view, std::string> members[] = {{kVersionKey, std::string(kNativeVersion)},
-                                                              {kLayoutKey, std::string(kNativeLayout)},
+                                                              {kLayoutKey, std::string(layout_name(tensors))},
                                                               {kTensorsKey, stored_tensors_text(tensors)},
                                                               {kMetadataKey, metadata_text(metadata)},
                                                               {kPlanKey, plan_text}};

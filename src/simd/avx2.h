@@ -171,6 +171,30 @@ struct Simd {
     };
     return {part(a.lo), part(a.hi)};
   }
+  // Between two multiples of 16 lies one of 28 at most: the upper half of a byte tells d0 and d1 (simd/trits.h) but for
+  // one step, and that of the byte without d2 to d4 tells them.
+  template <int Place> static Bytes trits(Bytes a) {
+    const auto set1 = [](int x) { return _mm256_set1_epi8(static_cast<char>(x)); };
+    const auto table = [](auto... x) { return _mm256_broadcastsi128_si256(_mm_setr_epi8(static_cast<char>(x)...)); };
+    const auto upper = [&](__m256i x) { return _mm256_and_si256(_mm256_srli_epi16(x, 4), set1(15)); };
+    const auto less = [](__m256i x, __m256i y) { return _mm256_min_epu8(x, _mm256_sub_epi8(x, y)); };
+    const auto part = [&](__m256i x) {
+      const __m256i bases = table(0, 0, 28, 28, 56, 56, 84, 112, 112, 140, 140, 168, 168, 196, 224, 224);
+      const __m256i rest = less(_mm256_sub_epi8(x, _mm256_shuffle_epi8(bases, upper(x))), set1(28));
+      if constexpr (Place < 2) {
+        const __m256i digits = Place == 0 ? table(0, 0, 0, 0, 0, 1, 0, 1, 1, 0, 2, 0, 2, 0, 2, 2)
+                                          : table(0, 1, 0, 2, 0, 0, 0, 1, 2, 0, 0, 0, 1, 0, 2, 2);
+        return _mm256_shuffle_epi8(digits, upper(_mm256_sub_epi8(x, rest)));
+      }
+      if constexpr (Place == 2) {
+        return _mm256_abs_epi8(_mm256_add_epi8(_mm256_cmpgt_epi8(rest, set1(8)), _mm256_cmpgt_epi8(rest, set1(17))));
+      }
+      const __m256i digits = Place == 3 ? table(0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0)
+                                        : table(0, 1, 2, 0, 1, 2, 0, 1, 2, 2, 0, 0, 0, 0, 0, 0);
+      return _mm256_shuffle_epi8(digits, less(less(rest, set1(9)), set1(9)));
+    };
+    return {part(a.lo), part(a.hi)};
+  }
   static Bytes bytes_or(Bytes a, Bytes b) { return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)}; }
   static Bytes bytes_xor(Bytes a, uint8_t x) {
     const __m256i b = _mm256_set1_epi8(static_cast<char>(x));

@@ -5,7 +5,28 @@
 
 #include <cstdint>
 
+#include "simd/trits.h"
+
 namespace lowbit::simd::avx512 {
+
+// Digits of bytes as tables of 64: d0, d1 and the byte without d2 to d4 by its upper six bits, d2 to d4 by what is
+// left.
+struct alignas(64) TritTable {
+  uint8_t entry[64];
+};
+template <class Entry>
+constexpr TritTable trit_table(Entry entry) {
+  TritTable t = {};
+  for (int i = 0; i < 64; ++i) t.entry[i] = static_cast<uint8_t>(entry(i));
+  return t;
+}
+constexpr TritTable kTritBases = trit_table([](int i) { return i / 7 * 28; });
+constexpr TritTable kTritDigits[kTritsPerByte] = {
+    trit_table([](int i) { return trit(static_cast<uint8_t>(4 * i), 0); }),
+    trit_table([](int i) { return trit(static_cast<uint8_t>(4 * i), 1); }),
+    trit_table([](int i) { return i < 28 ? trit(static_cast<uint8_t>(i), 2) : 0; }),
+    trit_table([](int i) { return i < 28 ? trit(static_cast<uint8_t>(i), 3) : 0; }),
+    trit_table([](int i) { return i < 28 ? trit(static_cast<uint8_t>(i), 4) : 0; })};
 
 struct Simd {
   static constexpr const char* kName = "avx512";
@@ -148,6 +169,14 @@ struct Simd {
     if constexpr (Shift > Up) x = _mm512_srli_epi16(x, Shift - Up);
     if constexpr (Shift < Up) x = _mm512_slli_epi16(x, Up - Shift);
     return {_mm512_and_si512(x, _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << Up)))};
+  }
+  template <int Place> static Bytes trits(Bytes a) {
+    // Of an index the lowest six bits count. What digits of one vector share is computed once.
+    const __m512i upper = _mm512_srli_epi16(a.v, 2);
+    const __m512i table = _mm512_load_si512(&kTritDigits[Place]);
+    if constexpr (Place < 2) return {_mm512_permutexvar_epi8(upper, table)};
+    const __m512i base = _mm512_permutexvar_epi8(upper, _mm512_load_si512(&kTritBases));
+    return {_mm512_permutexvar_epi8(_mm512_sub_epi8(a.v, base), table)};
   }
   static Bytes bytes_or(Bytes a, Bytes b) { return {_mm512_or_si512(a.v, b.v)}; }
   static Bytes bytes_xor(Bytes a, uint8_t x) {

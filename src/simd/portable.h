@@ -6,6 +6,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "simd/trits.h"
+
 namespace lowbit::simd::portable {
 
 struct Simd {
@@ -144,6 +146,8 @@ struct Simd {
   template <int Shift, int Width, int Up> static Bytes field(Bytes a) {
     LOWBIT_EACH(Bytes, 64, static_cast<uint8_t>(((a.lane[i] >> Shift) & ((1 << Width) - 1)) << Up));
   }
+  // Digit Place of five in a byte (trits.h).
+  template <int Place> static Bytes trits(Bytes a) { LOWBIT_EACH(Bytes, 64, trit(a.lane[i], Place)); }
   static Bytes bytes_or(Bytes a, Bytes b) { LOWBIT_EACH(Bytes, 64, a.lane[i] | b.lane[i]); }
   // table[byte] of a 16-entry table, byte in [0, 15]; of a 64-entry table, byte in [0, 63].
   static Bytes lookup16(const uint8_t* table, Bytes a) { LOWBIT_EACH(Bytes, 64, table[a.lane[i]]); }

@@ -1,6 +1,7 @@
 #include <optional>
 
 #include "base/bits.h"
+#include "tensor/codes_block.h"
 #include "tensor/packed.h"
 
 namespace lowbit::tensor {
@@ -93,8 +94,9 @@ Result<PackedLayout> PackedLayout::of(const Format& format, int64_t rows, int64_
 
   PackedLayout layout;
   const uint64_t word_bytes = bits <= 16 ? 2 : 4;
-  layout.code_bytes = bits <= 8 ? row_blocks * steps * (2 * kColumnStep * static_cast<uint64_t>(bits))
-                                : row_blocks * kRowBlock * static_cast<uint64_t>(cols) * word_bytes;
+  layout.code_bytes = bits <= 8
+                          ? row_blocks * static_cast<uint64_t>(row_block_code_bytes(code_width(format.element), cols))
+                          : row_blocks * kRowBlock * static_cast<uint64_t>(cols) * word_bytes;
   layout.total_bytes = layout.code_bytes;
   for (const ScaleLevel& level : format.levels) {
     const auto scale = append_section(layout.total_bytes, level.group, level.scale.bits, row_blocks, cols);

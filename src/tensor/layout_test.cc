@@ -52,6 +52,16 @@ TEST(PackedLayout, GroupsWithZeroPoints) {
   EXPECT_EQ(layout->total_bytes, 9616u);
 }
 
+TEST(PackedLayout, ThreeValuesAreFiveToAByte) {
+  // 40 units in 8 vectors of 64 bytes; 144 in 29, 1024 in 205.
+  for (const auto& [cols, vectors] : {std::pair{1, 2u}, {32, 2u}, {33, 4u}, {160, 8u}, {576, 29u}, {4096, 205u}}) {
+    EXPECT_EQ(PackedLayout::of(parse("ternary/32:f16"), 17, cols)->code_bytes, 2 * vectors * 64) << cols;
+    EXPECT_EQ(PackedLayout::of(parse("[0,2,-1]"), 16, cols)->total_bytes, vectors * 64) << cols;
+  }
+  EXPECT_EQ(PackedLayout::of(parse("[0,2,-1,1]"), 16, 160)->code_bytes, 10u * 64);
+  EXPECT_EQ(PackedLayout::of(parse("[0,2]"), 16, 160)->code_bytes, 5u * 64);
+}
+
 TEST(PackedLayout, SuperBlocks) {
   const auto layout = PackedLayout::of(parse("uint4/32:uint6+uint6/256:f16+f16"), 1, 576);
   ASSERT_TRUE(layout.ok());

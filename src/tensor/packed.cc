@@ -59,20 +59,20 @@ std::vector<uint32_t> unpack_section(const PackedMatrix& from, const Section& se
   return out;
 }
 
-// Codes [rows][cols] of one row block (at most 16 rows) to planes.
-void pack_planes(const uint16_t* from, int64_t rows, int64_t cols, int bits, std::vector<uint8_t>& units,
-                 std::byte* out) {
+// Codes [rows][cols] of one row block (at most 16 rows) to planes, or to digits of bytes.
+void pack_units(const uint16_t* from, int64_t rows, int64_t cols, int width, std::vector<uint8_t>& units,
+                std::byte* out) {
   std::fill(units.begin(), units.end(), uint8_t{0});
-  uint32_t seen = 0;
+  uint16_t most = 0;
   for (int64_t r = 0; r < rows; ++r) {
     for (int64_t c = 0; c < cols; ++c) {
       const uint16_t code = from[r * cols + c];
-      seen |= code;
+      most = std::max(most, code);
       units[c / kUnitColumns * kVectorBytes + r * kUnitColumns + c % kUnitColumns] = static_cast<uint8_t>(code);
     }
   }
-  LOWBIT_CHECK((seen >> bits) == 0);
-  pack_codes_block(units.data(), bits, cols, out);
+  LOWBIT_CHECK(most < (width == kTrits ? 3 : 1 << width));
+  pack_codes_block(units.data(), width, cols, out);
 }
 
 void pack_words(const uint16_t* from, int64_t rows, int64_t cols, int bits, std::byte* out) {
@@ -149,8 +149,9 @@ void pack_rows(const Codes& from, int64_t row_begin, int64_t row_end, PackedMatr
     const uint16_t* codes = from.codes.data() + (row - row_begin) * cols;
     const int64_t rows = std::min(kRowBlock, row_end - row);
     if (bits <= 8) {
-      std::byte* out = bytes.data() + row / kRowBlock * row_block_code_bytes(bits, cols);
-      pack_planes(codes, rows, cols, bits, units, out);
+      const int width = code_width(to.format().element);
+      std::byte* out = bytes.data() + row / kRowBlock * row_block_code_bytes(width, cols);
+      pack_units(codes, rows, cols, width, units, out);
     } else {
       pack_words(codes, rows, cols, bits, bytes.data() + row * cols * 2);
     }

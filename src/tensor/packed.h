@@ -9,6 +9,10 @@
 // code 0 (padding never reaches a result). Elements of more than 8 bits are stored as whole words (2 or 4 bytes), row
 // block by row block, column by column, 16 rows together; columns are not padded.
 //
+// Codes of a list of three values (`ternary`) are stored five to a byte, 1.6 bits each: each 64-byte vector holds 5
+// consecutive units of a row block, unit u the digit u % 5 (simd/trits.h) of the bytes of vector u / 5. The last
+// vector of a row block is filled up: 0.1 % of 4096 columns, 0.7 % of 576.
+//
 // Scale sections follow the codes: for each level from the inside out its scales, then its zero points or minima. In
 // a section, entry (row block, group, row in block) is number (block * groups + group) * 16 + row, bit-packed with
 // the width of its element, little-endian, so that each group of a row block starts at a byte. A level for the whole

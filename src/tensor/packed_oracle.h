@@ -91,6 +91,25 @@ inline void put_code(Image& image, int bits, int64_t row, int64_t col, int64_t c
   }
 }
 
+// A list of three values: the digit of its unit.
+inline bool five_to_a_byte(const formats::ElementFormat& element) {
+  return element.kind == formats::ElementKind::codebook && element.codebook->values.size() == 3;
+}
+
+// Vectors of a row block's codes of at most 8 bits.
+inline int64_t code_vectors(const formats::ElementFormat& element, int64_t cols) {
+  const int64_t steps = (cols + 31) / 32;
+  return five_to_a_byte(element) ? (8 * steps + 4) / 5 : steps * element.bits;
+}
+
+inline void put_trit(Image& image, int64_t row, int64_t col, int64_t vectors, uint32_t code) {
+  static const std::vector<uint32_t> kPlaces = {3 * 28, 28, 9, 3, 1};
+  const int64_t unit = col / 4;
+  const auto byte = static_cast<size_t>((row / 16 * vectors + unit / 5) * 64 + 4 * (row % 16) + col % 4);
+  image.grow(byte + 1);
+  image.bytes[byte] = static_cast<uint8_t>(image.bytes[byte] + code * kPlaces[static_cast<size_t>(unit % 5)]);
+}
+
 inline void put_section(Image& image, const formats::ScaleLevel& level, int bits, int64_t rows, int64_t cols,
                         const std::vector<uint32_t>& entries) {
   image.align();
@@ -114,11 +133,14 @@ inline std::vector<uint8_t> pack(const formats::Format& format, int64_t rows, in
   Image image;
   const int bits = format.element.bits;
   const int64_t row_blocks = (rows + 15) / 16;
-  image.grow(static_cast<uint64_t>(bits <= 8 ? row_blocks * ((cols + 31) / 32) * 64 * bits : row_blocks * 32 * cols));
+  const int64_t vectors = code_vectors(format.element, cols);
+  image.grow(static_cast<uint64_t>(bits <= 8 ? row_blocks * vectors * 64 : row_blocks * 32 * cols));
   for (int64_t row = 0; row < rows; ++row) {
     for (int64_t col = 0; col < cols; ++col) {
       const uint32_t code = codes.codes[row * cols + col];
-      if (bits <= 8) {
+      if (five_to_a_byte(format.element)) {
+        put_trit(image, row, col, vectors, code);
+      } else if (bits <= 8) {
         put_code(image, bits, row, col, cols, code);
       } else {
         image.put(static_cast<uint64_t>(((row / 16 * cols + col) * 16 + row % 16) * 2), 0, 16, code);

@@ -198,6 +198,8 @@ TEST(PackedMatrix, KindsOfFormats) {
                          "e2m1/16:e4m3fn/tensor:f32",
                          "nf4/64:f32",
                          "ternary/128:f16",
+                         "ternary",
+                         "[1,-2,0.5]/32:f16",
                          "e5m2/row:f32",
                          "e4m3fnuz/1:e5m2",
                          "bf16/100:f16",

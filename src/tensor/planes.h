@@ -1,4 +1,5 @@
-// How codes of 1 to 8 bits fall into planes, as packed.h defines: the binary digits of the width, high first.
+// How codes of 1 to 8 bits fall into planes, as packed.h defines: the binary digits of the width, high first. Codes
+// of three values have no planes.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +9,16 @@ namespace lowbit::tensor {
 constexpr int kVectorBytes = 64;  // one unit: 16 rows x 4 columns
 constexpr int kUnitColumns = 4;
 constexpr int kStepUnits = 8;  // units in a step of 32 columns
+
+// A width of codes is their bits, or this: three values, five to a byte.
+constexpr int kTrits = 9;
+constexpr int kTritSteps = 5;  // steps after which a unit begins a vector again
+
+// Bytes of a row block in which its first `steps` steps lie.
+constexpr int64_t step_bytes(int width, int64_t steps) {
+  const int64_t vectors = width == kTrits ? (kStepUnits * steps + 4) / 5 : width * steps;
+  return kVectorBytes * vectors;
+}
 
 // A plane of `width` bits inside a step: where its vectors start, and the place of its bits in the code.
 struct Plane {

@@ -11,10 +11,16 @@ namespace lowbit::kernels {
 // How a code of at most 8 bits becomes the u8 that dot products take: integer(code) - least.
 enum class CodeMap : uint8_t { exclusive_or, lookup16, lookup64, lookup256 };
 
+// Where `bits` stands for how codes are stored: three values, five to a byte (kTrits of tensor/planes.h). 40 units, 5
+// steps, are then 8 vectors.
+constexpr int kTrits = 9;
+constexpr int kTritSteps = 5;
+constexpr int64_t kTritBytes = 512;
+
 // Unpacks the codes of one row block: `steps` steps of 8 units (tensor/packed.h) into u8[steps * 8][64].
 struct UnpackArgs {
-  const uint8_t* packed;
-  int64_t steps;
+  const uint8_t* packed;  // of a row block
+  int64_t first, steps;
   int bits;
   CodeMap map;
   uint8_t flip;          // exclusive_or: the pattern
@@ -120,9 +126,9 @@ struct MemoryRange {
 };
 
 // The same of one row block straight from its packed codes, for stretches of 16 columns or multiples of 32,
-// activations of one byte, and maps of at most 64 entries. Up to kFusedTokens tokens lie by rows: codes
-// [token][code_stride], entries [token][stretch]. More lie by tiles of kFewTile as in DotArgs, in one plane.
-// All stretches but the last have `stretch_units` units.
+// activations of one byte, and maps of at most 64 entries (trits: stretches of whole steps and no map). Up to
+// kFusedTokens tokens lie by rows: codes [token][code_stride], entries [token][stretch]. More lie by tiles of
+// kFewTile as in DotArgs, in one plane. All stretches but the last have `stretch_units` units.
 constexpr int64_t kFusedTokens = 4;
 struct FusedArgs {
   StretchArgs stretch;
@@ -227,7 +233,8 @@ struct FloatWeights {
 };
 
 // Columns [first, first + depth) of each of `blocks` row blocks as fp32, [row block][panel_step],
-// [column][16]. `first` is a multiple of 32; of codes, columns up to the next multiple are written.
+// [column][16]. `first` is a multiple of 32, with trits of 160; of codes, columns up to the next multiple are
+// written.
 struct FloatPanelArgs {
   FloatWeights weights;
   int64_t blocks, first, depth;

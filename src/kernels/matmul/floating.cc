@@ -22,8 +22,9 @@ constexpr int64_t kFewTokens[] = {0, 32, 64};
 constexpr int64_t kFloatTile[] = {4, 6, 12};
 constexpr int64_t kFloatRows = 2;
 
-// Columns that are decoded together: two row blocks of them are a third of the first-level cache.
-constexpr int64_t kChunkColumns = 128;
+// Columns that are decoded together, with trits whole bytes of them: two row blocks of them are a third of the
+// first-level cache.
+constexpr int64_t kChunkColumns = 128, kTritColumns = kTritSteps * tensor::kColumnStep;
 // Tokens whose chunks stay in the second-level cache, in whole tiles.
 constexpr int64_t kWindowTokens = 516;
 
@@ -40,13 +41,14 @@ Scratch& scratch() {
 
 // Calls visit(first, depth) for each chunk of columns.
 template <class Visit>
-void for_each_chunk(int64_t cols, const Visit& visit) {
-  for (int64_t first = 0; first < cols; first += kChunkColumns) visit(first, std::min(kChunkColumns, cols - first));
+void for_each_chunk(int64_t cols, int64_t chunk, const Visit& visit) {
+  for (int64_t first = 0; first < cols; first += chunk) visit(first, std::min(chunk, cols - first));
 }
 
 // Bytes of the first columns of a row block.
 int64_t packed_bytes(const FloatWeights& w, int64_t cols) {
-  return w.bits <= 8 ? tensor::row_block_code_bytes(w.bits, cols) : cols * kRowBlock * (w.bits == 32 ? 4 : 2);
+  const bool codes = w.kind == FloatKind::values || w.kind == FloatKind::halves;
+  return codes ? tensor::row_block_code_bytes(w.bits, cols) : cols * kRowBlock * (w.bits == 32 ? 4 : 2);
 }
 
 // Codes from 128 on have the values of those below with the sign turned, NaN apart.
@@ -99,7 +101,7 @@ void pack_tile(const Activations& x, int64_t token, int64_t count, int64_t first
   }
 }
 
-const float* pack_tiles(const Activations& x, int64_t token_tile, ThreadPool& pool) {
+const float* pack_tiles(const Activations& x, const FloatPlan& plan, ThreadPool& pool) {
   static thread_local std::vector<float> buffer;
   struct Tile {
     int64_t window, window_tokens, token, tokens;
@@ -107,7 +109,7 @@ const float* pack_tiles(const Activations& x, int64_t token_tile, ThreadPool& po
   static thread_local std::vector<Tile> tiles;
   tiles.clear();
   for_each_tile(x.tokens, kWindowTokens, [&](int64_t window, int64_t window_tokens) {
-    for_each_tile(window_tokens, token_tile,
+    for_each_tile(window_tokens, plan.token_tile,
                   [&](int64_t token, int64_t tokens) { tiles.push_back({window, window_tokens, token, tokens}); });
   });
   float* out = sized(buffer, x.tokens * x.cols);
@@ -115,7 +117,7 @@ const float* pack_tiles(const Activations& x, int64_t token_tile, ThreadPool& po
   const std::span<const Tile> all = tiles;
   pool.parallel_for(std::ssize(all), 1, [&](int64_t begin, int64_t end, int) {
     for (const Tile& t : all.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin))) {
-      for_each_chunk(x.cols, [&](int64_t first, int64_t depth) {
+      for_each_chunk(x.cols, plan.chunk_columns, [&](int64_t first, int64_t depth) {
         pack_tile(x, t.window + t.token, t.tokens, first, depth,
                   out + t.window * x.cols + t.window_tokens * first + t.token * depth);
       });
@@ -134,7 +136,9 @@ FloatPlan plan_floats(Isa isa, const PackedMatrix& matrix, int64_t group) {
   FloatPlan plan;
   plan.token_tile = kFloatTile[static_cast<int>(isa)];
   bool few = format.is_plain();
+  plan.chunk_columns = kChunkColumns;
   if (element.bits <= 8) {
+    if (tensor::code_width(element) == kTrits) plan.chunk_columns = kTritColumns;
     plan_codes(formats::decode_table(element), plan);
     // A turn of the kernel, up to 32 columns, has one scale and ends no later than the row.
     const bool whole =
@@ -154,7 +158,7 @@ FloatPlan plan_floats(Isa isa, const PackedMatrix& matrix, int64_t group) {
 
 FloatPart::FloatPart(Isa isa, const PartPlan& plan, const Activations& x, ThreadPool& pool)
     : isa_(isa), plan_(plan), x_(x) {
-  if (x.tokens > plan.floats.few_tokens) tiles_ = pack_tiles(x, plan.floats.token_tile, pool);
+  if (x.tokens > plan.floats.few_tokens) tiles_ = pack_tiles(x, plan.floats, pool);
 }
 
 int64_t FloatPart::blocks_at_once(int64_t count, int threads) const {
@@ -170,7 +174,7 @@ FloatWeights FloatPart::weights(int64_t block, int64_t blocks) const {
   const formats::Format& format = m.format();
   FloatWeights w = {};
   w.kind = plan.kind;
-  w.bits = format.element.bits;
+  w.bits = format.element.bits <= 8 ? tensor::code_width(format.element) : format.element.bits;
   w.signed_halves = plan.signed_halves;
   w.table = plan.kind == FloatKind::words ? plan.words : plan.values.data();
   w.halves = plan.halves.data();
@@ -194,9 +198,9 @@ FloatWeights FloatPart::weights(int64_t block, int64_t blocks) const {
 void FloatPart::run(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
   const FloatWeights w = weights(block, blocks);
   if (tiles_ == nullptr) return k_float_few.at(isa_)({w, blocks, x_.tokens, x_.values, x_.cols, out, out_stride});
-  const int64_t step = kRowBlock * std::min(kChunkColumns, round_up(w.cols, tensor::kColumnStep));
+  const int64_t step = kRowBlock * plan_.floats.chunk_columns;
   float* panels = sized(scratch().panels, blocks * step);
-  for_each_chunk(w.cols, [&](int64_t first, int64_t depth) {
+  for_each_chunk(w.cols, plan_.floats.chunk_columns, [&](int64_t first, int64_t depth) {
     const FloatPanelArgs args{w, blocks, first, depth, panels, step};
     k_float_panels.at(isa_)(args);
     const bool last = first + depth == w.cols;
@@ -224,7 +228,7 @@ void FloatPart::run_tiles(const FloatPanelArgs& panels, const uint8_t* next, flo
     args.out = last ? out + token * out_stride : acc + token * width;
     args.out_stride = last ? out_stride : width;
     args.ahead = next;
-    args.ahead_bytes = token == 0 ? packed_bytes(panels.weights, kChunkColumns) : 0;
+    args.ahead_bytes = token == 0 ? packed_bytes(panels.weights, plan_.floats.chunk_columns) : 0;
     args.ahead_step = panels.weights.block_bytes;
     k_float_tiles.at(isa_)(args);
   });

@@ -17,7 +17,8 @@ struct FloatPlan {
   std::vector<float> values;     // 256
   std::vector<uint8_t> halves;   // [2][256]
   int64_t few_tokens = 0;        // that `float_few` takes
-  int64_t token_tile = 1;        // kFloatTile of the instruction set
+  int64_t chunk_columns = 0;
+  int64_t token_tile = 1;  // kFloatTile of the instruction set
 };
 
 // Columns that share a scale.

@@ -16,7 +16,7 @@ struct FewTile {
   typename S::Float acc[1][Tokens];
   typename S::Int sum[1][Tokens];
 
-  LOWBIT_INLINE void begin() {
+  LOWBIT_INLINE void begin(int64_t) {
     for (int t = 0; t < Tokens; ++t) sum[0][t] = S::int_broadcast(g.stretch.activations.starts[entry + t]);
   }
   LOWBIT_INLINE void end(int64_t s) {
@@ -27,24 +27,26 @@ struct FewTile {
   }
   template <int J>
   LOWBIT_INLINE void unit(const uint8_t* step) {
-    if constexpr (J < Bits) __builtin_prefetch(step + kWeightsAhead + 64 * J, 0, 2);
-    const typename S::Bytes w = mapped<S, Map>(g, unit_codes<S, Bits, J>(step));
+    prefetch_ahead<Bits, J>(step);
+    const typename S::Bytes w = unit_weights<S, Bits, Map, J>(g, step);
     for (int t = 0; t < Tokens; ++t) {
-      const typename S::Bytes a = S::bytes_broadcast4(x + 4 * (J * Tokens + t));
+      const typename S::Bytes a = S::bytes_broadcast4(x + 4 * (J % 8 * Tokens + t));
       sum[0][t] = S::dot(sum[0][t], w, a);
     }
   }
-  LOWBIT_INLINE void first_half(const uint8_t* step) {
-    unit<0>(step);
-    unit<1>(step);
-    unit<2>(step);
-    unit<3>(step);
+  template <int First = 0>
+  LOWBIT_INLINE void first_half(const uint8_t* step, int64_t) {
+    unit<First>(step);
+    unit<First + 1>(step);
+    unit<First + 2>(step);
+    unit<First + 3>(step);
   }
-  LOWBIT_INLINE void second_half(const uint8_t* step) {
-    unit<4>(step);
-    unit<5>(step);
-    unit<6>(step);
-    unit<7>(step);
+  template <int First = 0>
+  LOWBIT_INLINE void second_half(const uint8_t* step, int64_t) {
+    unit<First + 4>(step);
+    unit<First + 5>(step);
+    unit<First + 6>(step);
+    unit<First + 7>(step);
     x += 32 * Tokens;
   }
 };
@@ -59,30 +61,7 @@ static inline void few_tile(const FusedArgs& given, int64_t token) {
                                      {},
                                      {}};
   for (int t = 0; t < Tokens; ++t) tile.acc[0][t] = S::zero();
-  constexpr int64_t kStep = 64 * Bits;
-  const uint8_t* step = g.packed;
-  int64_t units = 0;
-  if (g.stretch_units == 4) {
-    for (int64_t s = 0; s < g.stretch.stretch_count; s += 2, step += kStep) {
-      tile.begin();
-      tile.first_half(step);
-      tile.end(s);
-      if (s + 1 == g.stretch.stretch_count) break;
-      tile.begin();
-      tile.second_half(step);
-      tile.end(s + 1);
-    }
-  } else {
-    for (int64_t s = 0; s < g.stretch.stretch_count; ++s) {
-      tile.begin();
-      // The last stretch may end inside a step: activations beyond the row are 0.
-      for (const int64_t end = g.stretch.stretches[s].end_unit; units < end; units += 8, step += kStep) {
-        tile.first_half(step);
-        tile.second_half(step);
-      }
-      tile.end(s);
-    }
-  }
+  walk<Bits>(g, tile);
   float* out = g.out + token * g.out_stride;
   for (int t = 0; t < Tokens; ++t) S::store(out + t * g.out_stride, tile.acc[0][t]);
 }
@@ -114,8 +93,8 @@ static inline void few_map(const FusedArgs& g) {
 template <class S>
 static inline void few(const FusedArgs& g) {
   using Fn = void (*)(const FusedArgs&);
-  static constexpr Fn kBits[] = {few_map<S, 1>, few_map<S, 2>, few_map<S, 3>, few_map<S, 4>,
-                                 few_map<S, 5>, few_map<S, 6>, few_map<S, 7>, few_map<S, 8>};
+  static constexpr Fn kBits[] = {few_map<S, 1>, few_map<S, 2>, few_map<S, 3>, few_map<S, 4>,     few_map<S, 5>,
+                                 few_map<S, 6>, few_map<S, 7>, few_map<S, 8>, few_map<S, kTrits>};
   kBits[g.bits - 1](g);
 }
 

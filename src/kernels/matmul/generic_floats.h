@@ -82,9 +82,28 @@ struct HalvesReader {
   }
 };
 
+// A turn is a vector.
+template <class S>
+struct TritReader {
+  static constexpr int kUnits = 5, kBytes = 64;
+  static constexpr bool kScaled = true;
+  using Unit = typename S::Bytes;
+  const float* table;
+
+  template <int J>
+  LOWBIT_INLINE Unit unit(const uint8_t* turn) const {
+    return unit_codes<S, kTrits, J>(turn);
+  }
+  template <int J, int C>
+  LOWBIT_INLINE typename S::Float value(Unit u) const {
+    return S::template lookup_floats<8 * C>(table, u);
+  }
+};
+
 // Calls use(reader) with that of a weight's codes.
 template <class S, int Bits, class Use>
 static inline void with_code_reader(const FloatWeights& w, const Use& use) {
+  if constexpr (Bits == kTrits) return use(TritReader<S>{w.table});
   if constexpr (Bits > 4 && S::kByteTables) {
     if (w.kind == FloatKind::halves) {
       constexpr bool kWhole = Bits == 8;
@@ -111,10 +130,10 @@ static inline void with_reader(const FloatWeights& w, const Use& use) {
       break;
   }
   using Fn = void (*)(const FloatWeights&, const Use&);
-  static constexpr Fn kBits[] = {with_code_reader<S, 1, Use>, with_code_reader<S, 2, Use>,
-                                 with_code_reader<S, 3, Use>, with_code_reader<S, 4, Use>,
-                                 with_code_reader<S, 5, Use>, with_code_reader<S, 6, Use>,
-                                 with_code_reader<S, 7, Use>, with_code_reader<S, 8, Use>};
+  static constexpr Fn kBits[] = {
+      with_code_reader<S, 1, Use>, with_code_reader<S, 2, Use>, with_code_reader<S, 3, Use>,
+      with_code_reader<S, 4, Use>, with_code_reader<S, 5, Use>, with_code_reader<S, 6, Use>,
+      with_code_reader<S, 7, Use>, with_code_reader<S, 8, Use>, with_code_reader<S, kTrits, Use>};
   kBits[w.bits - 1](w, use);
 }
 

@@ -53,12 +53,13 @@ struct FusedRow {
   LOWBIT_INLINE static typename S::Int dot(typename S::Int chain, typename S::Bytes w, const int8_t* x) {
     return Signed ? S::dot_signed(chain, w, S::bytes_broadcast4(x)) : S::dot(chain, w, S::bytes_broadcast4(x));
   }
+  // Unit J of those at `step`: of the row the unit `units` + J % 8.
   template <int J>
   LOWBIT_INLINE void unit(const uint8_t* step, int64_t units) {
-    if constexpr (J < Bits) __builtin_prefetch(step + kWeightsAhead + 64 * J, 0, 2);
-    const typename S::Bytes w = mapped<S, Map>(g, unit_codes<S, Bits, J>(step));
+    prefetch_ahead<Bits, J>(step);
+    const typename S::Bytes w = unit_weights<S, Bits, Map, J>(g, step);
     for (int t = 0; t < Tokens; ++t) {
-      const int8_t* x = a[t] + 4 * (units + J);
+      const int8_t* x = a[t] + 4 * (units + J % 8);
       if constexpr (kWords) {
         const typename S::Bytes before = J % 4 == 0 ? S::bytes_zero() : words[t];
         words[t] = S::add_words(before, w, S::bytes_broadcast4(x));
@@ -70,20 +71,92 @@ struct FusedRow {
       if constexpr (kWide) high[t] = dot(high[t], w, x + g.plane);
     }
   }
+  template <int First = 0>
   LOWBIT_INLINE void first_half(const uint8_t* step, int64_t units) {
     ask();
-    unit<0>(step, units);
-    unit<1>(step, units);
-    unit<2>(step, units);
-    unit<3>(step, units);
+    unit<First>(step, units);
+    unit<First + 1>(step, units);
+    unit<First + 2>(step, units);
+    unit<First + 3>(step, units);
   }
+  template <int First = 0>
   LOWBIT_INLINE void second_half(const uint8_t* step, int64_t units) {
-    unit<4>(step, units);
-    unit<5>(step, units);
-    unit<6>(step, units);
-    unit<7>(step, units);
+    unit<First + 4>(step, units);
+    unit<First + 5>(step, units);
+    unit<First + 6>(step, units);
+    unit<First + 7>(step, units);
   }
 };
+
+// Where a walk through the stretches of a row stands.
+struct Walk {
+  int64_t stretch, units;
+};
+
+// The step of units First to First + 7 of 40; gives whether the row ends with it.
+template <int First, class Tile>
+LOWBIT_INLINE static inline bool trit_step(const FusedArgs& g, Tile& tile, const uint8_t* packed, Walk& at) {
+  tile.template first_half<First>(packed, at.units);
+  tile.template second_half<First>(packed, at.units);
+  at.units += 8;
+  if (at.units < g.stretch.stretches[at.stretch].end_unit) return false;
+  tile.end(at.stretch);
+  if (++at.stretch == g.stretch.stretch_count) return true;
+  tile.begin(at.stretch);
+  return false;
+}
+
+// Stretches may end with any step.
+template <class Tile>
+LOWBIT_INLINE static inline void walk_trits(const FusedArgs& g, Tile& tile) {
+  Walk at = {0, 0};
+  tile.begin(0);
+  for (const uint8_t* packed = g.packed;; packed += kTritBytes) {
+    if (trit_step<0>(g, tile, packed, at) || trit_step<8>(g, tile, packed, at) ||
+        trit_step<16>(g, tile, packed, at) || trit_step<24>(g, tile, packed, at) ||
+        trit_step<32>(g, tile, packed, at)) {
+      return;
+    }
+  }
+}
+
+template <int Bits, class Tile>
+LOWBIT_INLINE static inline void walk_planes(const FusedArgs& g, Tile& tile) {
+  constexpr int64_t kStep = 64 * Bits;
+  const uint8_t* step = g.packed;
+  int64_t units = 0;
+  if (g.stretch_units == 4) {
+    for (int64_t s = 0; s < g.stretch.stretch_count; s += 2, units += 8, step += kStep) {
+      tile.begin(s);
+      tile.first_half(step, units);
+      tile.end(s);
+      if (s + 1 == g.stretch.stretch_count) break;
+      tile.begin(s + 1);
+      tile.second_half(step, units);
+      tile.end(s + 1);
+    }
+  } else {
+    for (int64_t s = 0; s < g.stretch.stretch_count; ++s) {
+      tile.begin(s);
+      // The last stretch may end inside a step: activations beyond the row are 0.
+      for (const int64_t end = g.stretch.stretches[s].end_unit; units < end; units += 8, step += kStep) {
+        tile.first_half(step, units);
+        tile.second_half(step, units);
+      }
+      tile.end(s);
+    }
+  }
+}
+
+// All stretches of a row: tile.begin(), the halves of its steps, tile.end().
+template <int Bits, class Tile>
+LOWBIT_INLINE static inline void walk(const FusedArgs& g, Tile& tile) {
+  if constexpr (Bits == kTrits) {
+    walk_trits(g, tile);
+  } else {
+    walk_planes<Bits>(g, tile);
+  }
+}
 
 template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums>
 static inline void fused_row(const FusedArgs& given) {
@@ -97,30 +170,7 @@ static inline void fused_row(const FusedArgs& given) {
     row.acc[t] = S::zero();
     row.a[t] = g.codes + t * g.code_stride;
   }
-  constexpr int64_t kStep = 64 * Bits;
-  const uint8_t* step = g.packed;
-  int64_t units = 0;
-  if (g.stretch_units == 4) {
-    for (int64_t s = 0; s < g.stretch.stretch_count; s += 2, units += 8, step += kStep) {
-      row.begin(s);
-      row.first_half(step, units);
-      row.end(s);
-      if (s + 1 == g.stretch.stretch_count) break;
-      row.begin(s + 1);
-      row.second_half(step, units);
-      row.end(s + 1);
-    }
-  } else {
-    for (int64_t s = 0; s < g.stretch.stretch_count; ++s) {
-      row.begin(s);
-      // The last stretch may end inside a step: activations beyond the row are 0.
-      for (const int64_t end = g.stretch.stretches[s].end_unit; units < end; units += 8, step += kStep) {
-        row.first_half(step, units);
-        row.second_half(step, units);
-      }
-      row.end(s);
-    }
-  }
+  walk<Bits>(g, row);
   for (int t = 0; t < Tokens; ++t) S::store(g.out + t * g.out_stride, row.acc[t]);
 }
 
@@ -161,7 +211,8 @@ template <class S, int Bits, bool Signed>
 static inline void fused_map(const FusedArgs& g) {
   constexpr CodeMap kTable = Bits <= 4 ? CodeMap::lookup16 : CodeMap::lookup64;
   // Registers for codes of several planes are there where four chains are (plan.cc knows).
-  if constexpr (S::kFusedTile >= 4 || (Bits & (Bits - 1)) == 0) {
+  constexpr bool kFits = S::kFusedTile >= 4 || (Bits & (Bits - 1)) == 0;
+  if constexpr (Bits == kTrits ? !Signed : kFits) {
     if constexpr (Bits <= 6) {
       if (g.map != CodeMap::exclusive_or) return fused_tokens<S, Bits, kTable, Signed>(g);
     }
@@ -174,7 +225,7 @@ static inline void fused_bits(const FusedArgs& g) {
   using Fn = void (*)(const FusedArgs&);
   static constexpr Fn kBits[] = {fused_map<S, 1, Signed>, fused_map<S, 2, Signed>, fused_map<S, 3, Signed>,
                                  fused_map<S, 4, Signed>, fused_map<S, 5, Signed>, fused_map<S, 6, Signed>,
-                                 fused_map<S, 7, Signed>, fused_map<S, 8, Signed>};
+                                 fused_map<S, 7, Signed>, fused_map<S, 8, Signed>, fused_map<S, kTrits, Signed>};
   kBits[g.bits - 1](g);
 }
 

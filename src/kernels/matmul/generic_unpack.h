@@ -17,7 +17,9 @@ static inline typename S::Bytes plane_part(const uint8_t* plane) {
 
 template <class S, int Bits, int J>
 static inline typename S::Bytes unit_codes(const uint8_t* step) {
-  if constexpr (Bits == 8) {
+  if constexpr (Bits == kTrits) {  // J of 40
+    return S::template trits<J % 5>(S::bytes_load(step + 64 * (J / 5)));
+  } else if constexpr (Bits == 8) {
     return S::bytes_load(step + 64 * J);
   } else {
     constexpr int kHas4 = Bits & 4, kHas2 = Bits & 2, kHas1 = Bits & 1;
@@ -37,6 +39,16 @@ static inline typename S::Bytes unit_codes(const uint8_t* step) {
 // Bytes of packed weights that are asked for ahead: the processor's own prefetching ends at every page.
 constexpr int64_t kWeightsAhead = 8192;
 
+// The vector of a step that is asked for with unit J, if any: as many as the step has bytes for.
+template <int Bits, int J>
+LOWBIT_INLINE static inline void prefetch_ahead(const uint8_t* step) {
+  if constexpr (Bits == kTrits) {
+    if constexpr (J % 5 == 0) __builtin_prefetch(step + kWeightsAhead + 64 * (J / 5), 0, 2);
+  } else if constexpr (J < Bits) {
+    __builtin_prefetch(step + kWeightsAhead + 64 * J, 0, 2);
+  }
+}
+
 // By a map of at most 64 entries.
 template <class S, CodeMap Map, class Args>
 static inline typename S::Bytes mapped(const Args& g, typename S::Bytes code) {
@@ -46,6 +58,16 @@ static inline typename S::Bytes mapped(const Args& g, typename S::Bytes code) {
     return S::lookup64(g.table, code);
   } else {
     return S::bytes_xor(code, g.flip);
+  }
+}
+
+// What dot products take of unit J. The digits of trits are that.
+template <class S, int Bits, CodeMap Map, int J, class Args>
+LOWBIT_INLINE static inline typename S::Bytes unit_weights(const Args& g, const uint8_t* step) {
+  if constexpr (Bits == kTrits) {
+    return unit_codes<S, Bits, J>(step);
+  } else {
+    return mapped<S, Map>(g, unit_codes<S, Bits, J>(step));
   }
 }
 
@@ -59,19 +81,34 @@ static inline void store_unit(const UnpackArgs& g, typename S::Bytes code, uint8
   }
 }
 
+// Units First to First + 7 of those at `in`.
+template <class S, int Bits, CodeMap Map, int First>
+static inline void unpack_step(const UnpackArgs& g, const uint8_t* in, uint8_t* out) {
+  store_unit<S, Map>(g, unit_codes<S, Bits, First>(in), out);
+  store_unit<S, Map>(g, unit_codes<S, Bits, First + 1>(in), out + 64);
+  store_unit<S, Map>(g, unit_codes<S, Bits, First + 2>(in), out + 128);
+  store_unit<S, Map>(g, unit_codes<S, Bits, First + 3>(in), out + 192);
+  store_unit<S, Map>(g, unit_codes<S, Bits, First + 4>(in), out + 256);
+  store_unit<S, Map>(g, unit_codes<S, Bits, First + 5>(in), out + 320);
+  store_unit<S, Map>(g, unit_codes<S, Bits, First + 6>(in), out + 384);
+  store_unit<S, Map>(g, unit_codes<S, Bits, First + 7>(in), out + 448);
+}
+
 template <class S, int Bits, CodeMap Map>
 static inline void unpack_panel(const UnpackArgs& g) {
-  for (int64_t step = 0; step < g.steps; ++step) {
-    const uint8_t* in = g.packed + step * 64 * Bits;
-    uint8_t* out = g.panel + step * 512;
-    store_unit<S, Map>(g, unit_codes<S, Bits, 0>(in), out);
-    store_unit<S, Map>(g, unit_codes<S, Bits, 1>(in), out + 64);
-    store_unit<S, Map>(g, unit_codes<S, Bits, 2>(in), out + 128);
-    store_unit<S, Map>(g, unit_codes<S, Bits, 3>(in), out + 192);
-    store_unit<S, Map>(g, unit_codes<S, Bits, 4>(in), out + 256);
-    store_unit<S, Map>(g, unit_codes<S, Bits, 5>(in), out + 320);
-    store_unit<S, Map>(g, unit_codes<S, Bits, 6>(in), out + 384);
-    store_unit<S, Map>(g, unit_codes<S, Bits, 7>(in), out + 448);
+  if constexpr (Bits == kTrits) {
+    using Fn = void (*)(const UnpackArgs&, const uint8_t*, uint8_t*);
+    static constexpr Fn kSteps[kTritSteps] = {unpack_step<S, Bits, Map, 0>, unpack_step<S, Bits, Map, 8>,
+                                              unpack_step<S, Bits, Map, 16>, unpack_step<S, Bits, Map, 24>,
+                                              unpack_step<S, Bits, Map, 32>};
+    for (int64_t step = g.first; step < g.first + g.steps; ++step) {
+      kSteps[step % kTritSteps](g, g.packed + step / kTritSteps * kTritBytes, g.panel + (step - g.first) * 512);
+    }
+  } else {
+    const uint8_t* in = g.packed + g.first * 64 * Bits;
+    for (int64_t step = 0; step < g.steps; ++step) {
+      unpack_step<S, Bits, Map, 0>(g, in + step * 64 * Bits, g.panel + step * 512);
+    }
   }
 }
 
@@ -87,8 +124,9 @@ static inline void unpack_bits(const UnpackArgs& g) {
 template <class S>
 static inline void unpack(const UnpackArgs& g) {
   using Fn = void (*)(const UnpackArgs&);
-  static constexpr Fn kBits[] = {unpack_bits<S, 1>, unpack_bits<S, 2>, unpack_bits<S, 3>, unpack_bits<S, 4>,
-                                 unpack_bits<S, 5>, unpack_bits<S, 6>, unpack_bits<S, 7>, unpack_bits<S, 8>};
+  static constexpr Fn kBits[] = {unpack_bits<S, 1>, unpack_bits<S, 2>, unpack_bits<S, 3>,
+                                 unpack_bits<S, 4>, unpack_bits<S, 5>, unpack_bits<S, 6>,
+                                 unpack_bits<S, 7>, unpack_bits<S, 8>, unpack_bits<S, kTrits>};
   kBits[g.bits - 1](g);
 }
 

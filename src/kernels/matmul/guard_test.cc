@@ -88,6 +88,8 @@ TEST(Guard, NothingBesideTheArgumentsIsTouched) {
                              "e2m3/32:e8m0",
                              "e3m2/48:ue4m3",
                              "ternary/256:f16",
+                             "ternary/32:f16",
+                             "[2,-5,1]/64:f16",
                              "int4/16:uint3/64:f16",
                              "int4/7:f16",
                              "nf4/64:f32",

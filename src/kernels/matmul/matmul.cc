@@ -48,10 +48,8 @@ struct IntegerPart {
   const PackedActivations& x;
 
   const PackedMatrix& matrix() const { return *plan.matrix; }
-  int bits() const { return matrix().format().element.bits; }
   const uint8_t* packed(int64_t block) const {
-    return reinterpret_cast<const uint8_t*>(matrix().bytes().data()) +
-           block * tensor::row_block_code_bytes(bits(), matrix().cols());
+    return reinterpret_cast<const uint8_t*>(matrix().bytes().data()) + block * block_bytes();
   }
 
   // What weights bring to the stretches of some row blocks, from `index` of those loaded.
@@ -72,8 +70,8 @@ struct IntegerPart {
   const uint8_t* unpack(int64_t block, int64_t blocks, int64_t first_step, int64_t steps, Scratch& s) const {
     uint8_t* panels = sized(s.panel, blocks * steps * 512);
     for (int64_t b = 0; b < blocks; ++b) {
-      k_unpack.at(isa)({packed(block + b) + first_step * 64 * bits(), steps, bits(), plan.map, plan.flip,
-                        plan.map_table.data(), panels + b * steps * 512});
+      k_unpack.at(isa)({packed(block + b), first_step, steps, plan.width, plan.map, plan.flip, plan.map_table.data(),
+                        panels + b * steps * 512});
     }
     return panels;
   }
@@ -121,7 +119,7 @@ struct IntegerPart {
     return count;
   }
 
-  int64_t block_bytes() const { return tensor::row_block_code_bytes(bits(), matrix().cols()); }
+  int64_t block_bytes() const { return tensor::row_block_code_bytes(plan.width, matrix().cols()); }
 
   // Columns outside, row blocks inside: activations of a chunk stay in the second-level cache, codes of two row
   // blocks in the first.
@@ -166,8 +164,8 @@ struct IntegerPart {
   // The codes that are unpacked next.
   void ask_ahead(int64_t block, const DotChunk& chunk, DotArgs& args) const {
     if (block * kRowBlock >= matrix().rows()) return;
-    args.ahead = packed(block) + chunk.first_step * 64 * bits();
-    args.ahead_bytes = chunk.steps * 64 * bits();
+    args.ahead = packed(block) + tensor::step_bytes(plan.width, chunk.first_step);
+    args.ahead_bytes = tensor::step_bytes(plan.width, chunk.steps);
     args.ahead_step = block_bytes();
   }
 
@@ -183,7 +181,7 @@ struct IntegerPart {
       }
       std::array<MemoryRange, kMostRanges> ahead;
       const int64_t ranges = entries_of(block + b + 1, ahead);
-      k_fused.at(isa)({stretch, packed(block + b), bits(), plan.map, plan.flip, plan.map_table.data(),
+      k_fused.at(isa)({stretch, packed(block + b), plan.width, plan.map, plan.flip, plan.map_table.data(),
                        plan.signed_codes, plan.fused_units, x.tokens, x.codes, x.code_stride, x.plane,
                        plan.word_units, out + b * kRowBlock, out_stride, ahead.data(), ranges});
     }

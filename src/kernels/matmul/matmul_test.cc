@@ -25,7 +25,8 @@ constexpr const char* kWeights[] = {
     "int8/32:f16+f16", "uint2/row:f32+f32", "e2m1/32:f16+f16", "nf4/64:f16+f32", "q4_1", "q5_1",
     // floats and codebooks
     "e2m1/32:f16", "e2m3/32:e8m0", "e3m2/32:e8m0", "e4m3fn/128:f32", "e5m2fnuz/32:f16", "e3m0/32:f16", "nf4/64:f32",
-    "ternary/64:f16", "binary/32:f16", "iq4nl/32:f16", "af4/64:f32",
+    "ternary/64:f16", "ternary/32:f32", "ternary/row:f16", "ternary/96:f16+f32", "[2,-5,1]/64:f16",
+    "[-100,0,127]/32:f16", "binary/32:f16", "iq4nl/32:f16", "af4/64:f32",
     // published blocks
     "mxfp4", "mxfp6", "mxfp8", "mxint8", "nvfp4", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "q8_k", "tq2_0",
     // groups that are no multiple of 4 or 32, whole rows, whole tensors, scales of scales
@@ -110,12 +111,34 @@ INSTANTIATE_TEST_SUITE_P(Matmul, MatmulFormats, testing::ValuesIn(kWeights), [](
 // of every size.
 TEST(Matmul, FloatingProductsOfAnyNumberOfTokens) {
   Rng rng(17);
-  for (const char* name :
-       {"f32",           "f16",         "bf16",          "fix16.8",           "bf16/32:f32", "f16/50:f32+f32",
-        "nf4",           "e2m1",        "nf4/64:f32",    "nf4/row:f32",       "int4/32:f16", "uint4/32:f16+zp",
-        "q4_1",          "e4m3fn",      "e4m3fn/64:f32", "e4m3fn/tensor:f32", "e5m2/32:f16", "e4m3fnuz/32:f32",
-        "int8/32:f16",   "e3m3/32:f16", "e3m2/32:e8m0",  "e2m2/32:f32",       "int3/64:f16", "posit8.2/32:f32",
-        "lns4.3/32:f32", "nvfp4"}) {
+  for (const char* name : {"f32",
+                           "f16",
+                           "bf16",
+                           "fix16.8",
+                           "bf16/32:f32",
+                           "f16/50:f32+f32",
+                           "nf4",
+                           "e2m1",
+                           "nf4/64:f32",
+                           "nf4/row:f32",
+                           "int4/32:f16",
+                           "uint4/32:f16+zp",
+                           "q4_1",
+                           "e4m3fn",
+                           "e4m3fn/64:f32",
+                           "e4m3fn/tensor:f32",
+                           "e5m2/32:f16",
+                           "e4m3fnuz/32:f32",
+                           "int8/32:f16",
+                           "e3m3/32:f16",
+                           "e3m2/32:e8m0",
+                           "e2m2/32:f32",
+                           "int3/64:f16",
+                           "posit8.2/32:f32",
+                           "lns4.3/32:f32",
+                           "nvfp4",
+                           "ternary/32:f16",
+                           "ternary"}) {
     for (const int64_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 17, 25, 33, 64, 65, 71}) {
       const auto rows = static_cast<int64_t>(1 + rng.below(100));
       const auto cols = static_cast<int64_t>(32 * (1 + rng.below(12)) + (rng.below(4) == 0 ? rng.below(32) : 0));
@@ -163,6 +186,24 @@ TEST(Matmul, RandomFormats) {
     const auto rows = static_cast<int64_t>(1 + rng.below(40)), cols = static_cast<int64_t>(1 + rng.below(150));
     for (const char* activation : {"int8/32:f32", "f32"}) {
       check({weight}, format_of(activation), rows, cols, 3, rng.below(2) == 0, rng);
+    }
+  }
+}
+
+// Rows that end in every step of those in which units begin a vector again, stretches of every length.
+TEST(Matmul, TernaryRowsOfEveryLength) {
+  Rng rng(16);
+  const char* pairs[][2] = {{"ternary/32:f16", "int8/32:f32"},   {"ternary/64:f16", "int8/64:f16"},
+                            {"ternary/128:f32", "int8/128:f32"}, {"ternary/row:f16", "int8/row:f32"},
+                            {"ternary/16:f16", "int8/32:f32"},   {"ternary/256:f16", "int12/64:f32"},
+                            {"ternary/96:f16", "int8/96:f32"},   {"[2,-5,1]/32:f16", "int8/32:f32"}};
+  for (const auto& [weight, activation] : pairs) {
+    for (int64_t steps = 1; steps <= 45; steps += steps < 12 ? 1 : 8) {
+      for (const int64_t tokens : {1, 2, 3, 4, 5, 7, 9, 16, 23, 26}) {
+        const int64_t cols = 32 * steps - (tokens % 2 == 0 ? static_cast<int64_t>(rng.below(32)) : 0);
+        check({format_of(weight)}, format_of(activation), 1 + static_cast<int64_t>(rng.below(40)), cols, tokens,
+              false, rng);
+      }
     }
   }
 }

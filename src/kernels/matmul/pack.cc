@@ -52,6 +52,8 @@ Order order_of(const PartPlan& plan, const Activations& x) {
   if (!plan.aligned) return Order::rows;
   if (counts_bits(plan, x.tokens)) return Order::planes;
   if (plan.fused_units == 0) return Order::tiles;
+  // Where tokens are fused one by one, digits would be taken again for each.
+  if (plan.width == kTrits && plan.few_tile == 0 && x.tokens > 2) return Order::tiles;
   if (x.tokens <= kFusedTokens) return Order::fused;
   return plan.few_tile > 0 && x.plane == 0 && x.tokens <= kFewTokens ? Order::fused : Order::tiles;
 }

@@ -6,6 +6,8 @@
 #include <optional>
 
 #include "base/bits.h"
+#include "formats/codebook.h"
+#include "kernels/matmul/args.h"
 #include "kernels/matmul/plane_plan.h"
 #include "tensor/codes_block.h"
 #include "tensor/group_values.h"
@@ -25,11 +27,14 @@ constexpr int64_t kRowTile[] = {1, 1, 2};
 constexpr int64_t kTokenTile[] = {4, 4, 7};
 constexpr int64_t kFewTile[] = {4, 0, 8};
 
+static_assert(kTrits == tensor::kTrits && kTritSteps == tensor::kTritSteps);
+static_assert(kTritBytes == tensor::step_bytes(kTrits, kTritSteps));
+
 // Columns unpacked together: with two row blocks a third of the first-level cache.
 constexpr int64_t kChunkColumns = 512;
 
 void plan_code_map(const formats::ElementFormat& element, const formats::IntegerForm& form, PartPlan& plan) {
-  const uint32_t count = element.code_count();
+  const uint32_t count = formats::is_ternary(element) ? 3 : element.code_count();
   plan.map_table.assign(256, 0);
   for (uint32_t c = 0; c < count && c < form.integers.size(); ++c) {
     plan.map_table[c] = static_cast<uint8_t>(form.integers[c] - form.least);
@@ -93,6 +98,16 @@ int64_t fused_units(const PartPlan& plan) {
 bool begin_at_steps(const PartPlan& plan) {
   return plan.aligned && std::all_of(plan.stretches.begin(), plan.stretches.end(),
                                      [](const DotStretch& s) { return s.begin_unit % tensor::kStepUnits == 0; });
+}
+
+bool can_fuse(Isa isa, const formats::Format& activation, const PartPlan& plan) {
+  // Codes of several planes, of either side, take more registers than AVX2 has.
+  if (isa == Isa::avx2 && code_planes(activation) > 1) return false;
+  if (plan.width == kTrits) {
+    return plan.map == CodeMap::exclusive_or && plan.flip == 0 &&
+           (plan.stretches.size() == 1 || plan.stretches[0].end_unit % 8 == 0);
+  }
+  return plan.map != CodeMap::lookup256 && (isa != Isa::avx2 || (plan.width & (plan.width - 1)) == 0);
 }
 
 // How the kernel reads entries of an element; nullopt: it does not.
@@ -215,12 +230,9 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
     for (const DotStretch& s : plan.stretches) longest = std::max<int64_t>(longest, 4 * (s.end_unit - s.begin_unit));
     plan.paired =
         matrix.format().has_zero_point() && plan.aligned && longest * largest_code(activation) < kPairedSums;
-    // Codes of several planes, of either side, take more registers than AVX2 has.
-    const bool fits = isa != Isa::avx2 || ((element.bits & (element.bits - 1)) == 0 && code_planes(activation) == 1);
-    if (plan.aligned && fits && plan.map != CodeMap::lookup256) {
-      plan.fused_units = fused_units(plan);
-    }
-    if (begin_at_steps(plan)) plan.planes = plan_planes(isa, element, form, activation);
+    plan.width = tensor::code_width(element);
+    if (plan.aligned && can_fuse(isa, activation, plan)) plan.fused_units = fused_units(plan);
+    if (begin_at_steps(plan) && plan.width != kTrits) plan.planes = plan_planes(isa, element, form, activation);
   } else {
     plan.floats = plan_floats(isa, matrix, plan.group);
   }

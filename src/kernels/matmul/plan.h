@@ -42,6 +42,7 @@ struct PlanePlan {
 struct PartPlan {
   Arithmetic arithmetic = Arithmetic::floating;
   const tensor::PackedMatrix* matrix = nullptr;
+  int width = 0;  // of codes (tensor/planes.h)
   CodeMap map = CodeMap::exclusive_or;
   uint8_t flip = 0;
   std::vector<uint8_t> map_table;  // integer: code -> integer - least

@@ -43,10 +43,10 @@ int pairs(const tensor::Weight& weight, const formats::Format& activation) {
 
 TEST(Planes, EqualTheOracleBitForBit) {
   Rng rng(31);
-  for (const char* name :
-       {"int1/32:f16", "uint1/64:f16", "binary/32:f16", "binary/row:f32", "bipolar1/128:f32", "ternary/64:f16",
-        "ternary/tensor:f32", "tq2_0", "int2/32:f16", "uint2/96:bf16", "bipolar2/64:f16", "uint2/32:f16+zp",
-        "int1/32:f16+zp", "int2/32:f16+f16", "uint2/row:f32+f32", "ternary", "int2/32:uint4/128:f16"}) {
+  for (const char* name : {"int1/32:f16", "uint1/64:f16", "binary/32:f16", "binary/row:f32", "bipolar1/128:f32",
+                           "[-1,0,1,0]/64:f16", "[-1,0,1,0]/tensor:f32", "ternary/64:f16", "int2/32:f16",
+                           "uint2/96:bf16", "bipolar2/64:f16", "uint2/32:f16+zp", "int1/32:f16+zp", "int2/32:f16+f16",
+                           "uint2/row:f32+f32", "[-1,0,1,0]", "int2/32:uint4/128:f16"}) {
     for (const char* activation : {"binary/32:f32", "binary/row:f16", "bipolar1/64:f32", "int2/32:f32",
                                    "int2/row:f32", "int3/64:f16", "int4/96:f32", "int4/row:f32"}) {
       for (const int64_t tokens : {1, 2, 3, 4, 5, 6, 7, 8, 9, 11, 13, 17, 26}) {
@@ -70,8 +70,9 @@ TEST(Planes, WhatIsCounted) {
   EXPECT_EQ(of("int1/32:f16", "int2/32:f32"), 2);
   EXPECT_EQ(of("uint1/32:f16", "int3/32:f32"), 3);
   EXPECT_EQ(of("binary/32:f16", "int4/row:f32"), 4);
-  EXPECT_EQ(of("ternary/tensor:f32", "binary/row:f32"), 2);
-  EXPECT_EQ(of("ternary/64:f16", "int2/row:f32"), 4);
+  EXPECT_EQ(of("[-1,0,1,0]/tensor:f32", "binary/row:f32"), 2);
+  EXPECT_EQ(of("[-1,0,1,0]/64:f16", "int2/row:f32"), 4);
+  EXPECT_EQ(of("ternary/64:f16", "binary/row:f32"), 0) << "codes of 1.6 bits have no planes";
   EXPECT_EQ(of("int2/32:f16", "int2/32:f32"), 4);
   EXPECT_EQ(of("uint2/32:f16+zp", "binary/32:f32"), 2);
   EXPECT_EQ(of("int2/32:f16", "int3/32:f32"), 0) << "six pairs";
@@ -86,7 +87,7 @@ TEST(Planes, WhatIsCounted) {
 TEST(Planes, ExtremeCodes) {
   Rng rng(33);
   for (const char* name :
-       {"binary/row:f32", "uint1/row:f32", "ternary/row:f32", "int2/row:f32", "uint2/row:f32+zp"}) {
+       {"binary/row:f32", "uint1/row:f32", "[-1,0,1,0]/row:f32", "int2/row:f32", "uint2/row:f32+zp"}) {
     const formats::Format format = format_of(name);
     for (const int64_t cols : {520, 70000}) {
       for (uint16_t code = 0; code < format.element.code_count(); ++code) {

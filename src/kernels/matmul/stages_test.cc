@@ -47,7 +47,7 @@ TEST(Unpack, EveryPairOfBytesForEveryWidth) {
       }
       for (const Isa isa : isas()) {
         std::vector<uint8_t> panel(expected.size());
-        k_unpack.at(isa)({packed.data(), steps, bits, CodeMap::exclusive_or, flip, nullptr, panel.data()});
+        k_unpack.at(isa)({packed.data(), 0, steps, bits, CodeMap::exclusive_or, flip, nullptr, panel.data()});
         EXPECT_EQ(panel, expected) << isa_name(isa) << ", " << bits << " bits";
       }
     }
@@ -76,10 +76,77 @@ TEST(Unpack, EveryCodeThroughEveryTable) {
     for (const CodeMap map : maps) {
       for (const Isa isa : isas()) {
         std::vector<uint8_t> panel(expected.size());
-        k_unpack.at(isa)({packed.data(), steps, bits, map, 0, table.data(), panel.data()});
+        k_unpack.at(isa)({packed.data(), 0, steps, bits, map, 0, table.data(), panel.data()});
         EXPECT_EQ(panel, expected) << isa_name(isa) << ", " << bits << " bits, map " << static_cast<int>(map);
       }
     }
+  }
+}
+
+// Digit `unit` of a byte, by the words of simd/trits.h: 28 (3 d0 + d1) + 9 d2 + 3 d3 + d4.
+uint8_t digit(int byte, int unit) {
+  const int places[] = {3 * 28, 28, 9, 3, 1};
+  for (int place = 0; place < unit; ++place) {
+    while (byte >= places[place]) byte -= places[place];
+  }
+  return static_cast<uint8_t>(byte / places[unit]);
+}
+
+// Bytes that are sums of digits.
+std::vector<uint8_t> sums_of_digits() {
+  std::vector<uint8_t> out;
+  for (int pair = 0; pair < 9; ++pair) {
+    for (int rest = 0; rest < 27; ++rest) out.push_back(static_cast<uint8_t>(28 * pair + rest));
+  }
+  return out;
+}
+
+// Every pair of neighbouring bytes occurs in every vector of a period, and a walk may begin and end at every step.
+TEST(Unpack, EveryPairOfBytesOfTrits) {
+  const std::vector<uint8_t> bytes = sums_of_digits();
+  const auto count = static_cast<int64_t>(bytes.size());
+  const int64_t periods = (count * count * 2 + 63) / 64 + 1;
+  std::vector<uint8_t> packed(static_cast<size_t>(periods * kTritBytes));
+  for (int64_t i = 0; i < periods * kTritBytes / 2; ++i) {
+    const int64_t pair = i / (kTritBytes / 2) * 32 + i % 32;  // all eight vectors of a period hold the same pairs
+    packed[static_cast<size_t>(2 * i)] = bytes[static_cast<size_t>(pair % count)];
+    packed[static_cast<size_t>(2 * i + 1)] = bytes[static_cast<size_t>(pair / count % count)];
+  }
+  const int64_t steps = periods * kTritSteps;
+  std::vector<uint8_t> expected(static_cast<size_t>(steps * 512));
+  for (size_t i = 0; i < expected.size(); ++i) {
+    const size_t unit = i / 64;
+    expected[i] = digit(packed[unit / 5 * 64 + i % 64], static_cast<int>(unit % 5));
+  }
+  for (const Isa isa : isas()) {
+    for (const auto& [first, past] : {std::pair{int64_t{0}, steps}, {1, 4}, {2, 3}, {3, 17}, {4, 5}, {9, 10}}) {
+      std::vector<uint8_t> panel(static_cast<size_t>((past - first) * 512));
+      k_unpack.at(isa)({packed.data(), first, past - first, kTrits, CodeMap::exclusive_or, 0, nullptr, panel.data()});
+      EXPECT_TRUE(std::equal(panel.begin(), panel.end(), expected.begin() + first * 512))
+          << isa_name(isa) << ", steps " << first << " to " << past;
+    }
+  }
+}
+
+// Damaged bytes are digits, too, and the same ones everywhere; maps see the digits.
+TEST(Unpack, EveryByteOfTrits) {
+  std::vector<uint8_t> packed(static_cast<size_t>(kTritBytes)), first(static_cast<size_t>(kTritSteps * 512));
+  const std::vector<uint8_t> table = {7, 200, 31, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0};
+  for (size_t i = 0; i < packed.size(); ++i) packed[i] = static_cast<uint8_t>(i);
+  const auto unpack = [&](Isa isa, CodeMap map) {
+    std::vector<uint8_t> panel(first.size());
+    k_unpack.at(isa)({packed.data(), 0, kTritSteps, kTrits, map, 0, table.data(), panel.data()});
+    return panel;
+  };
+  first = unpack(Isa::portable, CodeMap::exclusive_or);
+  std::vector<uint8_t> looked_up;
+  for (const uint8_t code : first) {
+    ASSERT_LT(code, 3);
+    looked_up.push_back(table[code]);
+  }
+  for (const Isa isa : isas()) {
+    EXPECT_EQ(unpack(isa, CodeMap::exclusive_or), first) << isa_name(isa);
+    EXPECT_EQ(unpack(isa, CodeMap::lookup16), looked_up) << isa_name(isa);
   }
 }
 
@@ -181,6 +248,32 @@ TEST(FloatPanels, EveryWord) {
     w.packed = reinterpret_cast<const uint8_t*>(words.data());
     check_panel(w, 4096, expected, name);
     check_panel(w, 4095, {expected.begin(), expected.end() - 16}, name);
+  }
+}
+
+TEST(FloatPanels, EveryByteOfTrits) {
+  const std::vector<uint8_t> bytes = sums_of_digits();
+  std::vector<float> table(256);
+  for (size_t i = 0; i < 3; ++i) table[i] = static_cast<float>(i) * 1.25f - 3.0f;
+  for (const int64_t cols : {int64_t{32}, int64_t{100}, int64_t{160}}) {
+    std::vector<uint8_t> packed(static_cast<size_t>((cols + 19) / 20 * 64));
+    for (size_t i = 0; i < packed.size(); ++i) packed[i] = bytes[i * 7 % bytes.size()];
+    FloatWeights w = {};
+    w.kind = FloatKind::values;
+    w.bits = kTrits;
+    w.table = table.data();
+    w.packed = packed.data();
+    w.cols = w.group = cols;
+    for (const Isa isa : isas()) {
+      std::vector<float> panel(packed.size() / 64 * 320);
+      k_float_panels.at(isa)({w, 1, 0, cols, panel.data(), 0});
+      for (int64_t i = 0; i < cols * 16; ++i) {
+        const int64_t col = i / 16, unit = col / 4;
+        const uint8_t byte = packed[static_cast<size_t>(unit / 5 * 64 + i % 16 * 4 + col % 4)];
+        ASSERT_EQ(panel[static_cast<size_t>(i)], table[digit(byte, static_cast<int>(unit % 5))])
+            << isa_name(isa) << ", column " << col << " of " << cols;
+      }
+    }
   }
 }
 
