@@ -76,6 +76,7 @@ Result<Json> fit_json(const FitArguments& a, const io::ModelFile& file, const mo
     LOWBIT_ASSIGN(const cost::MachineLimits limits, std::move(known));
     graph::NumericPolicy policy = graph::NumericPolicy::standard();
     if (a.kv) policy.kv = *a.kv;
+    policy.kv_hadamard = graph::KvHadamard::usual(policy.kv);
     const cost::StoredParameters parameters = {
         [&](const std::string& name) { return static_cast<double>(stored.bytes.at(name)); },
         [&](const std::string& name) { return stored.formats.at(name); }};

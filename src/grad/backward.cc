@@ -101,7 +101,10 @@ Result<std::unique_ptr<Backward>> Backward::create(const graph::Graph& graph, co
   s.pool = pool;
   s.isa = isa;
   // Without casts of its own this is insert_casts(graph, reference()), and values keep their ids either way.
-  for (graph::Node& node : s.graph.nodes) node.attention.kv = graph::NumericPolicy::reference().kv;
+  for (graph::Node& node : s.graph.nodes) {
+    node.attention.kv = graph::NumericPolicy::reference().kv;
+    node.attention.integer = false;
+  }
   LOWBIT_TRY(count_readers(s));
   LOWBIT_ASSIGN(s.executor, exec::Executor::create(s.graph, weights, std::move(pool), isa));
   for (const graph::Node& node : s.graph.nodes) {

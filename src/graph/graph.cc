@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 
+#include "kernels/attention/args.h"
 #include "kernels/matmul/matmul.h"
 
 namespace lowbit::graph {
@@ -66,6 +67,12 @@ struct Shaping {
   Result<int64_t> attention() const {
     const Attention& a = node.attention;
     for (size_t i : {1u, 2u}) LOWBIT_TRY(expected_width(node, width(i), int64_t{a.kv_heads} * a.dim));
+    if (a.integer && !takes_integers(a.kv, a.dim)) {
+      return errorf(
+          "node {}: attention in integers over a cache of {}, expected small integers with scales every 16, "
+          "32, ... columns",
+          node.name, formats::print(a.kv));
+    }
     return expected_width(node, width(0), int64_t{a.heads} * a.dim);
   }
 
@@ -276,11 +283,10 @@ NumericPolicy NumericPolicy::reference() {
 }
 
 bool takes_integers(const formats::Format& kv, int64_t dim) {
-  constexpr int64_t kMostGroups = 32;
   if (kv.element.bits > 8 || kv.levels.size() != 1 || kv.levels[0].minimum || kv.levels[0].zero_point) return false;
   const int64_t group = kv.levels[0].group;
   const bool one = group == formats::kGroupRow || group >= dim;
-  if (!one && (group <= 0 || group % 16 != 0 || dim > kMostGroups * group)) return false;
+  if (!one && (group <= 0 || group % 16 != 0 || dim > kernels::kMostCodeGroups * group)) return false;
   // Values that two's complement has, none of them -0.
   const auto half = static_cast<float>(kv.element.bits <= 4 ? 8 : 128);
   return std::ranges::all_of(formats::decode_table(kv.element), [half](float v) {

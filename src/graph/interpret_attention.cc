@@ -55,14 +55,14 @@ struct QueryCodes {
   }
 };
 
-// Sums of products of whole numbers below 2^24 are exact in fp32.
 float integer_score(const QueryCodes& q, const Kept& k, size_t j) {
   float acc = 0.0f;
   for (size_t g = 0; g < k.groups; ++g) {
-    float sum = 0.0f;
-    for (size_t d = g * k.group; d < std::min(k.dim, (g + 1) * k.group); ++d)
-      sum += q.codes[d] * k.codes[j * k.dim + d];
-    acc = std::fma(sum, k.scales[j * k.groups + g] * q.scales[g], acc);
+    int32_t sum = 0;
+    for (size_t d = g * k.group; d < std::min(k.dim, (g + 1) * k.group); ++d) {
+      sum += static_cast<int32_t>(q.codes[d]) * static_cast<int32_t>(k.codes[j * k.dim + d]);
+    }
+    acc = std::fma(static_cast<float>(sum), k.scales[j * k.groups + g] * q.scales[g], acc);
   }
   return acc;
 }
@@ -87,18 +87,18 @@ float integer_output(const std::vector<float>& weights, const Kept& v, size_t be
   float acc = 0.0f;
   for (size_t chunk = begin / kChunk * kChunk; chunk < end; chunk += kChunk) {
     const size_t from = std::max(begin, chunk), to = std::min(end, chunk + kChunk);
-    float p = 0.0f, m = 0.0f, sum = 0.0f;
+    float p = 0x1p-100f, m = 0.0f;
+    int32_t sum = 0;
     for (size_t j = from; j < to; ++j) {
       p = std::max(p, weights[j]);
       m = std::max(m, scale(j));
     }
-    if (p < 0x1p-100f) p = 0.0f;
-    const float inverse = p > 0.0f ? 255.0f / p : 0.0f;
+    const float inverse = 255.0f / p;
     for (size_t j = from; j < to; ++j) {
       const float x = weights[j] * inverse * (scale(j) * (1.0f / m));
-      sum += std::nearbyint(x > 0.0f ? x : 0.0f) * v.codes[j * v.dim + d];
+      sum += static_cast<int32_t>(std::nearbyint(x > 0.0f ? x : 0.0f)) * static_cast<int32_t>(v.codes[j * v.dim + d]);
     }
-    acc = std::fma(sum, p * (1.0f / 255.0f) * m, acc);
+    acc = std::fma(static_cast<float>(sum), p * (1.0f / 255.0f) * m, acc);
   }
   return acc;
 }

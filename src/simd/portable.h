@@ -123,9 +123,10 @@ struct Simd {
   static Float to_float(Int a) { LOWBIT_EACH(Float, 16, static_cast<float>(a.lane[i])); }
   // Rounded a of |a| < 2^22 that is already integral.
   static Int to_int(Float a) { LOWBIT_EACH(Int, 16, static_cast<int32_t>(a.lane[i])); }
-  // The nearest integer, ties to even, of |a| < 2^31; of NaN one whose low byte is 0.
+  // The nearest integer, ties to even; beyond 32 bits, and of NaN, one whose low byte is 0.
   static Int nearest_int(Float a) {
-    LOWBIT_EACH(Int, 16, a.lane[i] == a.lane[i] ? static_cast<int32_t>(__builtin_nearbyintf(a.lane[i])) : 0);
+    LOWBIT_EACH(Int, 16,
+                __builtin_fabsf(a.lane[i]) < 0x1p31f ? static_cast<int32_t>(__builtin_nearbyintf(a.lane[i])) : 0);
   }
   // The low bytes of 16 integers.
   static void store_bytes(int8_t* p, Int a) { for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.lane[i]); }

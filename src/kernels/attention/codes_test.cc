@@ -164,16 +164,15 @@ struct SeenWeights {
 void expected_codes(const SeenWeights& w, const Store& s, int64_t row, int64_t chunk, int64_t group, uint8_t* codes,
                     float& scale) {
   const int64_t begin = chunk * kChunkPositions, end = std::min(s.blocks * 16, begin + kChunkPositions);
-  float p = 0.0f, m = 0.0f;
+  float p = 0x1p-100f, m = 0.0f;
   for (int64_t j = begin; j < end; ++j) {
     if (!w.sees(row, j)) continue;
     if (w.at(row, j) > p) p = w.at(row, j);
     m = std::max(m, s.scale(j / 16, group, j % 16));
   }
-  if (p < 0x1p-100f) p = 0.0f;
   scale = p * (1.0f / 255.0f) * m;
   for (int64_t j = begin; j < end; ++j) {
-    const float x = w.at(row, j) * (p > 0.0f ? 255.0f / p : 0.0f) * (s.scale(j / 16, group, j % 16) * (1.0f / m));
+    const float x = w.at(row, j) * (255.0f / p) * (s.scale(j / 16, group, j % 16) * (1.0f / m));
     codes[j - begin] = w.sees(row, j) && x > 0.0f ? static_cast<uint8_t>(std::nearbyint(x)) : uint8_t{0};
   }
 }

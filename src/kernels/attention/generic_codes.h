@@ -104,8 +104,8 @@ struct ScaleRatios {
   float greatest[kMostCodeGroups];
   int64_t chunk = -1, from = 0, to = 0;  // positions of the chunk that are seen
 
+  bool are_of(int64_t of, int64_t first, int64_t end) const { return of == chunk && first == from && end == to; }
   void find(const WeightCodesArgs& g, int64_t of, int64_t first, int64_t end) {
-    if (of == chunk && first == from && end == to) return;
     chunk = of, from = first, to = end;
     const Seen seen{first, end, 0, 0};
     for (int64_t i = 0; i < g.group_count; ++i) {
@@ -125,42 +125,42 @@ struct ScaleRatios {
   }
 };
 
-template <class S>
-static inline void weight_codes_row(const WeightCodesArgs& g, int64_t row, int64_t chunk, ScaleRatios<S>& ratios) {
-  const int64_t begin = g.origin + chunk * kChunkPositions, chunks = chunks_of(g.values);
-  const int64_t from = g.first[row] > begin ? g.first[row] - begin : 0;
-  const int64_t to = g.end[row] < begin + kChunkPositions ? g.end[row] - begin : kChunkPositions;
-  uint8_t* codes = g.codes + (chunk * g.rows + row) * kChunkPositions;
-  float* scales = g.scales + chunk * g.rows + row;
-  if (from >= to) {
-    for (int64_t i = 0; i < g.group_count; ++i) {
-      scales[i * chunks * g.rows] = 0.0f;
-      for (int64_t j = 0; j < kChunkPositions; ++j) codes[i * chunks * g.rows * kChunkPositions + j] = 0;
-    }
-    return;
-  }
-  ratios.find(g, chunk, from, to);
+// Positions [from, to) of the chunk are seen. Whole: all of them.
+template <class S, bool Whole>
+static inline void weight_codes_row(const WeightCodesArgs& g, int64_t row, int64_t chunk, int64_t from, int64_t to,
+                                    const ScaleRatios<S>& ratios) {
   const Seen seen{from, to, 0, 0};
   typename S::Float weight[kChunkBlocks], most = S::zero();
-  for (int64_t b = 0; b < kChunkBlocks; ++b) {
+  const float* at = g.weights + (chunk * kChunkBlocks * g.pitch + row) * 16;
+  for (int64_t b = 0; b < kChunkBlocks; ++b, at += g.pitch * 16) {
     weight[b] = S::zero();
-    if (16 * b >= to) continue;
-    weight[b] = S::load(g.weights + ((chunk * kChunkBlocks + b) * g.pitch + row) * 16);
-    weight[b] = seen_lanes<S>(weight[b], b, seen, 0.0f);
+    if (!Whole && 16 * b >= to) continue;
+    weight[b] = Whole ? S::load(at) : seen_lanes<S>(S::load(at), b, seen, 0.0f);
     most = S::max(weight[b], most);
   }
-  const float found = S::reduce_max(most), greatest = found >= 0x1p-100f ? found : 0.0f;
+  const float found = S::reduce_max(most), greatest = found > 0x1p-100f ? found : 0x1p-100f;
+  const typename S::Float inverse = S::broadcast(kMostWeight / greatest);
   const float unit = greatest * (1.0f / kMostWeight);
-  const typename S::Float inverse = S::broadcast(greatest > 0.0f ? kMostWeight / greatest : 0.0f);
   for (int64_t b = 0; b < kChunkBlocks; ++b) weight[b] = S::mul(weight[b], inverse);
-  for (int64_t i = 0; i < g.group_count; ++i) {
+  const int64_t step = chunks_of(g.values) * g.rows;
+  uint8_t* codes = g.codes + (chunk * g.rows + row) * kChunkPositions;
+  float* scales = g.scales + chunk * g.rows + row;
+  for (int64_t i = 0; i < g.group_count; ++i, codes += step * kChunkPositions, scales += step) {
     for (int64_t b = 0; b < kChunkBlocks; ++b) {
       const typename S::Float x = S::mul(weight[b], S::load(ratios.ratios[i] + 16 * b));
       S::store_bytes(reinterpret_cast<int8_t*>(codes + 16 * b), S::nearest_int(x));
     }
     *scales = unit * ratios.greatest[i];
-    codes += chunks * g.rows * kChunkPositions;
-    scales += chunks * g.rows;
+  }
+}
+
+// A row that sees nothing of the chunk.
+static inline void no_weight_codes(const WeightCodesArgs& g, int64_t row, int64_t chunk) {
+  const int64_t chunks = chunks_of(g.values);
+  for (int64_t i = 0; i < g.group_count; ++i) {
+    const int64_t entry = (i * chunks + chunk) * g.rows + row;
+    g.scales[entry] = 0.0f;
+    for (int64_t j = 0; j < kChunkPositions; ++j) g.codes[entry * kChunkPositions + j] = 0;
   }
 }
 
@@ -168,7 +168,21 @@ template <class S>
 static inline void weight_codes(const WeightCodesArgs& g) {
   ScaleRatios<S> ratios;
   for (int64_t chunk = 0; chunk < chunks_of(g.values); ++chunk) {
-    for (int64_t row = 0; row < g.rows; ++row) weight_codes_row<S>(g, row, chunk, ratios);
+    const int64_t begin = g.origin + chunk * kChunkPositions;
+    for (int64_t row = 0; row < g.rows; ++row) {
+      const int64_t from = g.first[row] > begin ? g.first[row] - begin : 0;
+      const int64_t to = g.end[row] < begin + kChunkPositions ? g.end[row] - begin : kChunkPositions;
+      if (from >= to) {
+        no_weight_codes(g, row, chunk);
+        continue;
+      }
+      if (!ratios.are_of(chunk, from, to)) ratios.find(g, chunk, from, to);
+      if (from == 0 && to == kChunkPositions) {
+        weight_codes_row<S, true>(g, row, chunk, from, to, ratios);
+      } else {
+        weight_codes_row<S, false>(g, row, chunk, from, to, ratios);
+      }
+    }
   }
 }
 

@@ -111,7 +111,7 @@ TEST(Guard, NothingBesideTheArgumentsIsTouched) {
 
 TEST(Guard, ProductsThatCountBits) {
   Rng rng(23);
-  for (const char* format : {"binary/32:f16", "int1/row:f32+zp", "ternary/64:f16", "uint2/32:f16+f16"}) {
+  for (const char* format : {"binary/32:f16", "int1/row:f32+zp", "[-1,0,1,0]/64:f16", "uint2/32:f16+f16"}) {
     for (const char* activation : {"binary/32:f32", "int2/row:f32", "int4/32:f32"}) {
       for (const int64_t tokens : {1, 3, 8, 13}) {
         for (const bool at_end : {false, true}) {

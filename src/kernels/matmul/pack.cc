@@ -29,10 +29,12 @@ struct CallScratch {
   int32_t base = 0;
   bool paired = false, minima = false;
   std::vector<DotStretch> stretches;
+  std::vector<int64_t> bounds;  // stretches that begin inside a unit differ in these alone
 
   bool holds(Isa on, const PartPlan& plan, const Activations& x, Order in) const {
     return x.stamp != 0 && x.stamp == stamp && on == isa && in == order && in != Order::planes && plan.base == base &&
-           plan.paired == paired && plan.matrix->format().has_minimum() == minima && plan.stretches == stretches;
+           plan.paired == paired && plan.matrix->format().has_minimum() == minima && plan.stretches == stretches &&
+           plan.bounds == bounds;
   }
   void remember(Isa on, const PartPlan& plan, const Activations& x, Order in) {
     stamp = x.stamp;
@@ -40,6 +42,7 @@ struct CallScratch {
     isa = on, order = in, base = plan.base, paired = plan.paired;
     minima = plan.matrix->format().has_minimum();
     stretches = plan.stretches;
+    bounds = plan.bounds;
   }
 };
 

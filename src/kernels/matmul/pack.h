@@ -24,7 +24,7 @@ struct PackedActivations {
 };
 
 // Points into memory of this thread until its next call. Activations of one stamp are packed once for products that
-// want them alike.
+// want them alike (not into planes of bits).
 PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, ThreadPool& pool);
 
 }  // namespace lowbit::kernels
