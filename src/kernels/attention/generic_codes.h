@@ -20,6 +20,20 @@ static inline typename S::Bytes code_unit(const uint8_t* tile, int u) {
   return u % 2 == 0 ? S::template field<0, 4, 0>(both) : S::template field<4, 4, 0>(both);
 }
 
+// Rows in register tiles, the tallest first: visit.operator()<Rows, Panels>(row) for each tile.
+template <class S, class Visit>
+static inline void for_row_tiles(int64_t rows, const Visit& visit) {
+  constexpr bool kWide = S::kFloatTile >= 12;
+  int64_t row = 0;
+  const auto run = [&]<int Rows, int Panels>() {
+    for (; row + Rows <= rows; row += Rows) visit.template operator()<Rows, Panels>(row);
+  };
+  if constexpr (kWide) run.template operator()<6, 2>();
+  if constexpr (kWide) run.template operator()<4, 2>();
+  run.template operator()<2, kWide ? 4 : 1>();
+  run.template operator()<1, kWide ? 4 : 2>();
+}
+
 // ---- scores ----
 
 template <class S, int Bits, int Rows, int Panels>
@@ -73,21 +87,11 @@ static inline void code_scores_tile(const CodeScoresArgs& g, int64_t row, int64_
   }
 }
 
-template <class S, int Bits, int Rows, int Panels>
-static inline void code_scores_rows(const CodeScoresArgs& g, int64_t& row) {
-  for (; row + Rows <= g.rows; row += Rows) {
-    for (int64_t b = 0; b < g.keys.blocks; b += Panels) code_scores_tile<S, Bits, Rows, Panels>(g, row, b);
-  }
-}
-
 template <class S, int Bits>
 static inline void code_scores_bits(const CodeScoresArgs& g) {
-  constexpr bool kWide = S::kFloatTile >= 12;
-  int64_t row = 0;
-  if constexpr (kWide) code_scores_rows<S, Bits, 6, 2>(g, row);
-  if constexpr (kWide) code_scores_rows<S, Bits, 4, 2>(g, row);
-  code_scores_rows<S, Bits, 2, kWide ? 4 : 1>(g, row);
-  code_scores_rows<S, Bits, 1, kWide ? 4 : 2>(g, row);
+  for_row_tiles<S>(g.rows, [&]<int Rows, int Panels>(int64_t row) {
+    for (int64_t b = 0; b < g.keys.blocks; b += Panels) code_scores_tile<S, Bits, Rows, Panels>(g, row, b);
+  });
 }
 
 template <class S>
@@ -247,32 +251,26 @@ static inline void code_mix_tile(const CodeMixArgs& g, int64_t row, int64_t tile
   }
 }
 
+// All tiles of the output, group by group.
 template <class S, int Bits, int Rows, int Panels>
-static inline void code_mix_rows(const CodeMixArgs& g, int64_t& row) {
+static inline void code_mix_row(const CodeMixArgs& g, int64_t row) {
   const TilesArgs& t = g.values;
   const int64_t width = group_tiles(t), first = t.first_tile / width, step = chunks_of(t) * g.rows;
-  for (; row + Rows <= g.rows; row += Rows) {
-    for (int64_t tile = 0, end = 0; tile < t.tiles; tile = end) {
-      const int64_t group = (t.first_tile + tile) / width - first;
-      end = (first + group + 1) * width - t.first_tile;
-      if (end > t.tiles) end = t.tiles;
-      const uint8_t* codes = g.codes + group * step * kChunkPositions;
-      const float* scales = g.scales + group * step;
-      int64_t j = tile;
-      for (; j + Panels <= end; j += Panels) code_mix_tile<S, Bits, Rows, Panels>(g, row, j, codes, scales);
-      for (; j < end; ++j) code_mix_tile<S, Bits, Rows, 1>(g, row, j, codes, scales);
-    }
+  for (int64_t tile = 0, end = 0; tile < t.tiles; tile = end) {
+    const int64_t group = (t.first_tile + tile) / width - first;
+    end = (first + group + 1) * width - t.first_tile;
+    if (end > t.tiles) end = t.tiles;
+    const uint8_t* codes = g.codes + group * step * kChunkPositions;
+    const float* scales = g.scales + group * step;
+    int64_t j = tile;
+    for (; j + Panels <= end; j += Panels) code_mix_tile<S, Bits, Rows, Panels>(g, row, j, codes, scales);
+    for (; j < end; ++j) code_mix_tile<S, Bits, Rows, 1>(g, row, j, codes, scales);
   }
 }
 
 template <class S, int Bits>
 static inline void code_mix_bits(const CodeMixArgs& g) {
-  constexpr bool kWide = S::kFloatTile >= 12;
-  int64_t row = 0;
-  if constexpr (kWide) code_mix_rows<S, Bits, 6, 2>(g, row);
-  if constexpr (kWide) code_mix_rows<S, Bits, 4, 2>(g, row);
-  code_mix_rows<S, Bits, 2, kWide ? 4 : 1>(g, row);
-  code_mix_rows<S, Bits, 1, kWide ? 4 : 2>(g, row);
+  for_row_tiles<S>(g.rows, [&]<int Rows, int Panels>(int64_t row) { code_mix_row<S, Bits, Rows, Panels>(g, row); });
 }
 
 template <class S>
