@@ -163,7 +163,7 @@ void make_tasks(Executor::State& s, const graph::Node& node, Pass& pass) {
 
 }  // namespace
 
-void Ops::attention(Executor::State& s, const graph::Node& node) {
+void Ops::attention(Executor::State& s, const graph::Node& node, Rows) {
   static thread_local Pass pass;
   put_all(s, node);
   make_tasks(s, node, pass);

@@ -13,14 +13,14 @@
 namespace lowbit::exec {
 namespace {
 
-using OpFunction = void (*)(Executor::State&, const graph::Node&);
+using OpFunction = void (*)(Executor::State&, const graph::Node&, Rows);
 constexpr OpFunction kOps[] = {
 #define LOWBIT_OP(name, inputs, weights) &Ops::name,
 #include "graph/ops.inc"
 #undef LOWBIT_OP
 };
 
-// Values share slots once nobody needs them: slot and last use of each, in node order.
+// Values share slots once nobody needs them: slot and last use of each, in the order of steps.
 void assign_slots(Executor::State& s) {
   const size_t count = s.graph.values.size();
   s.last_use.assign(count, -1);
@@ -32,14 +32,18 @@ void assign_slots(Executor::State& s) {
   s.slot.assign(count, -1);
   std::vector<int32_t> free_slots;
   int32_t slots = 0;
-  for (size_t n = 0; n < s.graph.nodes.size(); ++n) {
-    const graph::Node& node = s.graph.nodes[n];
-    if (free_slots.empty()) free_slots.push_back(slots++);
-    s.slot[static_cast<size_t>(node.output)] = free_slots.back();
-    free_slots.pop_back();
-    const std::set<graph::ValueId> inputs(node.inputs.begin(), node.inputs.end());
-    for (const graph::ValueId id : inputs) {
-      if (id != 0 && s.last_use[static_cast<size_t>(id)] == static_cast<int32_t>(n)) {
+  for (const Step& step : s.steps) {
+    // What a step reads stays until its end: a thread may be rows ahead of another.
+    std::set<graph::ValueId> read;
+    for (int32_t n = step.first; n < step.end; ++n) {
+      const graph::Node& node = s.graph.nodes[static_cast<size_t>(n)];
+      if (free_slots.empty()) free_slots.push_back(slots++);
+      s.slot[static_cast<size_t>(node.output)] = free_slots.back();
+      free_slots.pop_back();
+      read.insert(node.inputs.begin(), node.inputs.end());
+    }
+    for (const graph::ValueId id : read) {
+      if (id != 0 && s.last_use[static_cast<size_t>(id)] < step.end) {
         free_slots.push_back(s.slot[static_cast<size_t>(id)]);
       }
     }
@@ -184,7 +188,46 @@ Status begin_pass(Executor::State& s, std::span<const Segment> segments) {
     }
   }
   s.rows = static_cast<int64_t>(s.tokens.size());
+  const auto last = std::max_element(s.positions.begin(), s.positions.end());
+  for (RotaryTable& table : s.rotary) table.grow(last == s.positions.end() ? 0 : *last + 1);
   return {};
+}
+
+// Room for the rows of a node's output.
+void make_room(Executor::State& s, const graph::Node& node) {
+  const graph::Value& value = s.value(node.output);
+  Buffer& buffer = s.buffer(node.output);
+  const auto count = static_cast<size_t>(s.rows * value.width);
+  if (buffer.values.size() < count) buffer.values.resize(count);
+  if (node.op != graph::Op::cast || !kernels::is_integer_activation(value.format)) return;
+  const CodeShape shape(value);
+  const int64_t rows = s.rows * value.slots;
+  buffer.codes.resize(static_cast<size_t>(rows * shape.stride));
+  buffer.scales.resize(static_cast<size_t>(rows * shape.groups));
+  buffer.stamp = kernels::new_stamp();
+}
+
+// Rows that are taken through all nodes of a step at once: as many as stay in a near cache.
+int64_t rows_at_once(const Executor::State& s, const Step& step) {
+  constexpr int64_t kValues = 1 << 14, kMostRows = 16;
+  int64_t width = 1;
+  for (const graph::Node& node : s.nodes(step)) width = std::max(width, s.value(node.output).width);
+  return std::clamp<int64_t>(kValues / width, 1, kMostRows);
+}
+
+void run_step(Executor::State& s, const Step& step) {
+  const std::span<const graph::Node> nodes = s.nodes(step);
+  for (const graph::Node& node : nodes) make_room(s, node);
+  switch (step.kind) {
+    case StepKind::rows:
+      return s.pool->parallel_for(s.rows, rows_at_once(s, step), [&](int64_t begin, int64_t end, int) {
+        for (const graph::Node& node : nodes) kOps[static_cast<size_t>(node.op)](s, node, {begin, end - begin});
+      });
+    case StepKind::products:
+      return run_linears(s, nodes);
+    case StepKind::whole:
+      return kOps[static_cast<size_t>(nodes[0].op)](s, nodes[0], {0, s.rows});
+  }
 }
 
 }  // namespace
@@ -228,6 +271,8 @@ Result<std::unique_ptr<Executor>> Executor::create(graph::Graph graph, Weights w
   executor->state_ = std::make_unique<State>();
   State& s = *executor->state_;
   s.graph = std::move(graph);
+  gather_products(s.graph);
+  s.steps = find_steps(s.graph);
   s.weights = std::move(weights);
   s.pool = std::move(pool);
   s.isa = isa;
@@ -267,16 +312,14 @@ Status Executor::forward(std::span<const Segment> segments, std::vector<float>& 
   State& s = *state_;
   LOWBIT_TRY(begin_pass(s, segments));
   logits.clear();
-  for (size_t n = 0; n < s.graph.nodes.size(); ++n) {
-    if (static_cast<int32_t>(n) == s.first_free) drop_rows(s, n);
+  for (const Step& step : s.steps) {
+    if (step.first == s.first_free) drop_rows(s, static_cast<size_t>(step.first));
     if (s.rows == 0) break;
-    const graph::Node& node = s.graph.nodes[n];
-    const graph::Value& output = s.value(node.output);
-    Buffer& buffer = s.buffer(node.output);
-    const auto count = static_cast<size_t>(s.rows * output.width);
-    if (buffer.values.size() < count) buffer.values.resize(count);
-    kOps[static_cast<size_t>(node.op)](s, node);
-    if (tap && node.op != graph::Op::cast) tap(node.output, output, buffer.values.data(), s.rows);
+    run_step(s, step);
+    if (!tap) continue;
+    for (const graph::Node& node : s.nodes(step)) {
+      if (node.op != graph::Op::cast) tap(node.output, s.value(node.output), s.rows_of(node.output), s.rows);
+    }
   }
   if (s.rows > 0) {
     const std::vector<float>& result = s.buffer(s.graph.logits).values;

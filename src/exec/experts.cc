@@ -11,8 +11,6 @@
 namespace lowbit::exec {
 namespace {
 
-constexpr int64_t kTokenGrain = 16;
-
 // p = softmax(x) in place; padded is scratch.
 void softmax(Isa isa, std::vector<float>& padded, float* x, int64_t count) {
   padded.assign(static_cast<size_t>(round_up(count, 16)), 0.0f);
@@ -72,16 +70,16 @@ struct Gathered {
 
 }  // namespace
 
-void Ops::top_k(Executor::State& s, const graph::Node& node) {
+void Ops::top_k(Executor::State& s, const graph::Node& node, Rows r) {
   const int64_t experts = s.value(node.inputs[0]).width, width = s.value(node.output).width;
   const float* x = s.rows_of(node.inputs[0]);
   float* y = s.rows_of(node.output);
-  s.pool->parallel_for(s.rows, kTokenGrain, [&](int64_t begin, int64_t end, int) {
-    for (int64_t t = begin; t < end; ++t) choose(s.isa, node.top_k, x + t * experts, experts, y + t * width);
-  });
+  for (int64_t t = r.first; t < r.first + r.count; ++t) {
+    choose(s.isa, node.top_k, x + t * experts, experts, y + t * width);
+  }
 }
 
-void Ops::expert_linear(Executor::State& s, const graph::Node& node) {
+void Ops::expert_linear(Executor::State& s, const graph::Node& node, Rows) {
   const tensor::Weight& weight = *s.weights.at(node.weights[0]);
   const int64_t experts = weight.shape[0], rows = weight.shape[1], k = s.value(node.inputs[1]).width / 2;
   const int64_t inputs = s.value(node.inputs[0]).slots;  // of a token: 1 or k
@@ -108,16 +106,14 @@ void Ops::expert_linear(Executor::State& s, const graph::Node& node) {
   }
 }
 
-void Ops::combine(Executor::State& s, const graph::Node& node) {
+void Ops::combine(Executor::State& s, const graph::Node& node, Rows r) {
   const int64_t width = s.value(node.output).width, k = s.value(node.inputs[1]).width / 2;
   const float* parts = s.rows_of(node.inputs[0]);
   const float* chosen = s.rows_of(node.inputs[1]);
   float* y = s.rows_of(node.output);
-  s.pool->parallel_for(s.rows, kTokenGrain, [&](int64_t begin, int64_t end, int) {
-    for (int64_t t = begin; t < end; ++t) {
-      kernels::combine(s.isa, {width, k, chosen + t * 2 * k + k, parts + t * k * width, y + t * width});
-    }
-  });
+  for (int64_t t = r.first; t < r.first + r.count; ++t) {
+    kernels::combine(s.isa, {width, k, chosen + t * 2 * k + k, parts + t * k * width, y + t * width});
+  }
 }
 
 }  // namespace lowbit::exec

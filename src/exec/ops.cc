@@ -10,133 +10,103 @@
 namespace lowbit::exec {
 namespace {
 
-constexpr int64_t kRowGrain = 16;
+// The rows of a node's inputs and output, one of each with `width` values of the output.
+struct Span {
+  const float* x;        // first input
+  const float* y;        // second input, or null
+  float* out;            // output
+  int64_t width, count;  // of a row; of all rows
 
-// Runs body(first row, rows) over the rows of the pass.
-template <class Body>
-void over_rows(Executor::State& s, const Body& body) {
-  s.pool->parallel_for(s.rows, kRowGrain, [&](int64_t begin, int64_t end, int) { body(begin, end - begin); });
-}
-
-// Runs body(first value, values) over all values of a node's output.
-template <class Body>
-void over_values(Executor::State& s, const graph::Node& node, const Body& body) {
-  const int64_t width = s.value(node.output).width;
-  over_rows(s, [&](int64_t first, int64_t count) { body(first * width, count * width); });
-}
+  Span(Executor::State& s, const graph::Node& node, Rows r) {
+    width = s.value(node.output).width;
+    count = r.count * width;
+    const auto input = [&](size_t i) { return s.rows_of(node.inputs[i]) + r.first * s.value(node.inputs[i]).width; };
+    x = node.inputs[0] == 0 ? nullptr : input(0);
+    y = node.inputs.size() > 1 ? input(1) : nullptr;
+    out = s.rows_of(node.output) + r.first * width;
+  }
+};
 
 }  // namespace
 
-void Ops::embed(Executor::State& s, const graph::Node& node) {
-  const tensor::Weight& weight = *s.weights.at(node.weights[0]);
-  const std::vector<int32_t>& inverse = s.inverse_orders.at(node.weights[0]);
-  float* out = s.buffer(node.output).values.data();
-  over_rows(s, [&](int64_t first, int64_t count) {
-    for (int64_t t = first; t < first + count; ++t) {
-      tensor::dequantize_row(weight, inverse, s.tokens[static_cast<size_t>(t)], out + t * weight.cols());
-    }
-  });
-}
-
-void Ops::embed_positions(Executor::State& s, const graph::Node& node) {
+void Ops::embed(Executor::State& s, const graph::Node& node, Rows r) {
   const tensor::Weight& weight = *s.weights.at(node.weights[0]);
   const std::vector<int32_t>& inverse = s.inverse_orders.at(node.weights[0]);
   float* out = s.rows_of(node.output);
-  over_rows(s, [&](int64_t first, int64_t count) {
-    for (int64_t t = first; t < first + count; ++t) {
-      tensor::dequantize_row(weight, inverse, s.positions[static_cast<size_t>(t)], out + t * weight.cols());
-    }
-  });
+  for (int64_t t = r.first; t < r.first + r.count; ++t) {
+    tensor::dequantize_row(weight, inverse, s.tokens[static_cast<size_t>(t)], out + t * weight.cols());
+  }
 }
 
-namespace {
-
-void add_vector(Executor::State& s, const graph::Node& node, const float* added) {
-  const int64_t cols = s.value(node.output).width;
-  const float* x = s.rows_of(node.inputs[0]);
-  float* y = s.rows_of(node.output);
-  over_rows(s, [&](int64_t first, int64_t count) {
-    kernels::bias(s.isa, {count, cols, x + first * cols, added, y + first * cols});
-  });
+void Ops::embed_positions(Executor::State& s, const graph::Node& node, Rows r) {
+  const tensor::Weight& weight = *s.weights.at(node.weights[0]);
+  const std::vector<int32_t>& inverse = s.inverse_orders.at(node.weights[0]);
+  float* out = s.rows_of(node.output);
+  for (int64_t t = r.first; t < r.first + r.count; ++t) {
+    tensor::dequantize_row(weight, inverse, s.positions[static_cast<size_t>(t)], out + t * weight.cols());
+  }
 }
 
-}  // namespace
-
-void Ops::bias(Executor::State& s, const graph::Node& node) {
-  add_vector(s, node, s.vectors.at(node.weights[0]).data());
+void Ops::bias(Executor::State& s, const graph::Node& node, Rows r) {
+  const Span v(s, node, r);
+  kernels::bias(s.isa, {r.count, v.width, v.x, s.vectors.at(node.weights[0]).data(), v.out});
 }
 
-void Ops::row_bias(Executor::State& s, const graph::Node& node) {
-  std::vector<float> row(static_cast<size_t>(s.value(node.output).width));
+void Ops::row_bias(Executor::State& s, const graph::Node& node, Rows r) {
+  static thread_local std::vector<float> row;
+  const Span v(s, node, r);
+  row.resize(static_cast<size_t>(v.width));
   tensor::dequantize_row(*s.weights.at(node.weights[0]), s.inverse_orders.at(node.weights[0]), node.row, row.data());
-  add_vector(s, node, row.data());
+  kernels::bias(s.isa, {r.count, v.width, v.x, row.data(), v.out});
 }
 
-void Ops::rms_norm(Executor::State& s, const graph::Node& node) {
-  const int64_t cols = node.dim > 0 ? node.dim : s.value(node.output).width;
-  const float* x = s.rows_of(node.inputs[0]);
-  float* y = s.rows_of(node.output);
+void Ops::rms_norm(Executor::State& s, const graph::Node& node, Rows r) {
+  const Span v(s, node, r);
+  const int64_t cols = node.dim > 0 ? node.dim : v.width;
   const float* weight = s.vectors.at(node.weights[0]).data();
-  over_values(s, node, [&](int64_t at, int64_t count) {
-    kernels::rms_norm(s.isa, {count / cols, cols, x + at, weight, node.epsilon, y + at});
-  });
+  kernels::rms_norm(s.isa, {v.count / cols, cols, v.x, weight, node.epsilon, v.out});
 }
 
-void Ops::layer_norm(Executor::State& s, const graph::Node& node) {
-  const int64_t cols = s.value(node.output).width;
-  const float* x = s.rows_of(node.inputs[0]);
-  float* y = s.rows_of(node.output);
+void Ops::layer_norm(Executor::State& s, const graph::Node& node, Rows r) {
+  const Span v(s, node, r);
   const float* weight = s.vectors.at(node.weights[0]).data();
-  over_rows(s, [&](int64_t first, int64_t count) {
-    kernels::layer_norm(s.isa, {count, cols, x + first * cols, weight, node.epsilon, y + first * cols});
-  });
+  kernels::layer_norm(s.isa, {r.count, v.width, v.x, weight, node.epsilon, v.out});
 }
 
-namespace {
-
-void cast_floats(Executor::State& s, const graph::Node& node) {
+void Ops::cast(Executor::State& s, const graph::Node& node, Rows r) {
   const graph::Value& value = s.value(node.output);
-  const int64_t cols = value.columns();
-  const float* x = s.rows_of(node.inputs[0]);
-  float* y = s.rows_of(node.output);
-  over_values(s, node, [&](int64_t at, int64_t count) {
-    for (int64_t i = at; i < at + count; i += cols) tensor::cast_row(value.format, cols, x + i, y + i);
-  });
-}
-
-}  // namespace
-
-void Ops::cast(Executor::State& s, const graph::Node& node) {
-  const graph::Value& value = s.value(node.output);
-  if (!kernels::is_integer_activation(value.format)) return cast_floats(s, node);
-  const float* x = s.rows_of(node.inputs[0]);
+  const Span v(s, node, r);
+  const int64_t cols = value.columns(), first = r.first * value.slots, rows = r.count * value.slots;
+  if (!kernels::is_integer_activation(value.format)) {
+    for (int64_t i = 0; i < v.count; i += cols) tensor::cast_row(value.format, cols, v.x + i, v.out + i);
+    return;
+  }
   Buffer& out = s.buffer(node.output);
-  const formats::ScaleLevel& level = value.format.levels[0];
-  const int64_t cols = value.columns(), rows = s.rows * value.slots;
-  const int64_t group = level.group > 0 ? std::min(level.group, cols) : cols;
-  const int64_t groups = ceil_div(cols, group), width = round_up(cols, tensor::kColumnStep);
-  const int64_t stride = width * kernels::code_planes(value.format), plane = stride > width ? width : 0;
-  out.codes.resize(static_cast<size_t>(rows * stride));
-  out.scales.resize(static_cast<size_t>(rows * groups));
-  out.stamp = kernels::new_stamp();
-  s.pool->parallel_for(rows, kRowGrain, [&](int64_t first, int64_t end, int) {
-    kernels::quantize(s.isa,
-                      {end - first, cols, group, x + first * cols, kernels::largest_code(value.format), &level.scale,
-                       [](const void* scale, float v) {
-                         return tensor::stored_scale(*static_cast<const formats::ElementFormat*>(scale), v);
-                       },
-                       out.codes.data() + first * stride, stride, out.scales.data() + first * groups, plane,
-                       kernels::is_binary_activation(value.format)});
-    if (!s.decoded[static_cast<size_t>(node.output)]) return;
-    for (int64_t r = first; r < end; ++r) {
-      for (int64_t c = 0; c < cols; ++c) {
-        const int8_t* at = out.codes.data() + r * stride + c;
-        const auto code = static_cast<float>(plane == 0 ? *at : 128 * at[plane] + *at);
-        out.values[static_cast<size_t>(r * cols + c)] =
-            code * out.scales[static_cast<size_t>(r * groups + c / group)];
-      }
+  const CodeShape shape(value);
+  int8_t* codes = out.codes.data() + first * shape.stride;
+  float* scales = out.scales.data() + first * shape.groups;
+  kernels::quantize(s.isa,
+                    {rows, cols, shape.group, v.x, kernels::largest_code(value.format), &value.format.levels[0].scale,
+                     [](const void* scale, float x) {
+                       return tensor::stored_scale(*static_cast<const formats::ElementFormat*>(scale), x);
+                     },
+                     codes, shape.stride, scales, shape.plane, kernels::is_binary_activation(value.format)});
+  if (!s.decoded[static_cast<size_t>(node.output)]) return;
+  for (int64_t i = 0; i < rows; ++i, codes += shape.stride, scales += shape.groups) {
+    for (int64_t c = 0; c < cols; ++c) {
+      const auto code = static_cast<float>(shape.plane == 0 ? codes[c] : 128 * codes[shape.plane + c] + codes[c]);
+      v.out[i * cols + c] = code * scales[c / shape.group];
     }
-  });
+  }
+}
+
+CodeShape::CodeShape(const graph::Value& value) {
+  const int64_t cols = value.columns(), width = round_up(cols, tensor::kColumnStep);
+  const int64_t given = value.format.levels[0].group;
+  group = given > 0 ? std::min(given, cols) : cols;
+  groups = ceil_div(cols, group);
+  stride = width * kernels::code_planes(value.format);
+  plane = stride > width ? width : 0;
 }
 
 kernels::Activations activations_of(Executor::State& s, graph::ValueId id) {
@@ -150,103 +120,87 @@ kernels::Activations activations_of(Executor::State& s, graph::ValueId id) {
     x.values = in.values.data();
     return x;
   }
-  const int64_t group = input.format.levels[0].group, width = round_up(x.cols, tensor::kColumnStep);
+  const CodeShape shape(input);
   x.codes = in.codes.data();
-  x.code_stride = width * kernels::code_planes(input.format);
-  x.plane = x.code_stride > width ? width : 0;
+  x.code_stride = shape.stride;
+  x.plane = shape.plane;
   x.scales = in.scales.data();
-  x.group = group > 0 ? std::min(group, x.cols) : x.cols;
+  x.group = shape.group;
   x.stamp = in.stamp;
   if (s.decoded[static_cast<size_t>(id)]) x.values = in.values.data();
   return x;
 }
 
-void Ops::linear(Executor::State& s, const graph::Node& node) {
-  const kernels::Product& product = s.product(node);
-  product.run(0, product.rows(), activations_of(s, node.inputs[0]), *s.pool, s.rows_of(node.output),
-              s.value(node.output).width);
+void Ops::linear(Executor::State& s, const graph::Node& node, Rows) { run_linears(s, {&node, 1}); }
+
+void run_linears(Executor::State& s, std::span<const graph::Node> nodes) {
+  static thread_local std::vector<kernels::ProductRun> runs;
+  runs.clear();
+  for (const graph::Node& node : nodes) {
+    runs.push_back({&s.product(node), s.rows_of(node.output), s.value(node.output).width});
+  }
+  kernels::run_products(runs, activations_of(s, nodes[0].inputs[0]), *s.pool);
 }
 
-void Ops::rope(Executor::State& s, const graph::Node& node) {
+void Ops::rope(Executor::State& s, const graph::Node& node, Rows r) {
   const graph::Rope& rope = node.rope;
-  const int64_t width = s.value(node.output).width, half = rope.turned_values() / 2;
+  const int64_t half = rope.turned_values() / 2;
   const auto index = static_cast<size_t>(&node - s.graph.nodes.data());
-  RotaryTable& table = s.rotary[static_cast<size_t>(s.rotary_of[index])];
-  int64_t most = 0;
-  for (const int64_t position : s.positions) most = std::max(most, position);
-  table.grow(most + 1);
-  const float* x = s.rows_of(node.inputs[0]);
-  float* y = s.rows_of(node.output);
-  over_rows(s, [&](int64_t first, int64_t count) {
-    for (int64_t r = first; r < first + count; ++r) {
-      const int64_t at = s.positions[static_cast<size_t>(r)] * half;
-      kernels::rope(s.isa, {rope.heads, rope.dim, rope.turned_values(), rope.halves, x + r * width,
-                            table.cosine.data() + at, table.sine.data() + at, y + r * width});
-    }
-  });
+  const RotaryTable& table = s.rotary[static_cast<size_t>(s.rotary_of[index])];
+  const Span v(s, node, r);
+  for (int64_t i = 0; i < r.count; ++i) {
+    const int64_t at = s.positions[static_cast<size_t>(r.first + i)] * half;
+    kernels::rope(s.isa, {rope.heads, rope.dim, rope.turned_values(), rope.halves, v.x + i * v.width,
+                          table.cosine.data() + at, table.sine.data() + at, v.out + i * v.width});
+  }
 }
 
-void Ops::hadamard(Executor::State& s, const graph::Node& node) {
-  const float* x = s.rows_of(node.inputs[0]);
-  float* y = s.rows_of(node.output);
-  over_values(s, node,
-              [&](int64_t at, int64_t count) { kernels::hadamard(s.isa, {count, node.dim, x + at, y + at}); });
+void Ops::hadamard(Executor::State& s, const graph::Node& node, Rows r) {
+  const Span v(s, node, r);
+  kernels::hadamard(s.isa, {v.count, node.dim, v.x, v.out});
 }
 
-void Ops::silu_gate(Executor::State& s, const graph::Node& node) {
-  const float *a = s.rows_of(node.inputs[0]), *b = s.rows_of(node.inputs[1]);
-  float* y = s.rows_of(node.output);
-  over_values(s, node,
-              [&](int64_t at, int64_t count) { kernels::silu_gate(s.isa, {count, a + at, b + at, y + at}); });
+void Ops::silu_gate(Executor::State& s, const graph::Node& node, Rows r) {
+  const Span v(s, node, r);
+  kernels::silu_gate(s.isa, {v.count, v.x, v.y, v.out});
 }
 
-void Ops::multiply(Executor::State& s, const graph::Node& node) {
-  const float *a = s.rows_of(node.inputs[0]), *b = s.rows_of(node.inputs[1]);
-  float* y = s.rows_of(node.output);
-  over_values(s, node, [&](int64_t at, int64_t count) { kernels::multiply(s.isa, {count, a + at, b + at, y + at}); });
+void Ops::multiply(Executor::State& s, const graph::Node& node, Rows r) {
+  const Span v(s, node, r);
+  kernels::multiply(s.isa, {v.count, v.x, v.y, v.out});
 }
 
-void Ops::add(Executor::State& s, const graph::Node& node) {
-  const float *a = s.rows_of(node.inputs[0]), *b = s.rows_of(node.inputs[1]);
-  float* y = s.rows_of(node.output);
-  over_values(s, node, [&](int64_t at, int64_t count) { kernels::add(s.isa, {count, a + at, b + at, y + at}); });
+void Ops::add(Executor::State& s, const graph::Node& node, Rows r) {
+  const Span v(s, node, r);
+  kernels::add(s.isa, {v.count, v.x, v.y, v.out});
 }
 
-void Ops::gelu_tanh(Executor::State& s, const graph::Node& node) {
-  const float* x = s.rows_of(node.inputs[0]);
-  float* y = s.rows_of(node.output);
-  over_values(s, node, [&](int64_t at, int64_t count) { kernels::gelu_tanh(s.isa, {count, x + at, y + at}); });
+void Ops::gelu_tanh(Executor::State& s, const graph::Node& node, Rows r) {
+  const Span v(s, node, r);
+  kernels::gelu_tanh(s.isa, {v.count, v.x, v.out});
 }
 
-void Ops::gelu_erf(Executor::State& s, const graph::Node& node) {
-  const float* x = s.rows_of(node.inputs[0]);
-  float* y = s.rows_of(node.output);
-  over_values(s, node, [&](int64_t at, int64_t count) { kernels::gelu_erf(s.isa, {count, x + at, y + at}); });
+void Ops::gelu_erf(Executor::State& s, const graph::Node& node, Rows r) {
+  const Span v(s, node, r);
+  kernels::gelu_erf(s.isa, {v.count, v.x, v.out});
 }
 
-void Ops::scale(Executor::State& s, const graph::Node& node) {
-  const float* x = s.rows_of(node.inputs[0]);
-  float* y = s.rows_of(node.output);
-  over_values(s, node,
-              [&](int64_t at, int64_t count) { kernels::scale(s.isa, {count, x + at, node.constant, y + at}); });
+void Ops::scale(Executor::State& s, const graph::Node& node, Rows r) {
+  const Span v(s, node, r);
+  kernels::scale(s.isa, {v.count, v.x, node.constant, v.out});
 }
 
-void Ops::softcap(Executor::State& s, const graph::Node& node) {
-  const float* x = s.rows_of(node.inputs[0]);
-  float* y = s.rows_of(node.output);
-  over_values(s, node,
-              [&](int64_t at, int64_t count) { kernels::softcap(s.isa, {count, x + at, node.constant, y + at}); });
+void Ops::softcap(Executor::State& s, const graph::Node& node, Rows r) {
+  const Span v(s, node, r);
+  kernels::softcap(s.isa, {v.count, v.x, node.constant, v.out});
 }
 
-void Ops::slice(Executor::State& s, const graph::Node& node) {
-  const int64_t from = s.value(node.inputs[0]).width, width = s.value(node.output).width;
-  const float* x = s.rows_of(node.inputs[0]) + node.begin;
-  float* y = s.rows_of(node.output);
-  over_rows(s, [&](int64_t first, int64_t count) {
-    for (int64_t r = first; r < first + count; ++r) {
-      std::memcpy(y + r * width, x + r * from, static_cast<size_t>(width) * sizeof(float));
-    }
-  });
+void Ops::slice(Executor::State& s, const graph::Node& node, Rows r) {
+  const Span v(s, node, r);
+  const int64_t from = s.value(node.inputs[0]).width;
+  for (int64_t i = 0; i < r.count; ++i) {
+    std::memcpy(v.out + i * v.width, v.x + i * from + node.begin, static_cast<size_t>(v.width) * sizeof(float));
+  }
 }
 
 void RotaryTable::grow(int64_t positions) {

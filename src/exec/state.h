@@ -3,10 +3,12 @@
 
 #include <limits>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "exec/executor.h"
 #include "exec/kv_store.h"
+#include "exec/steps.h"
 #include "kernels/matmul/matmul.h"
 
 namespace lowbit::exec {
@@ -24,6 +26,13 @@ struct Buffer {
   uint64_t stamp = 0;         // of the codes: kernels::Activations
 };
 
+// How the codes of a value cast to integers lie.
+struct CodeShape {
+  int64_t group, groups;  // columns of a scale; scales of a row
+  int64_t stride, plane;  // bytes of a row; from the lower to the upper plane, or 0
+  explicit CodeShape(const graph::Value& value);
+};
+
 // Angles of rotary positions, grown as positions are needed: [position][turned / 2] each.
 struct RotaryTable {
   graph::Rope rope;
@@ -34,7 +43,8 @@ struct RotaryTable {
 };
 
 struct Executor::State {
-  graph::Graph graph;
+  graph::Graph graph;  // nodes in the order of `steps`
+  std::vector<Step> steps;
   Weights weights;
   std::shared_ptr<ThreadPool> pool;
   Isa isa = Isa::portable;
@@ -65,15 +75,27 @@ struct Executor::State {
   const kernels::Product& product(const graph::Node& node) const {
     return *products[static_cast<size_t>(&node - graph.nodes.data())];
   }
+  std::span<const graph::Node> nodes(const Step& step) const {
+    return std::span(graph.nodes)
+        .subspan(static_cast<size_t>(step.first), static_cast<size_t>(step.end - step.first));
+  }
   const graph::Value& value(graph::ValueId id) const { return graph.values[static_cast<size_t>(id)]; }
 };
 
 // The rows of a value, several of a token where it has slots, as a product reads them.
 kernels::Activations activations_of(Executor::State& s, graph::ValueId id);
 
-// One function per operation (the rows of graph/ops.inc), in ops.cc, experts.cc and attention.cc.
+// The products of linears that read the same value.
+void run_linears(Executor::State& s, std::span<const graph::Node> nodes);
+
+struct Rows {
+  int64_t first, count;
+};
+
+// One function per operation (the rows of graph/ops.inc), in ops.cc, experts.cc and attention.cc. Those that go row
+// by row compute some rows on the thread that calls; the others are given all rows and divide them themselves.
 struct Ops {
-#define LOWBIT_OP(name, inputs, weights) static void name(Executor::State& s, const graph::Node& node);
+#define LOWBIT_OP(name, inputs, weights) static void name(Executor::State& s, const graph::Node& node, Rows r);
 #include "graph/ops.inc"
 #undef LOWBIT_OP
 };

@@ -156,9 +156,11 @@ FloatPlan plan_floats(Isa isa, const PackedMatrix& matrix, int64_t group) {
   return plan;
 }
 
+bool packs_floats(const PartPlan& plan, const Activations& x) { return x.tokens > plan.floats.few_tokens; }
+
 FloatPart::FloatPart(Isa isa, const PartPlan& plan, const Activations& x, ThreadPool& pool)
     : isa_(isa), plan_(plan), x_(x) {
-  if (x.tokens > plan.floats.few_tokens) tiles_ = pack_tiles(x, plan.floats, pool);
+  if (packs_floats(plan, x)) tiles_ = pack_tiles(x, plan.floats, pool);
 }
 
 int64_t FloatPart::blocks_at_once(int64_t count, int threads) const {

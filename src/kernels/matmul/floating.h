@@ -24,6 +24,9 @@ struct FloatPlan {
 // Columns that share a scale.
 FloatPlan plan_floats(Isa isa, const tensor::PackedMatrix& matrix, int64_t group);
 
+// Whether activations are copied into tiles.
+bool packs_floats(const PartPlan& plan, const Activations& x);
+
 // The products of one part with some activations, which it copies into tiles where these are many: until it is used
 // no more, its thread makes no other.
 class FloatPart {

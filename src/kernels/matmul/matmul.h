@@ -13,6 +13,7 @@
 // Bit-equal on every ISA, for any number of threads and any grouping of tokens (numeric class: consistent).
 #pragma once
 
+#include <span>
 #include <vector>
 
 #include "base/cpu.h"
@@ -65,6 +66,7 @@ struct Activations {
 uint64_t new_stamp();
 
 struct PartPlan;  // plan.h
+class Region;     // matmul.cc
 
 // Where two kernels give the same bits: products of weights of 1 or 2 bits with activations of 1 to 4 count ones of
 // pairs of bit planes (weight bits * activation bits, at most 4), or multiply bytes. Pairs up to which ones are
@@ -93,12 +95,22 @@ class Product {
   // Rows [begin, end) of the weight in natural order: out[token][out_stride] holds row `begin` first.
   void run(int64_t begin, int64_t end, const Activations& x, ThreadPool& pool, float* out, int64_t out_stride) const;
   int64_t rows() const;
+  // The same as a part of what a region runs.
+  void add(int64_t begin, int64_t end, const Activations& x, float* out, int64_t out_stride, Region& region) const;
 
  private:
   Isa isa_;
   const tensor::Weight* weight_;
   std::vector<PartPlan> parts_;
 };
+
+// All rows of several weights with the same activations, in one parallel loop where their formats allow it.
+struct ProductRun {
+  const Product* product;
+  float* out;  // [token][out_stride]
+  int64_t out_stride;
+};
+void run_products(std::span<const ProductRun> runs, const Activations& x, ThreadPool& pool);
 
 // out[token][out_stride]; all rows of the weight in natural order.
 void matmul(Isa isa, const tensor::Weight& weight, const Activations& x, ThreadPool& pool, float* out,

@@ -139,6 +139,10 @@ uint64_t new_stamp() {
   return ++last;
 }
 
+bool is_packed(Isa isa, const PartPlan& plan, const Activations& x) {
+  return call_scratch().holds(isa, plan, x, order_of(plan, x));
+}
+
 PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, ThreadPool& pool) {
   CallScratch& s = call_scratch();
   PackedActivations out;

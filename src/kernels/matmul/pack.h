@@ -25,6 +25,8 @@ struct PackedActivations {
 
 // Points into memory of this thread until its next call. Activations of one stamp are packed once for products that
 // want them alike (not into planes of bits).
+// is_packed: whether what the last call left serves this one.
+bool is_packed(Isa isa, const PartPlan& plan, const Activations& x);
 PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, ThreadPool& pool);
 
 }  // namespace lowbit::kernels

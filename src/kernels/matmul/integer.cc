@@ -1,0 +1,225 @@
+#include "kernels/matmul/integer.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstring>
+
+#include "base/bits.h"
+#include "kernels/list.h"
+#include "kernels/matmul/groups.h"
+#include "tensor/codes_block.h"
+#include "tensor/planes.h"
+
+namespace lowbit::kernels {
+
+using tensor::kRowBlock;
+
+// Buffers of one thread, kept between calls.
+struct IntegerPart::Scratch {
+  std::vector<uint8_t> panel;
+  std::vector<float> acc;
+  GroupValues groups;
+  std::vector<int32_t> offsets;
+};
+
+IntegerPart::Scratch& IntegerPart::scratch() {
+  static thread_local Scratch s;
+  return s;
+}
+
+const uint8_t* IntegerPart::packed(int64_t block) const {
+  return reinterpret_cast<const uint8_t*>(matrix().bytes().data()) + block * block_bytes();
+}
+
+int64_t IntegerPart::blocks_at_once(int64_t count, int threads) const {
+  // Many items for each thread, so that one that is held up keeps nobody waiting, of several row blocks where there
+  // are enough.
+  const int64_t tile = x_.order == Order::tiles ? plan_.row_tile : 1;
+  return std::clamp<int64_t>(count / (int64_t{16} * threads) / tile, 1, 4) * tile;
+}
+
+// What weights bring to the stretches of some row blocks, from `index` of those loaded.
+StretchArgs IntegerPart::stretch_args(int64_t index, const Scratch& s) const {
+  const int64_t count = plan_.groups * kRowBlock, at = index * count;
+  StretchArgs out = {};
+  out.stretches = plan_.stretches.data();
+  out.stretch_count = std::ssize(plan_.stretches);
+  out.scales = s.groups.scales.data() + at;
+  if (matrix().format().has_zero_point()) out.offsets = s.offsets.data() + at;
+  out.paired = plan_.paired;
+  if (matrix().format().has_minimum()) out.minimums = s.groups.minimums.data() + at;
+  out.group_step = count;
+  out.activations = x_.sums;
+  return out;
+}
+
+const uint8_t* IntegerPart::unpack(int64_t block, int64_t blocks, int64_t first_step, int64_t steps,
+                                   Scratch& s) const {
+  uint8_t* panels = sized(s.panel, blocks * steps * 512);
+  for (int64_t b = 0; b < blocks; ++b) {
+    k_unpack.at(isa_)({packed(block + b), first_step, steps, plan_.width, plan_.map, plan_.flip,
+                       plan_.map_table.data(), panels + b * steps * 512});
+  }
+  return panels;
+}
+
+void IntegerPart::run(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
+  switch (x_.order) {
+    case Order::rows:
+      load_scales(block, blocks, scratch());
+      return run_unaligned(block, blocks, out, out_stride);
+    case Order::fused:
+      return run_fused(block, blocks, out, out_stride);
+    case Order::tiles:
+      load_scales(block, blocks, scratch());
+      return run_tiles(block, blocks, out, out_stride);
+    case Order::planes:
+      load_scales(block, blocks, scratch());
+      return run_planes(block, blocks, out, out_stride);
+  }
+}
+
+void IntegerPart::load_scales(int64_t block, int64_t blocks, Scratch& s) const {
+  load_groups(isa_, plan_, block, blocks, s.groups);
+  if (!matrix().format().has_zero_point()) return;
+  const int64_t count = blocks * plan_.groups * kRowBlock;
+  int32_t* offsets = sized(s.offsets, count);
+  for (int64_t i = 0; i < count; ++i) {
+    const int32_t offset = -static_cast<int32_t>(s.groups.zeros[static_cast<size_t>(i)]);
+    offsets[i] = plan_.paired ? pair_of_offset(offset) : offset;
+  }
+}
+
+// Where the entries of a row block lie; gives how many ranges.
+int64_t IntegerPart::entries_of(int64_t block, std::array<MemoryRange, kMostRanges>& ranges) const {
+  int64_t count = 0;
+  if (block >= ceil_div(matrix().rows(), kRowBlock)) return 0;
+  for (const std::vector<EntryPass>* passes : {&plan_.scales, &plan_.minimums, &plan_.zeros}) {
+    for (const EntryPass& pass : *passes) {
+      if (pass.block_bytes == 0 || count == kMostRanges) continue;
+      const uint8_t* begin = pass.section + block * pass.block_bytes;
+      ranges[static_cast<size_t>(count++)] = {begin, begin + pass.block_bytes};
+    }
+  }
+  return count;
+}
+
+int64_t IntegerPart::block_bytes() const { return tensor::row_block_code_bytes(plan_.width, matrix().cols()); }
+
+// Columns outside, row blocks inside: activations of a chunk stay in the second-level cache, codes of two row
+// blocks in the first.
+void IntegerPart::run_tiles(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
+  Scratch& s = scratch();
+  const int64_t pairs = ceil_div(blocks, plan_.row_tile), width = plan_.row_tile * kRowBlock;
+  // Sums of chunks go to and fro: they should lie together.
+  float* sums = plan_.chunks.size() > 1 ? sized(s.acc, pairs * x_.tokens * width) : nullptr;
+  for (size_t i = 0; i < plan_.chunks.size(); ++i) {
+    const DotChunk& c = plan_.chunks[i];
+    DotArgs args = {};
+    args.first_stretch = c.first_stretch;
+    args.row_stretches = std::ssize(plan_.stretches);
+    args.units = c.steps * tensor::kStepUnits;
+    args.first_unit = c.first_step * tensor::kStepUnits;
+    args.row_units = x_.code_stride / tensor::kUnitColumns;
+    args.signed_codes = plan_.signed_codes;
+    args.tokens = x_.tokens;
+    args.codes = x_.codes;
+    args.plane = x_.plane;
+    args.word_units = plan_.word_units;
+    args.sums_stride = width;
+    const bool last = i + 1 == plan_.chunks.size();
+    for (int64_t p = 0; p < pairs; ++p) {
+      const int64_t first = p * plan_.row_tile;
+      args.blocks = std::min(plan_.row_tile, blocks - first);
+      args.stretch = stretch_args(first, s);
+      args.stretch.stretches += c.first_stretch;
+      args.stretch.stretch_count = c.stretches;
+      args.panels = unpack(block + first, args.blocks, c.first_step, c.steps, s);
+      args.sums = i > 0 ? sums + p * x_.tokens * width : nullptr;
+      args.out = last ? out + first * kRowBlock : sums + p * x_.tokens * width;
+      args.out_stride = last ? out_stride : width;
+      const bool more = p + 1 < pairs;
+      ask_ahead(more || last ? block + first + plan_.row_tile : block, more ? c : plan_.chunks[last ? 0 : i + 1],
+                args);
+      k_dot.at(isa_)(args);
+    }
+  }
+}
+
+// The codes that are unpacked next.
+void IntegerPart::ask_ahead(int64_t block, const DotChunk& chunk, DotArgs& args) const {
+  if (block * kRowBlock >= matrix().rows()) return;
+  args.ahead = packed(block) + tensor::step_bytes(plan_.width, chunk.first_step);
+  args.ahead_bytes = tensor::step_bytes(plan_.width, chunk.steps);
+  args.ahead_step = block_bytes();
+}
+
+void IntegerPart::run_fused(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
+  Scratch& s = scratch();
+  const bool halves = plan_.half_scales && x_.tokens <= kFusedTokens;
+  for (int64_t b = 0; b < blocks; ++b) {
+    if (!halves) load_scales(block + b, 1, s);
+    StretchArgs stretch = stretch_args(0, s);
+    if (halves) {
+      const EntryPass& pass = plan_.scales.front();
+      stretch.halves = reinterpret_cast<const uint16_t*>(pass.section + (block + b) * pass.block_bytes);
+    }
+    std::array<MemoryRange, kMostRanges> ahead;
+    const int64_t ranges = entries_of(block + b + 1, ahead);
+    k_fused.at(isa_)({stretch, packed(block + b), plan_.width, plan_.map, plan_.flip, plan_.map_table.data(),
+                      plan_.signed_codes, plan_.fused_units, x_.tokens, x_.codes, x_.code_stride, x_.plane,
+                      plan_.word_units, out + b * kRowBlock, out_stride, ahead.data(), ranges});
+  }
+}
+
+void IntegerPart::run_planes(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
+  PlanesArgs args = {};
+  args.form = plan_.planes.form;
+  args.planes = plan_.planes.planes;
+  std::memcpy(args.factors, plan_.planes.factors, sizeof args.factors);
+  args.row_steps = tensor::padded_units(matrix().cols()) / tensor::kStepUnits;
+  args.tokens = x_.tokens;
+  args.codes = x_.codes;
+  args.out_stride = out_stride;
+  for (int64_t b = 0; b < blocks; ++b) {
+    args.stretch = stretch_args(b, scratch());
+    args.packed = packed(block + b);
+    args.out = out + b * kRowBlock;
+    k_planes.at(isa_)(args);
+  }
+}
+
+// Stretches that begin inside a unit (groups of no multiple of 4): plain loops, the same definition.
+void IntegerPart::run_unaligned(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
+  const int64_t steps = tensor::padded_units(matrix().cols()) / tensor::kStepUnits;
+  for (int64_t b = 0; b < blocks; ++b) {
+    const uint8_t* panel = unpack(block + b, 1, 0, steps, scratch());
+    for (int64_t t = 0; t < x_.tokens; ++t) {
+      for (int64_t r = 0; r < kRowBlock; ++r) out[t * out_stride + b * kRowBlock + r] = unaligned(b, panel, t, r);
+    }
+  }
+}
+
+float IntegerPart::unaligned(int64_t index, const uint8_t* panel, int64_t t, int64_t r) const {
+  const StretchArgs g = stretch_args(index, scratch());
+  const int8_t* a = x_.codes + t * x_.code_stride;
+  const auto code = [&](int64_t c) { return x_.plane == 0 ? a[c] : 128 * a[x_.plane + c] + a[c]; };
+  const int bias = plan_.signed_codes ? 128 : 0;
+  float acc = 0.0f;
+  for (int64_t s = 0; s < g.stretch_count; ++s) {
+    const int64_t at = int64_t{16} * g.stretches[s].weight_group + r, entry = t * g.stretch_count + s;
+    const int32_t total = g.activations.sums[entry];
+    int32_t sum = g.activations.starts[entry];
+    if (g.offsets != nullptr) sum += g.offsets[at] * total;
+    for (int64_t c = plan_.bounds[static_cast<size_t>(s)]; c < plan_.bounds[static_cast<size_t>(s) + 1]; ++c) {
+      sum += (panel[c / 4 * 64 + r * 4 + c % 4] - bias) * code(c);
+    }
+    const float activation = g.activations.scales[entry];
+    acc = std::fma(static_cast<float>(sum), g.scales[at] * activation, acc);
+    if (g.minimums != nullptr) acc = std::fma(static_cast<float>(total), g.minimums[at] * activation, acc);
+  }
+  return acc;
+}
+
+}  // namespace lowbit::kernels

@@ -1,0 +1,47 @@
+// The integer arithmetic of matmul.h: products of row blocks with packed activations.
+#pragma once
+
+#include <array>
+
+#include "kernels/matmul/matmul.h"
+#include "kernels/matmul/pack.h"
+#include "kernels/matmul/plan.h"
+
+namespace lowbit::kernels {
+
+// The products of one part with some activations.
+class IntegerPart {
+ public:
+  IntegerPart(Isa isa, const PartPlan& plan, const PackedActivations& x) : isa_(isa), plan_(plan), x_(x) {}
+
+  // How many of `count` row blocks an item of work should have.
+  int64_t blocks_at_once(int64_t count, int threads) const;
+  // Row blocks [block, block + blocks): out[token][out_stride], 16 for each block.
+  void run(int64_t block, int64_t blocks, float* out, int64_t out_stride) const;
+
+ private:
+  // Of entries: two levels of scales and of minima, and zero points.
+  static constexpr int64_t kMostRanges = 6;
+  struct Scratch;
+  static Scratch& scratch();
+
+  const tensor::PackedMatrix& matrix() const { return *plan_.matrix; }
+  const uint8_t* packed(int64_t block) const;
+  int64_t block_bytes() const;
+  int64_t entries_of(int64_t block, std::array<MemoryRange, kMostRanges>& ranges) const;
+  StretchArgs stretch_args(int64_t index, const Scratch& s) const;
+  const uint8_t* unpack(int64_t block, int64_t blocks, int64_t first_step, int64_t steps, Scratch& s) const;
+  void load_scales(int64_t block, int64_t blocks, Scratch& s) const;
+  void ask_ahead(int64_t block, const DotChunk& chunk, DotArgs& args) const;
+  void run_tiles(int64_t block, int64_t blocks, float* out, int64_t out_stride) const;
+  void run_fused(int64_t block, int64_t blocks, float* out, int64_t out_stride) const;
+  void run_planes(int64_t block, int64_t blocks, float* out, int64_t out_stride) const;
+  void run_unaligned(int64_t block, int64_t blocks, float* out, int64_t out_stride) const;
+  float unaligned(int64_t index, const uint8_t* panel, int64_t t, int64_t r) const;
+
+  Isa isa_;
+  const PartPlan& plan_;
+  PackedActivations x_;
+};
+
+}  // namespace lowbit::kernels
