@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "simd/small_float.h"
+
 namespace lowbit::simd::avx2 {
 
 struct Simd {
@@ -103,12 +105,27 @@ struct Simd {
     return {_mm256_cvtepu8_epi32(x), _mm256_cvtepu8_epi32(_mm_srli_si128(x, 8))};
   }
   static Int int_unpack(uint64_t low, uint64_t high, int bits) {
+    const __m256i shifts = _mm256_mullo_epi16(_mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3), _mm256_set1_epi32(bits));
+    const __m256i mask = _mm256_set1_epi32((1 << bits) - 1);
     const auto part = [&](uint64_t word) {
-      alignas(32) int32_t r[8];
-      for (int i = 0; i < 8; ++i) r[i] = static_cast<int32_t>(word >> (i * bits) & ((1u << bits) - 1));
-      return _mm256_load_si256(reinterpret_cast<const __m256i*>(r));
+      const __m256i halves = _mm256_set_m128i(_mm_set1_epi32(static_cast<int32_t>(word >> 4 * bits)),
+                                              _mm_set1_epi32(static_cast<int32_t>(word)));
+      return _mm256_and_si256(_mm256_srlv_epi32(halves, shifts), mask);
     };
     return {part(low), part(high)};
+  }
+  static Float small_float(Int code, const SmallFloat& f) {
+    const auto part = [&](__m256i c) {
+      const __m256i magnitude = _mm256_and_si256(c, _mm256_set1_epi32(f.mask));
+      const __m256i moved = _mm256_max_epi32(_mm256_sll_epi32(magnitude, _mm_cvtsi32_si128(f.shift)),
+                                             _mm256_set1_epi32(f.least));
+      const __m256i value = _mm256_castps_si256(_mm256_mul_ps(_mm256_castsi256_ps(moved), _mm256_set1_ps(f.factor)));
+      const __m256i nan = _mm256_srli_epi32(_mm256_cmpgt_epi32(magnitude, _mm256_set1_epi32(f.nans - 1)), 1);
+      const __m256i sign = _mm256_and_si256(_mm256_sll_epi32(c, _mm_cvtsi32_si128(f.sign_shift)),
+                                            _mm256_set1_epi32(static_cast<int32_t>(f.sign)));
+      return _mm256_castsi256_ps(_mm256_or_si256(_mm256_or_si256(value, nan), sign));
+    };
+    return {part(code.lo), part(code.hi)};
   }
   static Int int_load_words(const uint16_t* p) {
     const auto* q = reinterpret_cast<const __m128i*>(p);
@@ -264,6 +281,28 @@ struct Simd {
     const __m256i mask = _mm256_set1_epi32(255);
     return {_mm256_and_si256(_mm256_srli_epi32(a.lo, 8 * Column), mask),
             _mm256_and_si256(_mm256_srli_epi32(a.hi, 8 * Column), mask)};
+  }
+
+  template <int Bits, int Column, bool Careful> static Float small_column(Bytes a, const SmallFloat& f) {
+    // The code to the top, then its magnitude to fp32's place: an arithmetic shift leaves the sign where it is.
+    const __m128i down = _mm_cvtsi32_si128(32 - Bits - f.shift);
+    const __m256i magnitude = _mm256_set1_epi32(f.mask << f.shift);
+    const __m256i wanted = _mm256_or_si256(magnitude, _mm256_set1_epi32(INT32_MIN));
+    const auto part = [&](__m256i x) {
+      const __m256i moved = _mm256_sra_epi32(_mm256_slli_epi32(x, 32 - Bits - 8 * Column), down);
+      __m256 value = _mm256_castsi256_ps(_mm256_and_si256(moved, wanted));
+      value = _mm256_mul_ps(value, _mm256_set1_ps(f.factor));
+      if constexpr (!Careful) return value;
+      const __m256i nan = _mm256_cmpgt_epi32(_mm256_and_si256(moved, magnitude),
+                                             _mm256_set1_epi32((f.nans << f.shift) - 1));
+      return _mm256_or_ps(value, _mm256_castsi256_ps(_mm256_srli_epi32(nan, 1)));
+    };
+    return {part(a.lo), part(a.hi)};
+  }
+  static bool any_nan(Bytes a, const SmallFloat& f) {
+    const __m256i mask = _mm256_set1_epi8(static_cast<char>(f.mask));
+    const __m256i most = _mm256_max_epu8(_mm256_and_si256(a.lo, mask), _mm256_and_si256(a.hi, mask));
+    return _mm256_movemask_epi8(_mm256_cmpgt_epi8(most, _mm256_set1_epi8(static_cast<char>(f.nans - 1)))) != 0;
   }
 
   template <int Column> static Float biased(Bytes a) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <cstring>
 
+#include "simd/small_float.h"
 #include "simd/trits.h"
 
 namespace lowbit::simd::portable {
@@ -111,6 +112,16 @@ struct Simd {
   // Sixteen codes of `bits` bits, eight in each word from the lowest bit on.
   static Int int_unpack(uint64_t low, uint64_t high, int bits) {
     LOWBIT_EACH(Int, 16, static_cast<int32_t>((i < 8 ? low : high) >> (i % 8 * bits) & ((1u << bits) - 1)));
+  }
+  static Float small_float(Int code, const SmallFloat& f) { LOWBIT_EACH(Float, 16, simd::small_float(code.lane[i], f)); }
+  // Byte Column of each group of four as a float of Bits bits with a sign. Without Careful no code is NaN: see any_nan().
+  template <int Bits, int Column, bool Careful> static Float small_column(Bytes a, const SmallFloat& f) {
+    LOWBIT_EACH(Float, 16, simd::small_float(a.lane[4 * i + Column], f));
+  }
+  static bool any_nan(Bytes a, const SmallFloat& f) {
+    bool any = false;
+    for (const uint8_t code : a.lane) any = any || (code & f.mask) >= f.nans;
+    return any;
   }
   static Int int_load_words(const uint16_t* p) { LOWBIT_EACH(Int, 16, p[i]); }
   static Int int_add(Int a, Int b) { LOWBIT_EACH(Int, 16, a.lane[i] + b.lane[i]); }

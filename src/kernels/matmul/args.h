@@ -3,6 +3,8 @@
 
 #include <cstdint>
 
+#include "simd/small_float.h"
+
 // Of the kernels beside: what a register holds only stays there where nothing is called.
 #define LOWBIT_INLINE __attribute__((always_inline))
 
@@ -38,8 +40,9 @@ struct EntryArgs {
   const float* table;
   const uint8_t* halves;  // code, table8: [2][256], the lower and upper bytes of the values' upper halves, where the
                           // lower halves are 0; else null
-  int64_t groups;         // written
-  int64_t span;           // groups that share an entry
+  const simd::SmallFloat* small;  // table8: the same by arithmetic; or null
+  int64_t groups;                 // written
+  int64_t span;                   // groups that share an entry
   bool multiply;
   float factor, unit;
   float* out;
@@ -111,7 +114,7 @@ struct DotArgs {
   int64_t tokens;
   const int8_t* codes;
   int64_t plane;       // 0: a code of an activation is one byte; else 128 * (the byte `plane` behind) + byte
-  int64_t word_units;  // units whose products fit sums of 16 bits, where that is of use: at least 8; else 0
+  int64_t word_units;  // units whose products fit sums of 16 bits: 4 or a multiple of 8; 0: not wanted
   const float* sums;   // of the stretches before, [tokens][sums_stride], 16 for each block; null: none
   int64_t sums_stride;
   float* out;  // likewise
@@ -126,7 +129,7 @@ struct MemoryRange {
 };
 
 // The same of one row block straight from its packed codes, for stretches of 16 columns or multiples of 32,
-// activations of one byte, and maps of at most 64 entries (trits: stretches of whole steps and no map). Up to
+// and maps of at most 64 entries (trits: stretches of whole steps and no map). Up to
 // kFusedTokens tokens lie by rows: codes [token][code_stride], entries [token][stretch]. More lie by tiles of
 // kFewTile as in DotArgs, in one plane. All stretches but the last have `stretch_units` units.
 constexpr int64_t kFusedTokens = 4;
@@ -224,9 +227,10 @@ struct FloatWeights {
   bool signed_halves;     // 8 bits, halves: codes from 128 on differ from those below by the sign alone, NaN apart
   const float* table;     // words, values, and halves where an ISA has no use for them
   const uint8_t* halves;  // [2][256]: lower bytes, upper bytes
-  const uint8_t* packed;  // of the first row block
-  int64_t block_bytes;    // of a row block
-  int64_t cols, group;    // columns of a row and of a scale
+  const simd::SmallFloat* small;  // of 6 or 8 bits: the same by arithmetic; or null
+  const uint8_t* packed;          // of the first row block
+  int64_t block_bytes;            // of a row block
+  int64_t cols, group;            // columns of a row and of a scale
   // fma(value, scale, minimum), value * scale, or (value - zero) * scale; each [row blocks][groups][16], or null.
   const float *scales, *minimums, *zeros;
   int64_t group_step;  // entries of a row block: groups * 16
@@ -257,9 +261,9 @@ struct FloatTileArgs {
   int64_t ahead_bytes, ahead_step;
 };
 
-// The same for few tokens straight from packed weights: plain f32, f16 and bf16, or codes of 4 bits
-// (`values`) and 8 (`halves`, signed) with scales alone whose columns and groups are multiples of 32; codes on
-// AVX-512 alone, registers of AVX2 do not suffice.
+// The same for few tokens straight from packed weights: plain f32, f16 and bf16, or codes with scales alone whose
+// columns and groups are multiples of 32: of 4 bits, on AVX-512 of 8 (`halves`, signed), on AVX2 of 6 and 8
+// (`small`).
 struct FloatFewArgs {
   FloatWeights weights;
   int64_t blocks, tokens;

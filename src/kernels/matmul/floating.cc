@@ -7,6 +7,7 @@
 #include "kernels/list.h"
 #include "kernels/matmul/groups.h"
 #include "kernels/matmul/plan.h"
+#include "kernels/matmul/small_floats.h"
 #include "tensor/codes_block.h"
 
 namespace lowbit::kernels {
@@ -18,6 +19,8 @@ using tensor::PackedMatrix;
 
 // Up to so many tokens decoding weights for every tile of tokens costs less than writing them to memory.
 constexpr int64_t kFewTokens[] = {0, 32, 64};
+// The same of codes.
+constexpr int64_t kFewCodeTokens[] = {0, 8, 64};
 // kFloatTile of the instruction sets; kFloatRows at most.
 constexpr int64_t kFloatTile[] = {4, 6, 12};
 constexpr int64_t kFloatRows = 2;
@@ -64,6 +67,10 @@ void plan_codes(std::span<const float> table, FloatPlan& plan) {
   plan.kind = FloatKind::values;
   plan.values.assign(256, 0.0f);
   std::copy(table.begin(), table.end(), plan.values.begin());
+  if (table.size() == 64 || table.size() == 256) {
+    plan.small = small_float_of(table);
+    if (plan.small && (plan.small->sign == 0 || plan.small->least > 0)) plan.small.reset();
+  }
   if (table.size() <= 16) return;
   plan.halves = upper_halves(static_cast<uint32_t>(table.size()), table.data());
   if (plan.halves.empty()) return;
@@ -135,7 +142,7 @@ FloatPlan plan_floats(Isa isa, const PackedMatrix& matrix, int64_t group) {
   const formats::ElementFormat& element = format.element;
   FloatPlan plan;
   plan.token_tile = kFloatTile[static_cast<int>(isa)];
-  bool few = format.is_plain();
+  int64_t few = format.is_plain() ? kFewTokens[static_cast<int>(isa)] : 0;
   plan.chunk_columns = kChunkColumns;
   if (element.bits <= 8) {
     if (tensor::code_width(element) == kTrits) plan.chunk_columns = kTritColumns;
@@ -143,16 +150,17 @@ FloatPlan plan_floats(Isa isa, const PackedMatrix& matrix, int64_t group) {
     // A turn of the kernel, up to 32 columns, has one scale and ends no later than the row.
     const bool whole =
         matrix.cols() % tensor::kColumnStep == 0 && (group >= matrix.cols() || group % tensor::kColumnStep == 0);
-    few = whole && isa == Isa::avx512 && (element.bits == 4 || plan.signed_halves) && !format.has_minimum() &&
-          !format.has_zero_point();
+    const bool decodes = element.bits == 4 || (isa == Isa::avx512 ? plan.signed_halves : plan.small.has_value());
+    const bool scales_alone = !format.has_minimum() && !format.has_zero_point();
+    few = whole && decodes && scales_alone ? kFewCodeTokens[static_cast<int>(isa)] : 0;
   } else if (element.bits != 32) {
     plan.kind = element == f16 ? FloatKind::f16 : element == bf16 ? FloatKind::bf16 : FloatKind::words;
     if (plan.kind == FloatKind::words) {
       plan.words = formats::decode_table(element).data();
-      few = false;
+      few = 0;
     }
   }
-  if (few) plan.few_tokens = kFewTokens[static_cast<int>(isa)];
+  plan.few_tokens = few;
   return plan;
 }
 
@@ -180,6 +188,7 @@ FloatWeights FloatPart::weights(int64_t block, int64_t blocks) const {
   w.signed_halves = plan.signed_halves;
   w.table = plan.kind == FloatKind::words ? plan.words : plan.values.data();
   w.halves = plan.halves.data();
+  w.small = plan.small ? &*plan.small : nullptr;
   w.block_bytes = packed_bytes(w, m.cols());
   w.packed = reinterpret_cast<const uint8_t*>(m.bytes().data()) + block * w.block_bytes;
   w.cols = m.cols();

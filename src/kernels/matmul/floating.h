@@ -2,6 +2,7 @@
 // of columns decoded to fp32 for many.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "kernels/matmul/args.h"
@@ -16,7 +17,8 @@ struct FloatPlan {
   const float* words = nullptr;  // 65536 values
   std::vector<float> values;     // 256
   std::vector<uint8_t> halves;   // [2][256]
-  int64_t few_tokens = 0;        // that `float_few` takes
+  std::optional<simd::SmallFloat> small;
+  int64_t few_tokens = 0;  // that `float_few` takes
   int64_t chunk_columns = 0;
   int64_t token_tile = 1;  // kFloatTile of the instruction set
 };

@@ -59,10 +59,30 @@ static inline void dot_units(const uint8_t* panel, int64_t step, const int8_t* x
   }
 }
 
-// The same by sums of 16 bits over `run` units at most.
-template <class S, int Blocks, int Tokens>
-static inline void word_units(const uint8_t* panel, int64_t step, const int8_t* x, int64_t units, int64_t run,
-                              typename S::Int (&sum)[Blocks][Tokens]) {
+// Adds the products of some units to sums of 16 bits: of `Units`, or where it is 0 of `units`.
+template <class S, int Blocks, int Tokens, int Units>
+LOWBIT_INLINE static inline void add_units(const uint8_t* panel, int64_t step, const int8_t* x, int64_t units,
+                                           typename S::Bytes (&words)[Blocks][Tokens]) {
+  const int64_t count = Units > 0 ? Units : units;
+#pragma GCC unroll 8
+  for (int64_t u = 0; u < count; ++u) {
+    typename S::Bytes w[Blocks];
+    for (int b = 0; b < Blocks; ++b) w[b] = S::bytes_load(panel + 64 * u + b * step);
+    for (int t = 0; t < Tokens; ++t) {
+      const typename S::Bytes a = S::bytes_broadcast4(x + 4 * (Tokens * u + t));
+      for (int b = 0; b < Blocks; ++b) words[b][t] = S::add_words(words[b][t], w[b], a);
+    }
+  }
+}
+
+// starts + sums by words of 16 bits, each over `run` units at most, taken Units at a time.
+template <class S, int Blocks, int Tokens, int Units>
+LOWBIT_INLINE static inline void word_runs(const uint8_t* panel, int64_t step, const int8_t* x, int64_t units,
+                                           int64_t run, const int32_t* starts,
+                                           typename S::Int (&sum)[Blocks][Tokens]) {
+  for (int t = 0; t < Tokens; ++t) {
+    for (int b = 0; b < Blocks; ++b) sum[b][t] = S::int_broadcast(starts[t]);
+  }
   while (units > 0) {
     typename S::Bytes words[Blocks][Tokens];
     for (int t = 0; t < Tokens; ++t) {
@@ -70,17 +90,33 @@ static inline void word_units(const uint8_t* panel, int64_t step, const int8_t* 
     }
     int64_t left = units < run ? units : run;
     units -= left;
-    for (; left > 0; --left, panel += 64, x += 4 * Tokens) {
-      typename S::Bytes w[Blocks];
-      for (int b = 0; b < Blocks; ++b) w[b] = S::bytes_load(panel + b * step);
-      for (int t = 0; t < Tokens; ++t) {
-        const typename S::Bytes a = S::bytes_broadcast4(x + 4 * t);
-        for (int b = 0; b < Blocks; ++b) words[b][t] = S::add_words(words[b][t], w[b], a);
-      }
+    for (; left >= Units; left -= Units, panel += 64 * Units, x += 4 * Tokens * Units) {
+      add_units<S, Blocks, Tokens, Units>(panel, step, x, Units, words);
     }
+    if (left > 0) add_units<S, Blocks, Tokens, 0>(panel, step, x, left, words);
+    panel += 64 * left;
+    x += 4 * Tokens * left;
     for (int t = 0; t < Tokens; ++t) {
       for (int b = 0; b < Blocks; ++b) sum[b][t] = S::sum_words(sum[b][t], words[b][t]);
     }
+  }
+}
+
+template <class S, int Blocks, int Tokens>
+LOWBIT_INLINE static inline void word_units(const uint8_t* panel, int64_t step, const int8_t* x, int64_t units,
+                                            int64_t run, const int32_t* starts,
+                                            typename S::Int (&sum)[Blocks][Tokens]) {
+  if (run < 8) return word_runs<S, Blocks, Tokens, 4>(panel, step, x, units, run, starts, sum);
+  if (units != 8) return word_runs<S, Blocks, Tokens, 8>(panel, step, x, units, run, starts, sum);
+  // 32 columns in one run, as groups often are: starts are read last, there are no registers for them before.
+  typename S::Bytes words[Blocks][Tokens];
+  for (int t = 0; t < Tokens; ++t) {
+    for (int b = 0; b < Blocks; ++b) words[b][t] = S::bytes_zero();
+  }
+  add_units<S, Blocks, Tokens, 8>(panel, step, x, 8, words);
+  for (int t = 0; t < Tokens; ++t) {
+    const typename S::Int start = S::int_broadcast(starts[t]);
+    for (int b = 0; b < Blocks; ++b) sum[b][t] = S::sum_words(start, words[b][t]);
   }
 }
 
@@ -130,7 +166,7 @@ static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
     const DotStretch& stretch = g.stretch.stretches[s];
     const int64_t begin = stretch.begin_unit - g.first_unit, units = stretch.end_unit - stretch.begin_unit;
     typename S::Int sum[Blocks][Tokens];
-    for (int t = 0; t < Tokens; ++t) {
+    for (int t = 0; t < Tokens && Sums != DotSums::words; ++t) {
       const typename S::Int start = kWide ? S::int_zero() : S::int_broadcast(g.stretch.activations.starts[entry + t]);
       for (int b = 0; b < Blocks; ++b) sum[b][t] = start;
     }
@@ -144,7 +180,8 @@ static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
       }
     }
     if constexpr (Sums == DotSums::words) {
-      word_units<S, Blocks, Tokens>(panel + 64 * begin, step, x + 4 * Tokens * begin, units, g.word_units, sum);
+      word_units<S, Blocks, Tokens>(panel + 64 * begin, step, x + 4 * Tokens * begin, units, g.word_units,
+                                    g.stretch.activations.starts + entry, sum);
     } else {
       dot_units<S, Blocks, Tokens, Signed>(panel + 64 * begin, step, x + 4 * Tokens * begin, units, sum);
     }

@@ -62,6 +62,17 @@ static inline void halves_pass(const EntryArgs& g, const Rest& rest) {
 }
 
 template <class S, bool Multiply>
+static inline void small_pass(const EntryArgs& g) {
+  const simd::SmallFloat small = *g.small;
+  if (g.bits == 8) {
+    return entry_pass<S, Multiply>(g, 16,
+                                   [&](const uint8_t* p) { return S::small_float(S::int_load_bytes(p), small); });
+  }
+  entry_pass<S, Multiply>(g, 2 * g.bits,
+                          [&](const uint8_t* p) { return S::small_float(narrow_entries<S>(p, g.bits), small); });
+}
+
+template <class S, bool Multiply>
 static inline void entries_of(const EntryArgs& g) {
   if constexpr (S::kByteTables) {
     if (g.halves != nullptr && g.span == 1 && g.groups >= 4) {
@@ -91,6 +102,9 @@ static inline void entries_of(const EntryArgs& g) {
       return entry_pass<S, Multiply>(g, 2 * g.bits,
                                      [&](const uint8_t* p) { return S::to_float(narrow_entries<S>(p, g.bits)); });
     case EntryKind::table8:
+      if constexpr (!S::kByteTables) {
+        if (g.small != nullptr) return small_pass<S, Multiply>(g);
+      }
       if (g.bits == 8) {
         return entry_pass<S, Multiply>(g, 16,
                                        [&](const uint8_t* p) { return S::gather(g.table, S::int_load_bytes(p)); });

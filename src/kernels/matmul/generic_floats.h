@@ -8,7 +8,7 @@ namespace lowbit::kernels {
 
 // ---- readers: the weights of one row block, a turn of kUnits units of four columns after the other ----
 // unit<J>() is what the four columns of a unit share, value<J, C>() column C of them. For few tokens: kVectors
-// registers are kept for a row block, kTokens tokens are taken at once.
+// registers are kept for a row block.
 
 template <class S, FloatKind Kind>
 struct WordReader {
@@ -82,6 +82,28 @@ struct HalvesReader {
   }
 };
 
+// Floats of 6 or 8 bits, with a sign, by arithmetic.
+template <class S, int Bits>
+struct SmallReader {
+  static constexpr int kUnits = turn_units<Bits>(), kBytes = 8 * Bits * kUnits;
+  static constexpr bool kScaled = true;
+  static constexpr int kVectors = 1;
+  static constexpr bool kChecked = true;  // value() is cheaper where no code of a unit is NaN
+  using Unit = typename S::Bytes;
+  simd::SmallFloat small;
+
+  LOWBIT_INLINE bool any_nan(Unit u) const { return S::any_nan(u, small); }
+
+  template <int J>
+  LOWBIT_INLINE Unit unit(const uint8_t* turn) const {
+    return unit_codes<S, Bits, J>(turn);
+  }
+  template <int J, int C, bool Careful = true>
+  LOWBIT_INLINE typename S::Float value(Unit u) const {
+    return S::template small_column<Bits, C, Careful>(u, small);
+  }
+};
+
 // A turn is a vector.
 template <class S>
 struct TritReader {
@@ -110,6 +132,9 @@ static inline void with_code_reader(const FloatWeights& w, const Use& use) {
       if (kWhole && w.signed_halves) return use(HalvesReader<S, Bits, kWhole>{w.halves});
       return use(HalvesReader<S, Bits, false>{w.halves});
     }
+  }
+  if constexpr ((Bits == 6 || Bits == 8) && !S::kByteTables) {
+    if (w.small != nullptr) return use(SmallReader<S, Bits>{*w.small});
   }
   use(ValueReader<S, Bits>{w.table});
 }
@@ -272,6 +297,7 @@ static inline void float_tiles(const FloatTileArgs& g) {
 template <class S, class Reader, int Tokens, int Rows>
 struct FloatFewTile {
   const FloatFewArgs& g;
+  static constexpr bool kChecked = requires { Reader::kChecked; };
   Reader reader;
   typename S::Float acc[Rows][Tokens];
   typename S::Float scale[Rows];
@@ -295,10 +321,10 @@ struct FloatFewTile {
       scales[r] += 16;
     }
   }
-  template <int J, int C>
+  template <int J, int C, bool Careful>
   LOWBIT_INLINE void column(const typename Reader::Unit* units, const float* x) {
     const auto weight = [&](int r) {
-      const typename S::Float v = reader.template value<J, C>(units[r]);
+      const typename S::Float v = value<J, C, Careful>(units[r]);
       return Reader::kScaled ? S::mul(v, scale[r]) : v;
     };
     const auto activation = [&](int t) { return S::broadcast(x[t * g.x_stride + 4 * J + C]); };
@@ -319,15 +345,35 @@ struct FloatFewTile {
       }
     }
   }
+  template <int J, int C, bool Careful>
+  LOWBIT_INLINE typename S::Float value(const typename Reader::Unit& unit) const {
+    if constexpr (kChecked) {
+      return reader.template value<J, C, Careful>(unit);
+    } else {
+      return reader.template value<J, C>(unit);
+    }
+  }
+  template <int J, bool Careful>
+  LOWBIT_INLINE void columns(const typename Reader::Unit* unit, const float* x) {
+    column<J, 0, Careful>(unit, x);
+    column<J, 1, Careful>(unit, x);
+    column<J, 2, Careful>(unit, x);
+    column<J, 3, Careful>(unit, x);
+  }
   template <int J>
   LOWBIT_INLINE void units(const float* x) {
     if constexpr (J < Reader::kUnits) {
       typename Reader::Unit unit[Rows];
-      for (int r = 0; r < Rows; ++r) unit[r] = reader.template unit<J>(at[r]);
-      column<J, 0>(unit, x);
-      column<J, 1>(unit, x);
-      column<J, 2>(unit, x);
-      column<J, 3>(unit, x);
+      bool nan = false;
+      for (int r = 0; r < Rows; ++r) {
+        unit[r] = reader.template unit<J>(at[r]);
+        if constexpr (kChecked) nan = nan || reader.any_nan(unit[r]);
+      }
+      if constexpr (kChecked) {
+        nan ? columns<J, true>(unit, x) : columns<J, false>(unit, x);
+      } else {
+        columns<J, false>(unit, x);
+      }
       units<J + 1>(x);
     }
   }
@@ -340,7 +386,7 @@ struct FloatFewTile {
   }
   // One column of words.
   LOWBIT_INLINE void word(const float* x) {
-    column<0, 0>(at, x);
+    column<0, 0, false>(at, x);
     for (int r = 0; r < Rows; ++r) at[r] += Reader::kBytes / 4;
   }
   LOWBIT_INLINE void end() {
@@ -353,7 +399,7 @@ struct FloatFewTile {
 // Row blocks side by side, as far as there are registers: for each its sums, and what it keeps of its weights.
 template <class S, class Reader>
 constexpr int few_row_blocks(int tokens) {
-  const int each = tokens + Reader::kVectors;
+  const int each = tokens + (S::kByteTables ? Reader::kVectors : 1);
   return 4 * each <= S::kFloatFewVectors ? 4 : 2 * each <= S::kFloatFewVectors ? 2 : 1;
 }
 
@@ -416,9 +462,13 @@ static inline void float_few(const FloatFewArgs& g) {
     if (w.kind == FloatKind::f32) return float_few_of<S>(g, WordReader<S, FloatKind::f32>{nullptr});
     if (w.kind == FloatKind::f16) return float_few_of<S>(g, WordReader<S, FloatKind::f16>{nullptr});
     if (w.kind == FloatKind::bf16) return float_few_of<S>(g, WordReader<S, FloatKind::bf16>{nullptr});
+    if (w.bits == 4) return float_few_of<S>(g, ValueReader<S, 4>{w.table});
     if constexpr (S::kByteTables) {
-      if (w.bits == 4) return float_few_of<S>(g, ValueReader<S, 4>{w.table});
       float_few_of<S>(g, HalvesReader<S, 8, true>{w.halves});
+    } else if (w.bits == 6) {
+      float_few_of<S>(g, SmallReader<S, 6>{*w.small});
+    } else {
+      float_few_of<S>(g, SmallReader<S, 8>{*w.small});
     }
   }
 }

@@ -193,16 +193,17 @@ static inline void fused_tokens(const FusedArgs& g) {
     }
     return;
   }
-  if constexpr (S::kWordSums && !Signed && Bits <= 4) {
+  if constexpr (S::kWordSums && !Signed && (Bits <= 5 || Bits == kTrits)) {
     if (g.word_units > 0) {
+      for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, DotSums::words>(part);
       for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::words>(part);
       return;
     }
   }
   if constexpr (S::kFusedTile >= 4) {
     for (; part.tokens >= 4; advance(4)) fused_row<S, Bits, Map, 4, Signed, DotSums::whole>(part);
-    for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, DotSums::whole>(part);
   }
+  for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, DotSums::whole>(part);
   for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::whole>(part);
 }
 
@@ -210,9 +211,7 @@ static inline void fused_tokens(const FusedArgs& g) {
 template <class S, int Bits, bool Signed>
 static inline void fused_map(const FusedArgs& g) {
   constexpr CodeMap kTable = Bits <= 4 ? CodeMap::lookup16 : CodeMap::lookup64;
-  // Registers for codes of several planes are there where four chains are (plan.cc knows).
-  constexpr bool kFits = S::kFusedTile >= 4 || (Bits & (Bits - 1)) == 0;
-  if constexpr (Bits == kTrits ? !Signed : kFits) {
+  if constexpr (Bits != kTrits || !Signed) {
     if constexpr (Bits <= 6) {
       if (g.map != CodeMap::exclusive_or) return fused_tokens<S, Bits, kTable, Signed>(g);
     }

@@ -16,8 +16,9 @@ void read_entries(Isa isa, const std::vector<EntryPass>& passes, const PartPlan&
   for (const EntryPass& pass : passes) {
     for (int64_t b = 0; b < blocks; ++b) {
       k_entries.at(isa)({pass.section + (block + b) * pass.block_bytes, pass.kind, pass.bits, pass.table,
-                         pass.halves.empty() ? nullptr : pass.halves.data(), plan.groups, pass.span,
-                         &pass != passes.data(), pass.factor, pass.unit, out + b * plan.groups * kRowBlock});
+                         pass.halves.empty() ? nullptr : pass.halves.data(), pass.small ? &*pass.small : nullptr,
+                         plan.groups, pass.span, &pass != passes.data(), pass.factor, pass.unit,
+                         out + b * plan.groups * kRowBlock});
     }
   }
 }

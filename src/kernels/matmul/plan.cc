@@ -9,6 +9,7 @@
 #include "formats/codebook.h"
 #include "kernels/matmul/args.h"
 #include "kernels/matmul/plane_plan.h"
+#include "kernels/matmul/small_floats.h"
 #include "tensor/codes_block.h"
 #include "tensor/group_values.h"
 #include "tensor/planes.h"
@@ -29,6 +30,9 @@ constexpr int64_t kFewTile[] = {4, 0, 8};
 
 static_assert(kTrits == tensor::kTrits && kTritSteps == tensor::kTritSteps);
 static_assert(kTritBytes == tensor::step_bytes(kTrits, kTritSteps));
+
+// Units whose sums of 16 bits are worth it at least: those that `fused` takes at once.
+constexpr int64_t kHalfStep = 4;
 
 // Columns unpacked together: with two row blocks a third of the first-level cache.
 constexpr int64_t kChunkColumns = 512;
@@ -101,13 +105,13 @@ bool begin_at_steps(const PartPlan& plan) {
 }
 
 bool can_fuse(Isa isa, const formats::Format& activation, const PartPlan& plan) {
-  // Codes of several planes, of either side, take more registers than AVX2 has.
+  // Activations of two planes take more registers than AVX2 has.
   if (isa == Isa::avx2 && code_planes(activation) > 1) return false;
   if (plan.width == kTrits) {
     return plan.map == CodeMap::exclusive_or && plan.flip == 0 &&
            (plan.stretches.size() == 1 || plan.stretches[0].end_unit % 8 == 0);
   }
-  return plan.map != CodeMap::lookup256 && (isa != Isa::avx2 || (plan.width & (plan.width - 1)) == 0);
+  return plan.map != CodeMap::lookup256;
 }
 
 // How the kernel reads entries of an element; nullopt: it does not.
@@ -126,7 +130,9 @@ std::optional<EntryPass> entry_pass(const formats::ElementFormat& element) {
     pass.kind = EntryKind::code;
   } else if (element.bits <= 8 || element.bits == 16) {
     pass.kind = element.bits == 16 ? EntryKind::table16 : EntryKind::table8;
-    pass.table = formats::decode_table(element).data();
+    const std::span<const float> table = formats::decode_table(element);
+    pass.table = table.data();
+    if (element.bits <= 8) pass.small = small_float_of(table);
   } else {
     return std::nullopt;
   }
@@ -220,7 +226,8 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
     plan.signed_codes = form.most - form.least > kDotMax[static_cast<int>(isa)];
     if (isa == Isa::avx2 && code_planes(activation) == 1) {
       const int64_t units = INT16_MAX / std::max(1, 2 * (form.most - form.least) * largest_code(activation));
-      plan.word_units = units >= tensor::kStepUnits ? units : 0;
+      plan.word_units = units >= tensor::kStepUnits ? units / tensor::kStepUnits * tensor::kStepUnits
+                                                    : units / kHalfStep * kHalfStep;
     }
     plan.base = form.least + (plan.signed_codes ? 128 : 0);
     plan.unit = std::ldexp(1.0f, form.exponent);

@@ -1,6 +1,7 @@
 // What is the same for all row blocks of a part of a weight and all its calls: made once.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "kernels/matmul/args.h"
@@ -23,6 +24,7 @@ struct EntryPass {
   int bits = 0;
   const float* table = nullptr;
   std::vector<uint8_t> halves;  // empty: null
+  std::optional<simd::SmallFloat> small;
   int64_t span = 1;
   float factor = 1, unit = 1;
 };

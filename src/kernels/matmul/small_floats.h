@@ -1,0 +1,14 @@
+// Which elements are floats that arithmetic decodes (simd/small_float.h).
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "simd/small_float.h"
+
+namespace lowbit::kernels {
+
+// values: of all codes. Nothing where no exponent and mantissa give them.
+std::optional<simd::SmallFloat> small_float_of(std::span<const float> values);
+
+}  // namespace lowbit::kernels
