@@ -151,19 +151,23 @@ struct Simd {
   }
 
   static Float gather16(const float* table, Int index) {
-    const __m256 low = _mm256_loadu_ps(table), high = _mm256_loadu_ps(table + 8);
     const auto part = [&](__m256i i) {
       // Bit 3 of the index, moved to the sign, chooses the half.
       const __m256 half = _mm256_castsi256_ps(_mm256_slli_epi32(i, 28));
-      return _mm256_blendv_ps(_mm256_permutevar8x32_ps(low, i), _mm256_permutevar8x32_ps(high, i), half);
+      return _mm256_blendv_ps(_mm256_permutevar8x32_ps(_mm256_loadu_ps(table), i),
+                              _mm256_permutevar8x32_ps(_mm256_loadu_ps(table + 8), i), half);
     };
-    return {part(index.lo), part(index.hi)};
+    const __m256 lo = part(index.lo);
+    asm volatile("" : : : "memory");  // the table is read from memory again: registers are few
+    return {lo, part(index.hi)};
   }
   template <int Shift> static Float lookup_floats(const float* table, Bytes a) {
     if constexpr (Shift == 0) return gather16(table, {a.lo, a.hi});  // the lowest four bits count
     return gather16(table, {_mm256_srli_epi32(a.lo, Shift), _mm256_srli_epi32(a.hi, Shift)});
   }
 
+  static void one_after_other(Float& a, Bytes& b) { asm("" : "+x"(a.lo), "+x"(a.hi), "+x"(b.lo), "+x"(b.hi)); }
+  static void hold(Bytes& a) { asm("" : "+x"(a.lo), "+x"(a.hi)); }
   static Bytes bytes_load(const void* p) {
     const auto* q = static_cast<const __m256i*>(p);
     return {_mm256_loadu_si256(q), _mm256_loadu_si256(q + 1)};

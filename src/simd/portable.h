@@ -150,6 +150,10 @@ struct Simd {
     LOWBIT_EACH(Float, 16, table[a.lane[4 * i + Shift / 8] >> Shift % 8 & 15]);
   }
 
+  // Nothing. Where registers are few, the compiler is told to use b only once a is computed, or to compute a as it
+  // stands.
+  static void one_after_other(Float& a, Bytes& b) {}
+  static void hold(Bytes& a) {}
   static Bytes bytes_load(const void* p) { Bytes r; std::memcpy(r.lane, p, 64); return r; }
   static void bytes_store(void* p, Bytes a) { std::memcpy(p, a.lane, 64); }
   // The same four bytes in each of the 16 groups of four.

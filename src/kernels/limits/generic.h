@@ -68,7 +68,8 @@ static void peak_int8(const PeakArgs& args) {
   *args.products = args.rounds * kPeakSteps * Chains * 64;
 }
 
-template <class S, int Chains>
+// Few registers: loads are part of every step, where kept values would go to the stack and back.
+template <class S, int Chains, bool Few = false>
 static void peak_float(const PeakArgs& args) {
   const auto* w = static_cast<const float*>(args.w);
   const auto* x = static_cast<const float*>(args.x);
@@ -77,7 +78,8 @@ static void peak_float(const PeakArgs& args) {
   for (int64_t r = 0; r < args.rounds; ++r) {
     for (int step = 0; step < kPeakSteps; ++step) {
       const typename S::Float weight = S::load(w + 16 * step);
-      for (int c = 0; c < Chains; ++c) chain[c] = S::fma(weight, S::load(x + 16 * c), chain[c]);
+      for (int c = 0; c < Chains; ++c) chain[c] = S::fma(weight, S::broadcast(x[16 * c]), chain[c]);
+      if constexpr (Few) asm volatile("" : : : "memory");
     }
   }
   S::store(static_cast<float*>(args.out), chain[0]);

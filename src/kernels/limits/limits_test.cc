@@ -52,7 +52,7 @@ TEST(Limits, ThePeaksComputeWhatTheySay) {
       int32_t sum = 0;
       float chain = 0;
       for (size_t step = 0; step < kPeakSteps; ++step) {
-        chain += fw[step * 16 + lane] * fx[lane];
+        chain += fw[step * 16 + lane] * fx[0];
         for (size_t i = 4 * lane; i < 4 * lane + 4; ++i) sum += w[step * 64 + i] * x[i];
       }
       EXPECT_EQ(sums[lane], kRounds * sum) << isa_name(isa);

@@ -20,7 +20,7 @@ using tensor::PackedMatrix;
 // Up to so many tokens decoding weights for every tile of tokens costs less than writing them to memory.
 constexpr int64_t kFewTokens[] = {0, 32, 64};
 // The same of codes.
-constexpr int64_t kFewCodeTokens[] = {0, 8, 64};
+constexpr int64_t kFewCodeTokens[] = {0, 4, 64};
 // kFloatTile of the instruction sets; kFloatRows at most.
 constexpr int64_t kFloatTile[] = {4, 6, 12};
 constexpr int64_t kFloatRows = 2;

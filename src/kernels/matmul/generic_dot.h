@@ -72,11 +72,15 @@ LOWBIT_INLINE static inline void add_units(const uint8_t* panel, int64_t step, c
       const typename S::Bytes a = S::bytes_broadcast4(x + 4 * (Tokens * u + t));
       for (int b = 0; b < Blocks; ++b) words[b][t] = S::add_words(words[b][t], w[b], a);
     }
+    // Unit by unit: added up in any order they would not fit the registers.
+    for (int t = 0; t < Tokens; ++t) {
+      for (int b = 0; b < Blocks; ++b) S::hold(words[b][t]);
+    }
   }
 }
 
-// starts + sums by words of 16 bits, each over `run` units at most, taken Units at a time.
-template <class S, int Blocks, int Tokens, int Units>
+// starts + sums by words of 16 bits, each over `run` units at most: a multiple of 8.
+template <class S, int Blocks, int Tokens>
 LOWBIT_INLINE static inline void word_runs(const uint8_t* panel, int64_t step, const int8_t* x, int64_t units,
                                            int64_t run, const int32_t* starts,
                                            typename S::Int (&sum)[Blocks][Tokens]) {
@@ -90,8 +94,8 @@ LOWBIT_INLINE static inline void word_runs(const uint8_t* panel, int64_t step, c
     }
     int64_t left = units < run ? units : run;
     units -= left;
-    for (; left >= Units; left -= Units, panel += 64 * Units, x += 4 * Tokens * Units) {
-      add_units<S, Blocks, Tokens, Units>(panel, step, x, Units, words);
+    for (; left >= 8; left -= 8, panel += 64 * 8, x += 4 * Tokens * 8) {
+      add_units<S, Blocks, Tokens, 8>(panel, step, x, 8, words);
     }
     if (left > 0) add_units<S, Blocks, Tokens, 0>(panel, step, x, left, words);
     panel += 64 * left;
@@ -106,8 +110,7 @@ template <class S, int Blocks, int Tokens>
 LOWBIT_INLINE static inline void word_units(const uint8_t* panel, int64_t step, const int8_t* x, int64_t units,
                                             int64_t run, const int32_t* starts,
                                             typename S::Int (&sum)[Blocks][Tokens]) {
-  if (run < 8) return word_runs<S, Blocks, Tokens, 4>(panel, step, x, units, run, starts, sum);
-  if (units != 8) return word_runs<S, Blocks, Tokens, 8>(panel, step, x, units, run, starts, sum);
+  if (units != 8) return word_runs<S, Blocks, Tokens>(panel, step, x, units, run, starts, sum);
   // 32 columns in one run, as groups often are: starts are read last, there are no registers for them before.
   typename S::Bytes words[Blocks][Tokens];
   for (int t = 0; t < Tokens; ++t) {
@@ -145,6 +148,53 @@ struct Ahead {
   }
 };
 
+// Where a tile's part of panels, activations and entries begins.
+template <int Tokens>
+struct TilePlace {
+  const uint8_t* panel;
+  int64_t step;
+  const int8_t* x;
+  int64_t entry;
+
+  TilePlace(const DotArgs& g, int64_t block, int64_t token)
+      : panel(g.panels + block * 64 * g.units),
+        step(64 * g.units),
+        x(g.codes + 4 * (token * g.row_units + Tokens * g.first_unit)),
+        entry(token * g.row_stretches + Tokens * g.first_stretch) {}
+};
+
+// A register tile of sums of 16 bits, which fill the registers: what stretches gave so far lies in g.out.
+template <class S, int Blocks, int Tokens, bool More>
+static inline void word_tile(const DotArgs& given, int64_t block, int64_t token) {
+  const DotArgs g = given;
+  float* out = g.out + token * g.out_stride + 16 * block;
+  const float* from = g.sums + token * g.sums_stride + 16 * block;
+  for (int t = 0; t < Tokens; ++t) {
+    for (int b = 0; b < Blocks; ++b) {
+      S::store(out + t * g.out_stride + 16 * b,
+               g.sums != nullptr ? S::load(from + t * g.sums_stride + 16 * b) : S::zero());
+    }
+  }
+  TilePlace<Tokens> at(g, block, token);
+  Ahead ahead(g, token, Tokens);
+  for (int64_t s = 0; s < g.stretch.stretch_count; ++s, at.entry += Tokens) {
+    ahead.ask();
+    const DotStretch stretch = g.stretch.stretches[s];
+    const int64_t begin = stretch.begin_unit - g.first_unit, units = stretch.end_unit - stretch.begin_unit;
+    typename S::Int sum[Blocks][Tokens];
+    word_units<S, Blocks, Tokens>(at.panel + 64 * begin, at.step, at.x + 4 * Tokens * begin, units, g.word_units,
+                                  g.stretch.activations.starts + at.entry, sum);
+    typename S::Float acc[Blocks][Tokens];
+    for (int t = 0; t < Tokens; ++t) {
+      for (int b = 0; b < Blocks; ++b) acc[b][t] = S::load(out + t * g.out_stride + 16 * b);
+    }
+    end_stretch<S, More>(g.stretch, stretch.weight_group, block, at.entry, sum, acc);
+    for (int t = 0; t < Tokens; ++t) {
+      for (int b = 0; b < Blocks; ++b) S::store(out + t * g.out_stride + 16 * b, acc[b][t]);
+    }
+  }
+}
+
 // A register tile: Blocks row blocks from `block`, Tokens tokens from `token`.
 template <class S, int Blocks, int Tokens, bool Signed, DotSums Sums, bool More>
 static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
@@ -156,36 +206,31 @@ static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
       acc[b][t] = g.sums != nullptr ? S::load(from + t * g.sums_stride + 16 * b) : S::zero();
     }
   }
-  const int64_t step = 64 * g.units;
-  const uint8_t* panel = g.panels + block * step;
-  const int8_t* x = g.codes + 4 * (token * g.row_units + Tokens * g.first_unit);
-  int64_t entry = token * g.row_stretches + Tokens * g.first_stretch;
+  TilePlace<Tokens> at(g, block, token);
   Ahead ahead(g, token, Tokens);
-  for (int64_t s = 0; s < g.stretch.stretch_count; ++s, entry += Tokens) {
+  for (int64_t s = 0; s < g.stretch.stretch_count; ++s, at.entry += Tokens) {
     ahead.ask();
     const DotStretch& stretch = g.stretch.stretches[s];
     const int64_t begin = stretch.begin_unit - g.first_unit, units = stretch.end_unit - stretch.begin_unit;
+    const uint8_t* panel = at.panel + 64 * begin;
+    const int8_t* x = at.x + 4 * Tokens * begin;
     typename S::Int sum[Blocks][Tokens];
-    for (int t = 0; t < Tokens && Sums != DotSums::words; ++t) {
-      const typename S::Int start = kWide ? S::int_zero() : S::int_broadcast(g.stretch.activations.starts[entry + t]);
+    for (int t = 0; t < Tokens; ++t) {
+      const typename S::Int start =
+          kWide ? S::int_zero() : S::int_broadcast(g.stretch.activations.starts[at.entry + t]);
       for (int b = 0; b < Blocks; ++b) sum[b][t] = start;
     }
     if constexpr (kWide) {
-      dot_units<S, Blocks, Tokens, Signed>(panel + 64 * begin, step, x + g.plane + 4 * Tokens * begin, units, sum);
+      dot_units<S, Blocks, Tokens, Signed>(panel, at.step, x + g.plane, units, sum);
       for (int t = 0; t < Tokens; ++t) {
-        const typename S::Int start = S::int_broadcast(g.stretch.activations.starts[entry + t]);
+        const typename S::Int start = S::int_broadcast(g.stretch.activations.starts[at.entry + t]);
         for (int b = 0; b < Blocks; ++b) {
           sum[b][t] = S::int_add(S::int_mul(sum[b][t], S::int_broadcast(128)), start);
         }
       }
     }
-    if constexpr (Sums == DotSums::words) {
-      word_units<S, Blocks, Tokens>(panel + 64 * begin, step, x + 4 * Tokens * begin, units, g.word_units,
-                                    g.stretch.activations.starts + entry, sum);
-    } else {
-      dot_units<S, Blocks, Tokens, Signed>(panel + 64 * begin, step, x + 4 * Tokens * begin, units, sum);
-    }
-    end_stretch<S, More>(g.stretch, stretch.weight_group, block, entry, sum, acc);
+    dot_units<S, Blocks, Tokens, Signed>(panel, at.step, x, units, sum);
+    end_stretch<S, More>(g.stretch, stretch.weight_group, block, at.entry, sum, acc);
   }
   float* out = g.out + token * g.out_stride + 16 * block;
   for (int t = 0; t < Tokens; ++t) {
@@ -197,7 +242,13 @@ static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
 template <class S, int Blocks, int Most, bool Signed, DotSums Sums, bool More>
 static inline void dot_tile_of(int64_t size, const DotArgs& g, int64_t block, int64_t token) {
   if constexpr (Most > 0) {
-    if (size == Most) return dot_tile<S, Blocks, Most, Signed, Sums, More>(g, block, token);
+    if (size == Most) {
+      if constexpr (Sums == DotSums::words) {
+        return word_tile<S, Blocks, Most, More>(g, block, token);
+      } else {
+        return dot_tile<S, Blocks, Most, Signed, Sums, More>(g, block, token);
+      }
+    }
     dot_tile_of<S, Blocks, Most - 1, Signed, Sums, More>(size, g, block, token);
   }
 }
@@ -228,7 +279,7 @@ static inline void dot_kind(const DotArgs& g) {
   const bool more = g.stretch.offsets != nullptr || g.stretch.minimums != nullptr;
   if (g.plane != 0) return dot_sums<S, Signed, DotSums::two_planes>(g, more);
   if constexpr (S::kWordSums && !Signed) {
-    if (g.word_units > 0) return dot_sums<S, Signed, DotSums::words>(g, more);
+    if (g.word_units >= 8) return dot_sums<S, Signed, DotSums::words>(g, more);
   }
   dot_sums<S, Signed, DotSums::whole>(g, more);
 }

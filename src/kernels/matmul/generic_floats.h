@@ -298,6 +298,7 @@ template <class S, class Reader, int Tokens, int Rows>
 struct FloatFewTile {
   const FloatFewArgs& g;
   static constexpr bool kChecked = requires { Reader::kChecked; };
+  static constexpr bool kNarrow = Reader::kScaled && !S::kByteTables;  // registers are few
   Reader reader;
   typename S::Float acc[Rows][Tokens];
   typename S::Float scale[Rows];
@@ -322,9 +323,10 @@ struct FloatFewTile {
     }
   }
   template <int J, int C, bool Careful>
-  LOWBIT_INLINE void column(const typename Reader::Unit* units, const float* x) {
+  LOWBIT_INLINE void column(typename Reader::Unit* units, const float* x) {
     const auto weight = [&](int r) {
       const typename S::Float v = value<J, C, Careful>(units[r]);
+      if constexpr (kNarrow) return S::mul(v, S::load(scales[r] - 16));
       return Reader::kScaled ? S::mul(v, scale[r]) : v;
     };
     const auto activation = [&](int t) { return S::broadcast(x[t * g.x_stride + 4 * J + C]); };
@@ -335,6 +337,9 @@ struct FloatFewTile {
       for (int r = 0; r < Rows; ++r) {
         const typename S::Float w = weight(r);
         for (int t = 0; t < Tokens; ++t) acc[r][t] = S::fma(w, a[t], acc[r][t]);
+        if constexpr (kNarrow) {
+          if (r + 1 < Rows) S::one_after_other(acc[r][0], units[r + 1]);
+        }
       }
     } else {
       typename S::Float w[Rows];
@@ -353,12 +358,25 @@ struct FloatFewTile {
       return reader.template value<J, C>(unit);
     }
   }
+  // Column by column: decoded all at once they would not fit the registers of AVX2.
   template <int J, bool Careful>
-  LOWBIT_INLINE void columns(const typename Reader::Unit* unit, const float* x) {
+  LOWBIT_INLINE void columns(typename Reader::Unit* unit, const float* x) {
     column<J, 0, Careful>(unit, x);
+    order(unit);
     column<J, 1, Careful>(unit, x);
+    order(unit);
     column<J, 2, Careful>(unit, x);
+    order(unit);
     column<J, 3, Careful>(unit, x);
+    order(unit);
+  }
+  LOWBIT_INLINE void order(typename Reader::Unit* unit) {
+    if constexpr (kNarrow) {
+      for (int r = 0; r < Rows; ++r) {
+        for (int t = 0; t < Tokens; ++t) S::one_after_other(acc[r][t], unit[r]);
+      }
+      asm volatile("" : : : "memory");  // nor are scales, and planes for the units that follow, kept
+    }
   }
   template <int J>
   LOWBIT_INLINE void units(const float* x) {
