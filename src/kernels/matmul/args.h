@@ -145,7 +145,7 @@ struct FusedArgs {
   int64_t tokens;
   const int8_t* codes;
   int64_t code_stride;  // bytes of a token
-  int64_t plane;        // as in DotArgs; 0 on AVX2
+  int64_t plane;        // as in DotArgs
   int64_t word_units;   // likewise
   float* out;
   int64_t out_stride;

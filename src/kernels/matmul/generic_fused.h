@@ -188,9 +188,7 @@ static inline void fused_tokens(const FusedArgs& g) {
     if (sums.totals != nullptr) sums.totals += tokens * part.stretch.stretch_count;
   };
   if (g.plane != 0) {
-    if constexpr (S::kFusedTile >= 4) {
-      for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::two_planes>(part);
-    }
+    for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::two_planes>(part);
     return;
   }
   if constexpr (S::kWordSums && !Signed && (Bits <= 5 || Bits == kTrits)) {

@@ -104,9 +104,7 @@ bool begin_at_steps(const PartPlan& plan) {
                                      [](const DotStretch& s) { return s.begin_unit % tensor::kStepUnits == 0; });
 }
 
-bool can_fuse(Isa isa, const formats::Format& activation, const PartPlan& plan) {
-  // Activations of two planes take more registers than AVX2 has.
-  if (isa == Isa::avx2 && code_planes(activation) > 1) return false;
+bool can_fuse(const PartPlan& plan) {
   if (plan.width == kTrits) {
     return plan.map == CodeMap::exclusive_or && plan.flip == 0 &&
            (plan.stretches.size() == 1 || plan.stretches[0].end_unit % 8 == 0);
@@ -238,7 +236,7 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
     plan.paired =
         matrix.format().has_zero_point() && plan.aligned && longest * largest_code(activation) < kPairedSums;
     plan.width = tensor::code_width(element);
-    if (plan.aligned && can_fuse(isa, activation, plan)) plan.fused_units = fused_units(plan);
+    if (plan.aligned && can_fuse(plan)) plan.fused_units = fused_units(plan);
     // Binary activations count differences, and what lies behind the last column of a file's row may be anything.
     const bool whole = !is_binary_activation(activation) || matrix.cols() % tensor::kColumnStep == 0;
     if (whole && begin_at_steps(plan) && plan.width != kTrits)
