@@ -37,7 +37,7 @@ TEST(ExecSteps, ProductsOfOneValueStandTogether) {
   ASSERT_TRUE(graph::infer_shapes(graph).ok()) << graph::infer_shapes(graph).message();
   exec::gather_products(graph);
   using Strings = std::vector<std::string>;
-  EXPECT_EQ(described(graph), (Strings{"rows: e norm", "products: g u o", "rows: gate gated", "products: d",
+  EXPECT_EQ(described(graph), (Strings{"rows: embedding norm", "products: g u o", "rows: gate gated", "products: d",
                                        "rows: sum", "products: logits"}));
   for (size_t n = 0; n < graph.nodes.size(); ++n) {
     EXPECT_EQ(graph.values[static_cast<size_t>(graph.nodes[n].output)].producer, static_cast<int32_t>(n));
