@@ -20,8 +20,8 @@ struct ReadArgs {
 constexpr int kPeakSteps = 16;
 
 // Chains of products that wait only for themselves: the rate of the arithmetic, with no memory in the way. Chain n
-// sums products of every vector of w with vector n of x, of fp32 with its first number, `rounds` times. The first chain
-// is written to out.
+// sums products of every vector of w with vector n of x, of fp32 with its first number, `rounds` times. The first
+// chain is written to out.
 struct PeakArgs {
   int64_t rounds;
   const void* w;      // [kPeakSteps] vectors of 64 bytes: u8, fp32 or pairs of bf16
