@@ -27,5 +27,31 @@ TEST(SmallFloats, AreFoundWhereAnExponentAndAMantissaGiveAllValues) {
   }
 }
 
+// NaN among the weights makes its row NaN and no other; few tokens and many.
+TEST(SmallFloats, NaNsOfWeightsReachTheirRowsAlone) {
+  Rng rng(4);
+  const formats::Format format = test::format_of("e4m3fn/32:f32"), f32 = test::format_of("f32");
+  constexpr int64_t kRows = 48, kCols = 96;
+  tensor::Codes codes = test::random_codes(format, kRows, kCols, rng);
+  codes.codes[5 * kCols + 7] = 0x7F;
+  codes.codes[21 * kCols + 64] = 0xFF;
+  tensor::Weight weight;
+  weight.shape = {kRows, kCols};
+  weight.parts.push_back(tensor::PackedMatrix::allocate(format, kRows, kCols).value());
+  tensor::pack_rows(codes, 0, kRows, weight.parts[0]);
+  ThreadPool pool(1);
+  for (const int64_t tokens : {1, 2, 3, 4, 9}) {
+    const auto x = test::activations(f32, tokens, kCols, test::normals(tokens * kCols, rng));
+    std::vector<float> expected(static_cast<size_t>(tokens * kRows));
+    matmul_oracle(weight, x->view, expected.data(), kRows);
+    EXPECT_EQ(std::ranges::count_if(expected, [](float v) { return v != v; }), 2 * tokens);
+    for (const Isa isa : test::isas()) {
+      std::vector<float> out(expected.size());
+      matmul(isa, weight, x->view, pool, out.data(), kRows);
+      EXPECT_EQ(test::first_difference(out, expected), -1) << isa_name(isa) << " " << tokens;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace lowbit::kernels
