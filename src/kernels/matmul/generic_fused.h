@@ -205,16 +205,14 @@ static inline void fused_tokens(const FusedArgs& g) {
   for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::whole>(part);
 }
 
-// Codes of Bits bits have one kind of table at most.
+// Codes of Bits bits have one kind of table at most. Codes as they are that go beyond dot() have 8 bits.
 template <class S, int Bits, bool Signed>
 static inline void fused_map(const FusedArgs& g) {
   constexpr CodeMap kTable = Bits <= 4 ? CodeMap::lookup16 : CodeMap::lookup64;
-  if constexpr (Bits != kTrits || !Signed) {
-    if constexpr (Bits <= 6) {
-      if (g.map != CodeMap::exclusive_or) return fused_tokens<S, Bits, kTable, Signed>(g);
-    }
-    fused_tokens<S, Bits, CodeMap::exclusive_or, Signed>(g);
+  if constexpr (Bits <= 6) {
+    if (g.map != CodeMap::exclusive_or) return fused_tokens<S, Bits, kTable, Signed>(g);
   }
+  if constexpr (!Signed || Bits == 8) fused_tokens<S, Bits, CodeMap::exclusive_or, Signed>(g);
 }
 
 template <class S, bool Signed>
