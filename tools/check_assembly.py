@@ -16,6 +16,7 @@ import tempfile
 import sources
 
 COMPILER = "clang++-19"
+CACHE = ["ccache"] if shutil.which("ccache") else []  # as the build has it
 FLAGS = ["-std=c++20", "-O3", "-DNDEBUG", "-ffp-contract=off", "-fno-math-errno", "-Isrc", "-S"]
 PRODUCT = re.compile(r"\tv(pdpbusd|pmaddubsw|popcntd|fn?madd\d+ps)\b")
 SPILL = re.compile(r"\tv\S+\t.*\(%rsp\)")
@@ -64,7 +65,7 @@ def check(root):
             for name in sources.tracked(root):
                 if re.fullmatch(rf"src/kernels/(matmul|gemm)/{isa}\.cc", name):
                     out = pathlib.Path(folder) / f"{len(running)}.s"
-                    command = [COMPILER, *FLAGS, *flags, name, "-o", str(out)]
+                    command = [*CACHE, COMPILER, *FLAGS, *flags, name, "-o", str(out)]
                     running.append((name, out, subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True)))
         for name, out, process in running:
             _, errors = process.communicate()
