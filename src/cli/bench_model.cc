@@ -88,6 +88,7 @@ Json row_of(const std::string& name, const cost::ModelRate& r) {
           {"runs", r.timing.runs},
           {"seconds", r.timing.seconds},
           {"bytes_per_s", r.bytes_per_s},
+          {"read_bytes_per_s", r.reading},
           {"ops_per_s", r.ops_per_s}};
 }
 

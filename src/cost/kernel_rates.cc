@@ -9,6 +9,7 @@
 #include "base/bits.h"
 #include "base/memory.h"
 #include "cost/random_activations.h"
+#include "cost/reading.h"
 #include "cost/shapes.h"
 #include "kernels/matmul/matmul.h"
 
@@ -17,6 +18,7 @@ namespace {
 
 using formats::Format;
 
+constexpr int64_t kBesideTokens = 16;  // products of more are not bound by reading
 constexpr int64_t kCheckedRows = 48, kCheckedTokens = 33;
 constexpr uint64_t kSeed = 1;
 
@@ -101,11 +103,18 @@ class Bench {
   void time(const Format& format, const Format& activation, const Matrix& matrix, int64_t tokens) {
     const RandomActivations x(activation, tokens, matrix.cols, kSeed);
     std::vector<float> out(static_cast<size_t>(tokens * matrix.rows));
+    std::vector<kernels::Product> products;
+    std::vector<std::span<const std::byte>> memory;
+    for (const tensor::Weight& weight : weights_) {
+      products.emplace_back(limits_.isa, weight, activation);
+      memory.push_back(weight.parts[0].bytes());
+    }
+    ReadingBeside beside(limits_, pool_, memory);
     size_t turn = 0;
     KernelRate rate;
     rate.weight = formats::print(format);
     rate.activation = formats::print(activation);
-    rate.kernel = kernels::Product(limits_.isa, weights_[0], activation).counts_bits(tokens)   ? "bits"
+    rate.kernel = products[0].counts_bits(tokens)                                              ? "bits"
                   : kernels::arithmetic_of(format, activation) == kernels::Arithmetic::integer ? "bytes"
                                                                                                : "fp32";
     rate.rows = matrix.rows;
@@ -114,16 +123,21 @@ class Bench {
     rate.copies = static_cast<int>(weights_.size());
     rate.timing = measure(
         [&] {
-          kernels::matmul(limits_.isa, weights_[turn++ % weights_.size()], x.view, pool_, out.data(), matrix.rows);
+          const kernels::Product& product = products[turn++ % products.size()];
+          product.run(0, matrix.rows, x.view, pool_, out.data(), matrix.rows);
         },
-        options_.seconds);
+        options_.seconds, 5,
+        [&] {
+          if (tokens <= kBesideTokens) beside.read();
+        });
     const double elements = static_cast<double>(matrix.rows) * static_cast<double>(matrix.cols);
-    const double products = elements * static_cast<double>(tokens);
-    rate.nanoseconds = rate.timing.seconds / products * 1e9;
+    const double multiplied = elements * static_cast<double>(tokens);
+    rate.nanoseconds = rate.timing.seconds / multiplied * 1e9;
     rate.bytes_per_s = static_cast<double>(weights_[0].bytes()) / rate.timing.seconds;
-    rate.ops_per_s = 2 * products / rate.timing.seconds;
+    rate.ops_per_s = 2 * multiplied / rate.timing.seconds;
+    rate.reading = beside.bytes_per_s();
     const bool integers = kernels::is_integer_activation(activation);
-    const double reading = rate.bytes_per_s / limits_.read_bytes_per_s;
+    const double reading = rate.bytes_per_s / rate.reading;
     const double computing = rate.ops_per_s / (integers ? limits_.int8_ops_per_s : limits_.fp32_ops_per_s);
     rate.by_reading = reading > computing;
     rate.share = std::max(reading, computing);

@@ -22,6 +22,7 @@ struct KernelRate {
   double nanoseconds = 0;   // per weight and token
   double bytes_per_s = 0;   // of the weight, read once
   double ops_per_s = 0;     // a multiply-add counts two
+  double reading = 0;       // bytes a second that the machine reads meanwhile
   double share = 0;         // of the limit that binds: the greater of the two shares
   bool by_reading = false;  // that is the read rate; else the int8 peak (fp32 where activations are no integers)
 };

@@ -7,6 +7,7 @@
 #include <numeric>
 
 #include "base/memory.h"
+#include "cost/reading.h"
 #include "cost/shapes.h"
 #include "exec/executor.h"
 #include "tensor/copy_weights.h"
@@ -66,6 +67,7 @@ class Bench {
   const ModelRatesOptions& options_;
   const ProgressFn& progress_;
   const tensor::Weights* weights_ = nullptr;
+  std::vector<std::span<const std::byte>> memory_;  // of all copies
   std::vector<std::unique_ptr<Executor>> executors_;
   std::vector<float> logits_;
   ModelRates out_;
@@ -78,6 +80,9 @@ class Bench {
       return all;
     };
     graph::Graph graph = graph::insert_casts(model_.graph, options_.policy, formats);
+    for (const auto& [name, weight] : weights) {
+      for (const tensor::PackedMatrix& part : weight->parts) memory_.push_back(part.bytes());
+    }
     executors_.emplace_back();
     LOWBIT_ASSIGN(executors_.back(), Executor::create(std::move(graph), weights, pool_, limits_.isa));
     return {};
@@ -113,12 +118,17 @@ class Bench {
   // step() runs once; its first error ends the row.
   Status time_row(ModelRate rate, int least_runs, const std::function<Status()>& step) {
     Status failed;
+    const bool decodes = rate.work == "decode";
+    ReadingBeside beside(limits_, *pool_, memory_);
     rate.timing = measure(
         [&] {
           if (!failed.ok()) return;
           failed = step();
         },
-        options_.seconds, least_runs);
+        options_.seconds, least_runs,
+        [&] {
+          if (decodes) beside.read();
+        });
     LOWBIT_TRY(failed);
     const auto bytes = [&](const std::string& name) { return static_cast<double>(weights_->at(name)->bytes()); };
     double entries = 0;
@@ -130,8 +140,8 @@ class Bench {
     rate.tokens_per_s = static_cast<double>(rate.tokens * rate.batch) / rate.timing.seconds;
     rate.bytes_per_s = work.bytes / rate.timing.seconds;
     rate.ops_per_s = work.ops / rate.timing.seconds;
-    rate.share =
-        rate.work == "decode" ? rate.bytes_per_s / limits_.read_bytes_per_s : rate.ops_per_s / limits_.int8_ops_per_s;
+    rate.reading = beside.bytes_per_s();
+    rate.share = decodes ? rate.bytes_per_s / rate.reading : rate.ops_per_s / limits_.int8_ops_per_s;
     out_.rows.push_back(std::move(rate));
     report_progress(progress_, "measuring", ++done_, total_);
     return {};

@@ -23,6 +23,7 @@ struct ModelRate {
   double tokens_per_s = 0;  // of all sequences together
   double bytes_per_s = 0;   // weights, keys and values, each read once in a step
   double ops_per_s = 0;     // of the products with weights; a multiply-add counts two
+  double reading = 0;       // bytes a second that the machine reads between decode steps
   double share = 0;         // of the limit: of prefill the int8 peak, of decode the read rate
 };
 

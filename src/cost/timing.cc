@@ -17,7 +17,8 @@ double time_of(const std::function<void()>& body, int64_t calls) {
 
 }  // namespace
 
-Timing measure(const std::function<void()>& body, double seconds, int least_runs) {
+Timing measure(const std::function<void()>& body, double seconds, int least_runs,
+               const std::function<void()>& between) {
   constexpr double kRun = 1e-3;
   // The first call warms caches and says how many make a run.
   const double first = std::max(time_of(body, 1), 1e-9);
@@ -30,6 +31,7 @@ Timing measure(const std::function<void()>& body, double seconds, int least_runs
     const double t = time_of(body, calls);
     spent += t;
     times.push_back(t / static_cast<double>(calls));
+    if (between) between();
   }
   std::sort(times.begin(), times.end());
   const size_t n = times.size();

@@ -16,7 +16,9 @@ struct Timing {
 
 // Calls body again and again for about `seconds`, at least `least_runs` runs; a run is as many calls as take a
 // millisecond. One that takes longer than `seconds` is counted from its first call on, which otherwise warms caches.
-Timing measure(const std::function<void()>& body, double seconds, int least_runs = 5);
+// between: called after each run, on nobody's account.
+Timing measure(const std::function<void()>& body, double seconds, int least_runs = 5,
+               const std::function<void()>& between = {});
 
 // Work that one thread did from `begin` to `end` (seconds of any clock), in any unit.
 struct Stretch {

@@ -14,6 +14,7 @@ struct Simd {
   static constexpr int kTokenTile = 4;
   static constexpr int kRowTile = 1;
   static constexpr int kFusedTile = 1;
+  static constexpr bool kLean = true;
   static constexpr int kFewTile = 0;
   static constexpr int kPlaneRoom = 6;
   static constexpr int kFloatTile = 6;

@@ -33,6 +33,7 @@ struct Simd {
   static constexpr int kTokenTile = 7;
   static constexpr int kRowTile = 2;
   static constexpr int kFusedTile = 4;
+  static constexpr bool kLean = true;
   static constexpr int kFewTile = 8;
   static constexpr int kPlaneRoom = 24;
   static constexpr int kFloatTile = 12;

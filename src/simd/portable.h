@@ -16,6 +16,7 @@ struct Simd {
   static constexpr int kTokenTile = 4;        // tokens of a register tile of the integer kernels
   static constexpr int kRowTile = 1;          // blocks of 16 rows of that tile, at most
   static constexpr int kFusedTile = 4;        // chains of sums of the kernel that unpacks as it multiplies, 1 or 4
+  static constexpr bool kLean = false;        // that kernel once for each way in which a stretch may end
   static constexpr int kFewTile = 4;          // tokens of its tile of more than 4; 0: none
   static constexpr int kPlaneRoom = 3;        // vectors of sums and counts of the kernel that counts bits
   static constexpr int kFloatTile = 4;        // tokens of a register tile of the fp32 kernels
@@ -124,7 +125,9 @@ struct Simd {
     return any;
   }
   static Int int_load_words(const uint16_t* p) { LOWBIT_EACH(Int, 16, p[i]); }
-  static Int int_add(Int a, Int b) { LOWBIT_EACH(Int, 16, a.lane[i] + b.lane[i]); }
+  static Int int_add(Int a, Int b) {  // modulo 2^32
+    LOWBIT_EACH(Int, 16, static_cast<int32_t>(static_cast<uint32_t>(a.lane[i]) + static_cast<uint32_t>(b.lane[i])));
+  }
   static Int int_mul(Int a, Int b) { LOWBIT_EACH(Int, 16, a.lane[i] * b.lane[i]); }
   // acc + the product of the low halves + that of the high halves of 32 bits, each s16; exact.
   static Int dot_pairs(Int acc, Int a, Int b) {

@@ -41,6 +41,7 @@ struct EntryArgs {
   const uint8_t* halves;  // code, table8: [2][256], the lower and upper bytes of the values' upper halves, where the
                           // lower halves are 0; else null
   const simd::SmallFloat* small;  // table8: the same by arithmetic; or null
+  int64_t ahead;                  // bytes from here: where the next row block has the same entries, asked for
   int64_t groups;                 // written
   int64_t span;                   // groups that share an entry
   bool multiply;
@@ -62,6 +63,12 @@ struct StretchSums {
   const int32_t* sums;    // sum(s8); where offsets are paired, pair_of_sum of it; null: not wanted
   const int32_t* starts;  // a constant of the element times that sum
   const float* totals;    // float(sum(s8)), null where there are no minima
+
+  // From an entry on.
+  StretchSums from(int64_t entry) const {
+    return {scales + entry, sums == nullptr ? nullptr : sums + entry, starts + entry,
+            totals == nullptr ? nullptr : totals + entry};
+  }
 };
 
 // A zero point times a sum of activations as two products of 16 bits, for |sum| < 2^22 - 64: one instruction with the
@@ -100,18 +107,16 @@ struct StretchArgs {
   StretchSums activations;
 };
 
-// Integer products of one or two row blocks, unpacked, with `tokens` rows of activations. These lie by tiles of
-// for_each_tile(tokens, kTokenTile): codes [tile][unit of the row][token of the tile][4], entries of stretches
-// [tile][stretch of the row][token of the tile].
+// Integer products of `units` units of some row blocks, unpacked, with `tokens` rows of activations. These lie by
+// tiles of for_each_tile(tokens, tile): codes [tile][unit][token of the tile][4], entries of stretches
+// [tile][stretch][token of the tile].
 struct DotArgs {
-  StretchArgs stretch;  // some of the row's
-  int64_t first_stretch, row_stretches;
+  StretchArgs stretch;  // those of the units
   const uint8_t* panels;
-  int64_t units;                  // of each panel
-  int64_t first_unit, row_units;  // of the row, which is `row_units` wide in `codes`
+  int64_t first_unit, units;  // of the row
   int64_t blocks;
   bool signed_codes;  // the panel's largest code is beyond the ISA's dot(): use code - 128 (starts account for it)
-  int64_t tokens;
+  int64_t tokens, tile;
   const int8_t* codes;
   int64_t plane;       // 0: a code of an activation is one byte; else 128 * (the byte `plane` behind) + byte
   int64_t word_units;  // units whose products fit sums of 16 bits: 4 or a multiple of 8; 0: not wanted
@@ -121,11 +126,6 @@ struct DotArgs {
   int64_t out_stride;
   const uint8_t* ahead;  // `ahead_bytes` that will be wanted next, and as many `ahead_step` behind; null: nothing
   int64_t ahead_bytes, ahead_step;
-};
-
-struct MemoryRange {
-  const uint8_t* begin;
-  const uint8_t* end;
 };
 
 // The same of one row block straight from its packed codes, for stretches of 16 columns or multiples of 32,
@@ -149,9 +149,6 @@ struct FusedArgs {
   int64_t word_units;   // likewise
   float* out;
   int64_t out_stride;
-  // Asked for meanwhile, a line at each step: what the next call reads beside its codes.
-  const MemoryRange* ahead;
-  int64_t ahead_count;
 };
 
 // sum(s8) over each of `count` stretches of units, for each token; exact.

@@ -159,8 +159,8 @@ struct TilePlace {
   TilePlace(const DotArgs& g, int64_t block, int64_t token)
       : panel(g.panels + block * 64 * g.units),
         step(64 * g.units),
-        x(g.codes + 4 * (token * g.row_units + Tokens * g.first_unit)),
-        entry(token * g.row_stretches + Tokens * g.first_stretch) {}
+        x(g.codes + 4 * token * g.units),
+        entry(token * g.stretch.stretch_count) {}
 };
 
 // A register tile of sums of 16 bits, which fill the registers: what stretches gave so far lies in g.out.
@@ -255,7 +255,7 @@ static inline void dot_tile_of(int64_t size, const DotArgs& g, int64_t block, in
 
 template <class S, int Blocks, int Most, bool Signed, DotSums Sums, bool More>
 static inline void dot_tokens(const DotArgs& g, int64_t block) {
-  for_each_tile(g.tokens, Most, [&](int64_t token, int64_t size) {
+  for_each_tile(g.tokens, g.tile, [&](int64_t token, int64_t size) {
     dot_tile_of<S, Blocks, Most, Signed, Sums, More>(size, g, block, token);
   });
 }

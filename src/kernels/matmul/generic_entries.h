@@ -22,8 +22,6 @@ static inline typename S::Int narrow_entries(const uint8_t* p, int bits) {
   return S::int_unpack(low, high, bits);
 }
 
-constexpr int64_t kEntriesAhead = 2048;  // bytes
-
 // Passes over entries, `load` giving 16 of them from their first byte.
 template <class S, bool Multiply, class Load>
 static inline void entry_pass(const EntryArgs& g, int64_t bytes, const Load& load) {
@@ -31,7 +29,7 @@ static inline void entry_pass(const EntryArgs& g, int64_t bytes, const Load& loa
   float* out = g.out;
   const uint8_t* in = g.in;
   for (int64_t group = 0; group < g.groups; group += g.span, in += bytes) {
-    __builtin_prefetch(in + kEntriesAhead, 0, 2);  // of the row blocks that follow
+    __builtin_prefetch(in + g.ahead);
     const typename S::Float entry = load(in);
     const int64_t end = group + g.span < g.groups ? group + g.span : g.groups;
     for (int64_t i = group; i < end; ++i, out += 16) {
@@ -49,7 +47,7 @@ static inline void halves_pass(const EntryArgs& g, const Rest& rest) {
   const typename S::ValueTable table = S::value_table(g.halves, g.bits);
   EntryArgs left = g;
   for (; left.groups >= 4; left.groups -= 4, left.in += 8 * g.bits, left.out += 64) {
-    __builtin_prefetch(left.in + kEntriesAhead, 0, 2);
+    __builtin_prefetch(left.in + g.ahead);
     typename S::Float v[4];
     S::values_of(table, S::unpack_codes(codes, left.in), v);
     for (int i = 0; i < 4; ++i) {

@@ -9,6 +9,7 @@ namespace lowbit::kernels {
 
 template <class S, int Bits, CodeMap Map, int Tokens>
 struct FewTile {
+  static constexpr bool kBrief = false;
   const FusedArgs& g;
   bool more;  // offsets or minima
   const int8_t* x;

@@ -6,29 +6,22 @@
 
 namespace lowbit::kernels {
 
-// Several chains for few tokens: sums of integers may be divided at will.
-template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums>
+// What ends a stretch, known when a row begins (kLean of an ISA) or looked at each time. more: offsets or minima.
+enum class Ends : uint8_t { any, scales, halves, more };
+
+// Several chains for few tokens: sums of integers may be divided at will, and are where that costs less than to wait.
+// Brief: no stretch is longer than a step.
+template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums, Ends End, bool Brief>
 struct FusedRow {
-  static constexpr bool kWide = Sums == DotSums::two_planes, kWords = Sums == DotSums::words;
-  static constexpr int kChains = kWide || S::kFusedTile < Tokens ? 1 : S::kFusedTile / Tokens;
+  static constexpr bool kWide = Sums == DotSums::two_planes, kWords = Sums == DotSums::words, kBrief = Brief;
+  static constexpr int kMostChains = Brief && S::kFusedTile > 2 ? 2 : S::kFusedTile;
+  static constexpr int kChains = kWide || kMostChains < Tokens ? 1 : kMostChains / Tokens;
   const FusedArgs& g;
-  bool more;  // offsets or minima
   typename S::Float acc[Tokens];
   typename S::Int sum[Tokens][kChains];
   typename S::Int high[kWide ? Tokens : 1];
   typename S::Bytes words[kWords ? Tokens : 1];  // of half a step
   const int8_t* a[Tokens];
-  const uint8_t* ahead;  // in range `range` of those asked for
-  int64_t range;
-
-  // A line of what is read next.
-  LOWBIT_INLINE void ask() {
-    if (range == g.ahead_count) return;
-    __builtin_prefetch(ahead, 0, 2);
-    ahead += 64;
-    if (ahead < g.ahead[range].end) return;
-    if (++range < g.ahead_count) ahead = g.ahead[range].begin;
-  }
 
   LOWBIT_INLINE void begin(int64_t s) {
     for (int t = 0; t < Tokens; ++t) {
@@ -44,9 +37,14 @@ struct FusedRow {
       const int64_t group = g.stretch.stretches[s].weight_group, entry = t * g.stretch.stretch_count + s;
       typename S::Int whole[1][1] = {{sum[t][0]}};
       typename S::Float next[1][1] = {{acc[t]}};
-      more                          ? end_stretch<S, true>(g.stretch, group, 0, entry, whole, next)
-      : g.stretch.halves != nullptr ? end_stretch<S, false, true>(g.stretch, group, 0, entry, whole, next)
-                                    : end_stretch<S, false>(g.stretch, group, 0, entry, whole, next);
+      if (End == Ends::halves || (End == Ends::any && g.stretch.halves != nullptr)) {
+        // What the next row block reads here.
+        if (t == 0) __builtin_prefetch(g.stretch.halves + g.stretch.group_step + 16 * group);
+        end_stretch<S, false, true>(g.stretch, group, 0, entry, whole, next);
+      } else {
+        constexpr bool kMore = End == Ends::more || End == Ends::any;
+        end_stretch<S, kMore>(g.stretch, group, 0, entry, whole, next);
+      }
       acc[t] = next[0][0];
     }
   }
@@ -73,7 +71,6 @@ struct FusedRow {
   }
   template <int First = 0>
   LOWBIT_INLINE void first_half(const uint8_t* step, int64_t units) {
-    ask();
     unit<First>(step, units);
     unit<First + 1>(step, units);
     unit<First + 2>(step, units);
@@ -139,7 +136,8 @@ LOWBIT_INLINE static inline void walk_planes(const FusedArgs& g, Tile& tile) {
     for (int64_t s = 0; s < g.stretch.stretch_count; ++s) {
       tile.begin(s);
       // The last stretch may end inside a step: activations beyond the row are 0.
-      for (const int64_t end = g.stretch.stretches[s].end_unit; units < end; units += 8, step += kStep) {
+      const int64_t end = Tile::kBrief ? units + 8 : g.stretch.stretches[s].end_unit;
+      for (; units < end; units += 8, step += kStep) {
         tile.first_half(step, units);
         tile.second_half(step, units);
       }
@@ -158,14 +156,10 @@ LOWBIT_INLINE static inline void walk(const FusedArgs& g, Tile& tile) {
   }
 }
 
-template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums>
+template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums, Ends End, bool Brief>
 static inline void fused_row(const FusedArgs& given) {
   const FusedArgs g = given;
-  FusedRow<S, Bits, Map, Tokens, Signed, Sums> row{g,  g.stretch.offsets != nullptr || g.stretch.minimums != nullptr,
-                                                   {}, {},
-                                                   {}, {},
-                                                   {}, g.ahead_count > 0 ? g.ahead->begin : nullptr,
-                                                   0};
+  FusedRow<S, Bits, Map, Tokens, Signed, Sums, End, Brief> row{g, {}, {}, {}, {}, {}};
   for (int t = 0; t < Tokens; ++t) {
     row.acc[t] = S::zero();
     row.a[t] = g.codes + t * g.code_stride;
@@ -174,7 +168,7 @@ static inline void fused_row(const FusedArgs& given) {
   for (int t = 0; t < Tokens; ++t) S::store(g.out + t * g.out_stride, row.acc[t]);
 }
 
-template <class S, int Bits, CodeMap Map, bool Signed>
+template <class S, int Bits, CodeMap Map, bool Signed, Ends End, bool Brief>
 static inline void fused_tokens(const FusedArgs& g) {
   FusedArgs part = g;
   const auto advance = [&](int64_t tokens) {
@@ -188,21 +182,41 @@ static inline void fused_tokens(const FusedArgs& g) {
     if (sums.totals != nullptr) sums.totals += tokens * part.stretch.stretch_count;
   };
   if (g.plane != 0) {
-    for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::two_planes>(part);
+    for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::two_planes, End, Brief>(part);
     return;
   }
   if constexpr (S::kWordSums && !Signed && (Bits <= 5 || Bits == kTrits)) {
     if (g.word_units > 0) {
-      for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, DotSums::words>(part);
-      for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::words>(part);
+      for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, DotSums::words, End, Brief>(part);
+      for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::words, End, Brief>(part);
       return;
     }
   }
   if constexpr (S::kFusedTile >= 4) {
-    for (; part.tokens >= 4; advance(4)) fused_row<S, Bits, Map, 4, Signed, DotSums::whole>(part);
+    for (; part.tokens >= 4; advance(4)) fused_row<S, Bits, Map, 4, Signed, DotSums::whole, End, Brief>(part);
   }
-  for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, DotSums::whole>(part);
-  for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::whole>(part);
+  for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, DotSums::whole, End, Brief>(part);
+  for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::whole, End, Brief>(part);
+}
+
+template <class S, int Bits, CodeMap Map, bool Signed, Ends End>
+static inline void fused_lengths(const FusedArgs& g) {
+  if constexpr (Bits != kTrits) {
+    if (g.stretch_units <= 8) return fused_tokens<S, Bits, Map, Signed, End, true>(g);
+  }
+  fused_tokens<S, Bits, Map, Signed, End, false>(g);
+}
+
+template <class S, int Bits, CodeMap Map, bool Signed>
+static inline void fused_ends(const FusedArgs& g) {
+  if constexpr (S::kLean) {
+    const bool more = g.stretch.offsets != nullptr || g.stretch.minimums != nullptr;
+    if (more) return fused_lengths<S, Bits, Map, Signed, Ends::more>(g);
+    if (g.stretch.halves != nullptr) return fused_lengths<S, Bits, Map, Signed, Ends::halves>(g);
+    fused_lengths<S, Bits, Map, Signed, Ends::scales>(g);
+  } else {
+    fused_tokens<S, Bits, Map, Signed, Ends::any, false>(g);
+  }
 }
 
 // Codes of Bits bits have one kind of table at most. Codes as they are that go beyond dot() have 8 bits.
@@ -210,9 +224,9 @@ template <class S, int Bits, bool Signed>
 static inline void fused_map(const FusedArgs& g) {
   constexpr CodeMap kTable = Bits <= 4 ? CodeMap::lookup16 : CodeMap::lookup64;
   if constexpr (Bits <= 6) {
-    if (g.map != CodeMap::exclusive_or) return fused_tokens<S, Bits, kTable, Signed>(g);
+    if (g.map != CodeMap::exclusive_or) return fused_ends<S, Bits, kTable, Signed>(g);
   }
-  if constexpr (!Signed || Bits == 8) fused_tokens<S, Bits, CodeMap::exclusive_or, Signed>(g);
+  if constexpr (!Signed || Bits == 8) fused_ends<S, Bits, CodeMap::exclusive_or, Signed>(g);
 }
 
 template <class S, bool Signed>

@@ -37,15 +37,15 @@ static inline typename S::Bytes unit_codes(const uint8_t* step) {
 }
 
 // Bytes of packed weights that are asked for ahead: the processor's own prefetching ends at every page.
-constexpr int64_t kWeightsAhead = 8192;
+constexpr int64_t kWeightsAhead = 4096;
 
 // The vector of a step that is asked for with unit J, if any: as many as the step has bytes for.
 template <int Bits, int J>
 LOWBIT_INLINE static inline void prefetch_ahead(const uint8_t* step) {
   if constexpr (Bits == kTrits) {
-    if constexpr (J % 5 == 0) __builtin_prefetch(step + kWeightsAhead + 64 * (J / 5), 0, 2);
+    if constexpr (J % 5 == 0) __builtin_prefetch(step + kWeightsAhead + 64 * (J / 5));
   } else if constexpr (J < Bits) {
-    __builtin_prefetch(step + kWeightsAhead + 64 * J, 0, 2);
+    __builtin_prefetch(step + kWeightsAhead + 64 * J);
   }
 }
 

@@ -17,7 +17,7 @@ void read_entries(Isa isa, const std::vector<EntryPass>& passes, const PartPlan&
     for (int64_t b = 0; b < blocks; ++b) {
       k_entries.at(isa)({pass.section + (block + b) * pass.block_bytes, pass.kind, pass.bits, pass.table,
                          pass.halves.empty() ? nullptr : pass.halves.data(), pass.small ? &*pass.small : nullptr,
-                         plan.groups, pass.span, &pass != passes.data(), pass.factor, pass.unit,
+                         pass.block_bytes, plan.groups, pass.span, &pass != passes.data(), pass.factor, pass.unit,
                          out + b * plan.groups * kRowBlock});
     }
   }

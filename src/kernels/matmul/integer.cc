@@ -1,7 +1,6 @@
 #include "kernels/matmul/integer.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstring>
 
@@ -91,20 +90,6 @@ void IntegerPart::load_scales(int64_t block, int64_t blocks, Scratch& s) const {
   }
 }
 
-// Where the entries of a row block lie; gives how many ranges.
-int64_t IntegerPart::entries_of(int64_t block, std::array<MemoryRange, kMostRanges>& ranges) const {
-  int64_t count = 0;
-  if (block >= ceil_div(matrix().rows(), kRowBlock)) return 0;
-  for (const std::vector<EntryPass>* passes : {&plan_.scales, &plan_.minimums, &plan_.zeros}) {
-    for (const EntryPass& pass : *passes) {
-      if (pass.block_bytes == 0 || count == kMostRanges) continue;
-      const uint8_t* begin = pass.section + block * pass.block_bytes;
-      ranges[static_cast<size_t>(count++)] = {begin, begin + pass.block_bytes};
-    }
-  }
-  return count;
-}
-
 int64_t IntegerPart::block_bytes() const { return tensor::row_block_code_bytes(plan_.width, matrix().cols()); }
 
 // Columns outside, row blocks inside: activations of a chunk stay in the second-level cache, codes of two row
@@ -117,14 +102,12 @@ void IntegerPart::run_tiles(int64_t block, int64_t blocks, float* out, int64_t o
   for (size_t i = 0; i < plan_.chunks.size(); ++i) {
     const DotChunk& c = plan_.chunks[i];
     DotArgs args = {};
-    args.first_stretch = c.first_stretch;
-    args.row_stretches = std::ssize(plan_.stretches);
     args.units = c.steps * tensor::kStepUnits;
     args.first_unit = c.first_step * tensor::kStepUnits;
-    args.row_units = x_.code_stride / tensor::kUnitColumns;
     args.signed_codes = plan_.signed_codes;
     args.tokens = x_.tokens;
-    args.codes = x_.codes;
+    args.tile = plan_.token_tile;
+    args.codes = x_.codes + tensor::kUnitColumns * args.first_unit * x_.tokens;
     args.plane = x_.plane;
     args.word_units = plan_.word_units;
     args.sums_stride = width;
@@ -135,6 +118,7 @@ void IntegerPart::run_tiles(int64_t block, int64_t blocks, float* out, int64_t o
       args.stretch = stretch_args(first, s);
       args.stretch.stretches += c.first_stretch;
       args.stretch.stretch_count = c.stretches;
+      args.stretch.activations = x_.sums.from(c.first_stretch * x_.tokens);
       args.panels = unpack(block + first, args.blocks, c.first_step, c.steps, s);
       args.sums = i > 0 ? sums + p * x_.tokens * width : nullptr;
       args.out = last ? out + first * kRowBlock : sums + p * x_.tokens * width;
@@ -165,11 +149,9 @@ void IntegerPart::run_fused(int64_t block, int64_t blocks, float* out, int64_t o
       const EntryPass& pass = plan_.scales.front();
       stretch.halves = reinterpret_cast<const uint16_t*>(pass.section + (block + b) * pass.block_bytes);
     }
-    std::array<MemoryRange, kMostRanges> ahead;
-    const int64_t ranges = entries_of(block + b + 1, ahead);
     k_fused.at(isa_)({stretch, packed(block + b), plan_.width, plan_.map, plan_.flip, plan_.map_table.data(),
                       plan_.signed_codes, plan_.fused_units, x_.tokens, x_.codes, x_.code_stride, x_.plane,
-                      plan_.word_units, out + b * kRowBlock, out_stride, ahead.data(), ranges});
+                      plan_.word_units, out + b * kRowBlock, out_stride});
   }
 }
 

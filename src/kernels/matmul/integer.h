@@ -1,8 +1,6 @@
 // The integer arithmetic of matmul.h: products of row blocks with packed activations.
 #pragma once
 
-#include <array>
-
 #include "kernels/matmul/matmul.h"
 #include "kernels/matmul/pack.h"
 #include "kernels/matmul/plan.h"
@@ -20,15 +18,12 @@ class IntegerPart {
   void run(int64_t block, int64_t blocks, float* out, int64_t out_stride) const;
 
  private:
-  // Of entries: two levels of scales and of minima, and zero points.
-  static constexpr int64_t kMostRanges = 6;
   struct Scratch;
   static Scratch& scratch();
 
   const tensor::PackedMatrix& matrix() const { return *plan_.matrix; }
   const uint8_t* packed(int64_t block) const;
   int64_t block_bytes() const;
-  int64_t entries_of(int64_t block, std::array<MemoryRange, kMostRanges>& ranges) const;
   StretchArgs stretch_args(int64_t index, const Scratch& s) const;
   const uint8_t* unpack(int64_t block, int64_t blocks, int64_t first_step, int64_t steps, Scratch& s) const;
   void load_scales(int64_t block, int64_t blocks, Scratch& s) const;

@@ -27,19 +27,20 @@ struct CallScratch {
   Isa isa = Isa::portable;
   Order order = Order::rows;
   int32_t base = 0;
+  int64_t tile = 1;
   bool paired = false, minima = false;
   std::vector<DotStretch> stretches;
   std::vector<int64_t> bounds;  // stretches that begin inside a unit differ in these alone
 
   bool holds(Isa on, const PartPlan& plan, const Activations& x, Order in) const {
     return x.stamp != 0 && x.stamp == stamp && on == isa && in == order && in != Order::planes && plan.base == base &&
-           plan.paired == paired && plan.matrix->format().has_minimum() == minima && plan.stretches == stretches &&
-           plan.bounds == bounds;
+           plan.token_tile == tile && plan.paired == paired && plan.matrix->format().has_minimum() == minima &&
+           plan.stretches == stretches && plan.bounds == bounds;
   }
   void remember(Isa on, const PartPlan& plan, const Activations& x, Order in) {
     stamp = x.stamp;
     if (stamp == 0) return;
-    isa = on, order = in, base = plan.base, paired = plan.paired;
+    isa = on, order = in, base = plan.base, tile = plan.token_tile, paired = plan.paired;
     minima = plan.matrix->format().has_minimum();
     stretches = plan.stretches;
     bounds = plan.bounds;
@@ -83,12 +84,13 @@ void interleave(const int8_t* from, int64_t stride, int64_t tokens, int64_t unit
   }
 }
 
-// Tiles of at most `tile` tokens.
+// Tiles of at most `tile` tokens, behind each other for the columns of a chunk.
 struct Packing {
   Isa isa;
   const PartPlan& plan;
   const Activations& x;
   Order order;
+  std::span<const DotChunk> chunks;
   int64_t units;  // of a row
   int8_t* codes;  // null: stay where they are
   float* scales;
@@ -101,23 +103,33 @@ struct Packing {
     for (int64_t t = 0; t < size; ++t) {
       const int32_t* own = sized(token_sums, count);
       sum_token(isa, plan, x, token + t, token_sums.data());
-      const float* from = x.scales + (token + t) * x.groups();
-      int64_t at = token * count + t;
-      for (int64_t i = 0; i < count; ++i, at += size) {
-        scales[at] = from[plan.stretches[static_cast<size_t>(i)].activation_group];
-        sums[at] = plan.paired ? pair_of_sum(own[i]) : own[i];
-        starts[at] = start(static_cast<size_t>(i), own[i]);
-        if (totals != nullptr) totals[at] = static_cast<float>(own[i]);
+      for (const DotChunk& c : chunks) {
+        entries(token + t, own, c, c.first_stretch * x.tokens + token * c.stretches + t, size);
       }
     }
     if (order == Order::planes) return planes(token, size);
     for (int64_t p = 0; codes != nullptr && p < code_planes(*x.format); ++p) {
-      interleave(x.codes + token * x.code_stride + p * x.plane, x.code_stride, size, units,
-                 codes + 4 * units * (p * x.tokens + token));
+      const int8_t* from = x.codes + token * x.code_stride + p * x.plane;
+      int8_t* to = codes + tensor::kUnitColumns * units * p * x.tokens;
+      for (const DotChunk& c : chunks) {
+        const int64_t first = c.first_step * tensor::kColumnStep, cols = c.steps * tensor::kColumnStep;
+        interleave(from + first, x.code_stride, size, cols / tensor::kUnitColumns,
+                   to + first * x.tokens + cols * token);
+      }
     }
   }
 
  private:
+  // What the stretches of a chunk take of one token, whose sums are `own`.
+  void entries(int64_t token, const int32_t* own, const DotChunk& c, int64_t at, int64_t step) const {
+    const float* from = x.scales + token * x.groups();
+    for (int64_t i = c.first_stretch; i < c.first_stretch + c.stretches; ++i, at += step) {
+      scales[at] = from[plan.stretches[static_cast<size_t>(i)].activation_group];
+      sums[at] = plan.paired ? pair_of_sum(own[i]) : own[i];
+      starts[at] = start(static_cast<size_t>(i), own[i]);
+      if (totals != nullptr) totals[at] = static_cast<float>(own[i]);
+    }
+  }
   void planes(int64_t token, int64_t size) const {
     const int64_t steps = units / tensor::kStepUnits;
     int8_t* out = codes + 4 * steps * plan.planes.planes * token;
@@ -158,10 +170,12 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
   const int64_t units = tensor::padded_units(x.cols), bytes = x.tokens * units * tensor::kUnitColumns;
   int8_t* codes = rows ? nullptr : sized(s.codes, bytes * code_planes(*x.format));
   const bool minima = plan.matrix->format().has_minimum();
+  const DotChunk row = {0, std::ssize(plan.stretches), 0, units / tensor::kStepUnits};
   const Packing packing{isa,
                         plan,
                         x,
                         out.order,
+                        out.order == Order::tiles ? plan.chunks : std::span(&row, 1),
                         units,
                         codes,
                         sized(s.scales, entries),

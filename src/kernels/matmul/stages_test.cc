@@ -174,9 +174,10 @@ void check_dot(Isa isa, bool signed_codes, Code code, const std::vector<std::arr
                   nullptr,  16,      {activation_scales.data(), sums.data(), sums.data(), nullptr}};
   args.panels = panel.data();
   args.blocks = 1;
-  args.units = args.row_units = args.row_stretches = 1;
+  args.units = 1;
   args.signed_codes = signed_codes;
   args.tokens = tokens;
+  args.tile = 4;
   args.codes = a.data();
   args.out = out.data();
   args.out_stride = 16;
