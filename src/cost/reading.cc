@@ -25,7 +25,8 @@ ReadingBeside::ReadingBeside(const MachineLimits& limits, ThreadPool& pool,
 void ReadingBeside::read() {
   if (pieces_.empty()) return;
   const auto wanted = static_cast<int64_t>(limits_.read_bytes_per_s * kSeconds) / kPiece;
-  const int64_t count = std::clamp<int64_t>(wanted, pool_.size(), std::max<int64_t>(pool_.size(), std::ssize(pieces_)));
+  const int64_t count =
+      std::clamp<int64_t>(wanted, pool_.size(), std::max<int64_t>(pool_.size(), std::ssize(pieces_)));
   const auto begin = std::chrono::steady_clock::now();
   pool_.parallel_for(count, 1, [&](int64_t from, int64_t to, int) {
     for (int64_t i = from; i < to; ++i) {

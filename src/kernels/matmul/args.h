@@ -31,7 +31,7 @@ struct UnpackArgs {
 };
 
 // Entries of scales, minima or zero points (tensor/packed.h) as fp32 [groups][16], one pass for each level: written,
-// or multiplied onto what the levels inside gave; then * factor * unit, each product rounded.
+// or multiplied onto what the levels inside gave, or two levels at once; then * factor * unit, each product rounded.
 enum class EntryKind : uint8_t { constant, f32, f16, bf16, code, table8, table16 };
 struct EntryArgs {
   const uint8_t* in;  // entries of 16 rows each
@@ -47,6 +47,9 @@ struct EntryArgs {
   bool multiply;
   float factor, unit;
   float* out;
+  // The entries of the level outside, f16, where one pass takes both; null: it does not.
+  const uint8_t* outer;
+  int64_t outer_span, outer_ahead;
 };
 
 // A stretch of units in which neither scale changes.

@@ -5,14 +5,17 @@
 
 namespace lowbit::kernels {
 
+// What ends a stretch beside a scale.
+enum class More : uint8_t { none, minima, any };
+
 // Brings a stretch with these exact sums of products into acc. block: the first of those of `g`; entry: of the first
-// token's activations. More: there are offsets or minima. Halves: scales are f16.
-template <class S, bool More, bool Halves = false, int Blocks, int Tokens>
+// token's activations. Halves: scales are f16.
+template <class S, More Kind, bool Halves = false, int Blocks, int Tokens>
 LOWBIT_INLINE static inline void end_stretch(const StretchArgs& g, int64_t weight_group, int64_t block, int64_t entry,
                                              typename S::Int (&sum)[Blocks][Tokens],
                                              typename S::Float (&acc)[Blocks][Tokens]) {
   const int64_t at = block * g.group_step + 16 * weight_group;
-  if (More && g.offsets != nullptr) {
+  if (Kind == More::any && g.offsets != nullptr) {
     for (int t = 0; t < Tokens; ++t) {
       const typename S::Int total = S::int_broadcast(g.activations.sums[entry + t]);
       for (int b = 0; b < Blocks; ++b) {
@@ -31,7 +34,7 @@ LOWBIT_INLINE static inline void end_stretch(const StretchArgs& g, int64_t weigh
       acc[b][t] = S::fma(S::to_float(sum[b][t]), scale, acc[b][t]);
     }
   }
-  if (More && g.minimums != nullptr) {
+  if (Kind == More::minima || (Kind == More::any && g.minimums != nullptr)) {
     for (int t = 0; t < Tokens; ++t) {
       const typename S::Float activation = S::broadcast(g.activations.scales[entry + t]);
       const typename S::Float total = S::broadcast(g.activations.totals[entry + t]);
@@ -164,7 +167,7 @@ struct TilePlace {
 };
 
 // A register tile of sums of 16 bits, which fill the registers: what stretches gave so far lies in g.out.
-template <class S, int Blocks, int Tokens, bool More>
+template <class S, int Blocks, int Tokens, More Kind>
 static inline void word_tile(const DotArgs& given, int64_t block, int64_t token) {
   const DotArgs g = given;
   float* out = g.out + token * g.out_stride + 16 * block;
@@ -188,7 +191,7 @@ static inline void word_tile(const DotArgs& given, int64_t block, int64_t token)
     for (int t = 0; t < Tokens; ++t) {
       for (int b = 0; b < Blocks; ++b) acc[b][t] = S::load(out + t * g.out_stride + 16 * b);
     }
-    end_stretch<S, More>(g.stretch, stretch.weight_group, block, at.entry, sum, acc);
+    end_stretch<S, Kind>(g.stretch, stretch.weight_group, block, at.entry, sum, acc);
     for (int t = 0; t < Tokens; ++t) {
       for (int b = 0; b < Blocks; ++b) S::store(out + t * g.out_stride + 16 * b, acc[b][t]);
     }
@@ -196,7 +199,7 @@ static inline void word_tile(const DotArgs& given, int64_t block, int64_t token)
 }
 
 // A register tile: Blocks row blocks from `block`, Tokens tokens from `token`.
-template <class S, int Blocks, int Tokens, bool Signed, DotSums Sums, bool More>
+template <class S, int Blocks, int Tokens, bool Signed, DotSums Sums, More Kind>
 static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
   constexpr bool kWide = Sums == DotSums::two_planes;
   typename S::Float acc[Blocks][Tokens];
@@ -230,7 +233,7 @@ static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
       }
     }
     dot_units<S, Blocks, Tokens, Signed>(panel, at.step, x, units, sum);
-    end_stretch<S, More>(g.stretch, stretch.weight_group, block, at.entry, sum, acc);
+    end_stretch<S, Kind>(g.stretch, stretch.weight_group, block, at.entry, sum, acc);
   }
   float* out = g.out + token * g.out_stride + 16 * block;
   for (int t = 0; t < Tokens; ++t) {
@@ -239,39 +242,39 @@ static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
 }
 
 // The tile of `size` tokens, at most Most.
-template <class S, int Blocks, int Most, bool Signed, DotSums Sums, bool More>
+template <class S, int Blocks, int Most, bool Signed, DotSums Sums, More Kind>
 static inline void dot_tile_of(int64_t size, const DotArgs& g, int64_t block, int64_t token) {
   if constexpr (Most > 0) {
     if (size == Most) {
       if constexpr (Sums == DotSums::words) {
-        return word_tile<S, Blocks, Most, More>(g, block, token);
+        return word_tile<S, Blocks, Most, Kind>(g, block, token);
       } else {
-        return dot_tile<S, Blocks, Most, Signed, Sums, More>(g, block, token);
+        return dot_tile<S, Blocks, Most, Signed, Sums, Kind>(g, block, token);
       }
     }
-    dot_tile_of<S, Blocks, Most - 1, Signed, Sums, More>(size, g, block, token);
+    dot_tile_of<S, Blocks, Most - 1, Signed, Sums, Kind>(size, g, block, token);
   }
 }
 
-template <class S, int Blocks, int Most, bool Signed, DotSums Sums, bool More>
+template <class S, int Blocks, int Most, bool Signed, DotSums Sums, More Kind>
 static inline void dot_tokens(const DotArgs& g, int64_t block) {
   for_each_tile(g.tokens, g.tile, [&](int64_t token, int64_t size) {
-    dot_tile_of<S, Blocks, Most, Signed, Sums, More>(size, g, block, token);
+    dot_tile_of<S, Blocks, Most, Signed, Sums, Kind>(size, g, block, token);
   });
 }
 
-template <class S, bool Signed, DotSums Sums, bool More>
+template <class S, bool Signed, DotSums Sums, More Kind>
 static inline void dot_blocks(const DotArgs& g) {
   int64_t block = 0;
   if constexpr (Sums != DotSums::two_planes && S::kRowTile >= 2) {
-    for (; block + 2 <= g.blocks; block += 2) dot_tokens<S, 2, S::kTokenTile, Signed, Sums, More>(g, block);
+    for (; block + 2 <= g.blocks; block += 2) dot_tokens<S, 2, S::kTokenTile, Signed, Sums, Kind>(g, block);
   }
-  for (; block < g.blocks; ++block) dot_tokens<S, 1, S::kTokenTile, Signed, Sums, More>(g, block);
+  for (; block < g.blocks; ++block) dot_tokens<S, 1, S::kTokenTile, Signed, Sums, Kind>(g, block);
 }
 
 template <class S, bool Signed, DotSums Sums>
 static inline void dot_sums(const DotArgs& g, bool more) {
-  more ? dot_blocks<S, Signed, Sums, true>(g) : dot_blocks<S, Signed, Sums, false>(g);
+  more ? dot_blocks<S, Signed, Sums, More::any>(g) : dot_blocks<S, Signed, Sums, More::none>(g);
 }
 
 template <class S, bool Signed>

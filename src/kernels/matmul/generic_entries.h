@@ -22,10 +22,23 @@ static inline typename S::Int narrow_entries(const uint8_t* p, int bits) {
   return S::int_unpack(low, high, bits);
 }
 
+// What ends every pass; most often nothing.
+template <class S>
+struct Finish {
+  typename S::Float factor, unit;
+  bool wanted;
+
+  explicit Finish(const EntryArgs& g)
+      : factor(S::broadcast(g.factor)), unit(S::broadcast(g.unit)), wanted(g.factor != 1.0f || g.unit != 1.0f) {}
+  LOWBIT_INLINE typename S::Float operator()(typename S::Float v) const {
+    return wanted ? S::mul(S::mul(v, factor), unit) : v;
+  }
+};
+
 // Passes over entries, `load` giving 16 of them from their first byte.
 template <class S, bool Multiply, class Load>
 static inline void entry_pass(const EntryArgs& g, int64_t bytes, const Load& load) {
-  const typename S::Float factor = S::broadcast(g.factor), unit = S::broadcast(g.unit);
+  const Finish<S> finish(g);
   float* out = g.out;
   const uint8_t* in = g.in;
   for (int64_t group = 0; group < g.groups; group += g.span, in += bytes) {
@@ -33,27 +46,29 @@ static inline void entry_pass(const EntryArgs& g, int64_t bytes, const Load& loa
     const typename S::Float entry = load(in);
     const int64_t end = group + g.span < g.groups ? group + g.span : g.groups;
     for (int64_t i = group; i < end; ++i, out += 16) {
-      const typename S::Float v = Multiply ? S::mul(S::load(out), entry) : entry;
-      S::store(out, S::mul(S::mul(v, factor), unit));
+      S::store(out, finish(Multiply ? S::mul(S::load(out), entry) : entry));
     }
   }
 }
 
-// Four groups at once by the halves of the values; what is left over by `rest`.
-template <class S, bool Multiply, class Rest>
+// Four groups at once by the halves of the values; what is left over by `rest`. Outer: spans are multiples of four.
+template <class S, bool Multiply, bool Outer, class Rest>
 static inline void halves_pass(const EntryArgs& g, const Rest& rest) {
-  const typename S::Float factor = S::broadcast(g.factor), unit = S::broadcast(g.unit);
+  const Finish<S> finish(g);
   const typename S::CodeUnpack codes = S::code_unpack(g.bits);
   const typename S::ValueTable table = S::value_table(g.halves, g.bits);
   EntryArgs left = g;
-  for (; left.groups >= 4; left.groups -= 4, left.in += 8 * g.bits, left.out += 64) {
+  for (int64_t group = 0; left.groups >= 4; left.groups -= 4, left.in += 8 * g.bits, left.out += 64, group += 4) {
     __builtin_prefetch(left.in + g.ahead);
     typename S::Float v[4];
     S::values_of(table, S::unpack_codes(codes, left.in), v);
+    typename S::Float outer;
+    if constexpr (Outer) outer = S::load_f16(reinterpret_cast<const uint16_t*>(g.outer) + group / g.outer_span * 16);
     for (int i = 0; i < 4; ++i) {
       float* out = left.out + 16 * i;
       if constexpr (Multiply) v[i] = S::mul(S::load(out), v[i]);
-      S::store(out, S::mul(S::mul(v[i], factor), unit));
+      if constexpr (Outer) v[i] = S::mul(v[i], outer);
+      S::store(out, finish(v[i]));
     }
   }
   rest(left);
@@ -74,7 +89,7 @@ template <class S, bool Multiply>
 static inline void entries_of(const EntryArgs& g) {
   if constexpr (S::kByteTables) {
     if (g.halves != nullptr && g.span == 1 && g.groups >= 4) {
-      return halves_pass<S, Multiply>(g, [](const EntryArgs& left) { entries_of<S, Multiply>(left); });
+      return halves_pass<S, Multiply, false>(g, [](const EntryArgs& left) { entries_of<S, Multiply>(left); });
     }
   }
   switch (g.kind) {
@@ -112,8 +127,29 @@ static inline void entries_of(const EntryArgs& g) {
   }
 }
 
+// The level outside, too.
+template <class S>
+static inline void two_levels(const EntryArgs& g) {
+  if constexpr (S::kByteTables) {
+    if (g.halves != nullptr && g.span == 1 && g.groups % 4 == 0 && g.outer_span % 4 == 0) {
+      return halves_pass<S, false, true>(g, [](const EntryArgs&) {});
+    }
+  }
+  EntryArgs pass = g;
+  pass.factor = pass.unit = 1.0f;
+  entries_of<S, false>(pass);
+  pass = g;
+  pass.in = g.outer;
+  pass.kind = EntryKind::f16;
+  pass.halves = nullptr;
+  pass.ahead = g.outer_ahead;
+  pass.span = g.outer_span;
+  entries_of<S, true>(pass);
+}
+
 template <class S>
 static inline void entries(const EntryArgs& g) {
+  if (g.outer != nullptr) return two_levels<S>(g);
   g.multiply ? entries_of<S, true>(g) : entries_of<S, false>(g);
 }
 

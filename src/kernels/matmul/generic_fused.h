@@ -6,8 +6,8 @@
 
 namespace lowbit::kernels {
 
-// What ends a stretch, known when a row begins (kLean of an ISA) or looked at each time. more: offsets or minima.
-enum class Ends : uint8_t { any, scales, halves, more };
+// What ends a stretch, known when a row begins (kLean of an ISA) or looked at each time.
+enum class Ends : uint8_t { any, scales, halves, minima };
 
 // Several chains for few tokens: sums of integers may be divided at will, and are where that costs less than to wait.
 // Brief: no stretch is longer than a step.
@@ -40,9 +40,9 @@ struct FusedRow {
       if (End == Ends::halves || (End == Ends::any && g.stretch.halves != nullptr)) {
         // What the next row block reads here.
         if (t == 0) __builtin_prefetch(g.stretch.halves + g.stretch.group_step + 16 * group);
-        end_stretch<S, false, true>(g.stretch, group, 0, entry, whole, next);
+        end_stretch<S, More::none, true>(g.stretch, group, 0, entry, whole, next);
       } else {
-        constexpr bool kMore = End == Ends::more || End == Ends::any;
+        constexpr More kMore = End == Ends::any ? More::any : End == Ends::minima ? More::minima : More::none;
         end_stretch<S, kMore>(g.stretch, group, 0, entry, whole, next);
       }
       acc[t] = next[0][0];
@@ -210,13 +210,13 @@ static inline void fused_lengths(const FusedArgs& g) {
 template <class S, int Bits, CodeMap Map, bool Signed>
 static inline void fused_ends(const FusedArgs& g) {
   if constexpr (S::kLean) {
-    const bool more = g.stretch.offsets != nullptr || g.stretch.minimums != nullptr;
-    if (more) return fused_lengths<S, Bits, Map, Signed, Ends::more>(g);
     if (g.stretch.halves != nullptr) return fused_lengths<S, Bits, Map, Signed, Ends::halves>(g);
-    fused_lengths<S, Bits, Map, Signed, Ends::scales>(g);
-  } else {
-    fused_tokens<S, Bits, Map, Signed, Ends::any, false>(g);
+    if (g.stretch.offsets == nullptr) {
+      return g.stretch.minimums == nullptr ? fused_lengths<S, Bits, Map, Signed, Ends::scales>(g)
+                                           : fused_lengths<S, Bits, Map, Signed, Ends::minima>(g);
+    }
   }
+  fused_tokens<S, Bits, Map, Signed, Ends::any, false>(g);
 }
 
 // Codes of Bits bits have one kind of table at most. Codes as they are that go beyond dot() have 8 bits.

@@ -10,15 +10,39 @@ using tensor::PackedMatrix;
 
 namespace {
 
+// Entries as they are.
+bool is_plain(const EntryPass& pass) { return pass.factor == 1.0f && pass.unit == 1.0f; }
+
 // Entries of `blocks` row blocks, each [groups][16].
 void read_entries(Isa isa, const std::vector<EntryPass>& passes, const PartPlan& plan, int64_t block, int64_t blocks,
                   float* out) {
-  for (const EntryPass& pass : passes) {
+  for (size_t i = 0; i < passes.size(); ++i) {
+    const EntryPass& pass = passes[i];
+    EntryArgs args = {};
+    args.kind = pass.kind;
+    args.bits = pass.bits;
+    args.table = pass.table;
+    args.halves = pass.halves.empty() ? nullptr : pass.halves.data();
+    args.small = pass.small ? &*pass.small : nullptr;
+    args.ahead = pass.block_bytes;
+    args.groups = plan.groups;
+    args.span = pass.span;
+    args.multiply = i > 0;
+    const EntryPass* outer = nullptr;
+    if (i + 1 < passes.size() && !args.multiply && is_plain(pass) && passes[i + 1].kind == EntryKind::f16) {
+      outer = &passes[++i];
+    }
+    args.factor = outer != nullptr ? outer->factor : pass.factor;
+    args.unit = outer != nullptr ? outer->unit : pass.unit;
     for (int64_t b = 0; b < blocks; ++b) {
-      k_entries.at(isa)({pass.section + (block + b) * pass.block_bytes, pass.kind, pass.bits, pass.table,
-                         pass.halves.empty() ? nullptr : pass.halves.data(), pass.small ? &*pass.small : nullptr,
-                         pass.block_bytes, plan.groups, pass.span, &pass != passes.data(), pass.factor, pass.unit,
-                         out + b * plan.groups * kRowBlock});
+      args.in = pass.section + (block + b) * pass.block_bytes;
+      args.out = out + b * plan.groups * kRowBlock;
+      if (outer != nullptr) {
+        args.outer = outer->section + (block + b) * outer->block_bytes;
+        args.outer_span = outer->span;
+        args.outer_ahead = outer->block_bytes;
+      }
+      k_entries.at(isa)(args);
     }
   }
 }
