@@ -1,4 +1,5 @@
-// Sixteen-lane vectors as AVX-512 registers (F, BW, DQ, VL, VNNI, VBMI, VPOPCNTDQ). Meanings stand in portable.h.
+// Sixteen-lane vectors as AVX-512 registers (F, BW, DQ, VL, VNNI, VBMI, VPOPCNTDQ, GFNI). Meanings stand in
+// portable.h.
 #pragma once
 
 #include <immintrin.h>
@@ -166,10 +167,14 @@ struct Simd {
     return {_mm512_set1_epi32(four)};
   }
   template <int Shift, int Width, int Up> static Bytes field(Bytes a) {
-    __m512i x = a.v;
-    if constexpr (Shift > Up) x = _mm512_srli_epi16(x, Shift - Up);
-    if constexpr (Shift < Up) x = _mm512_slli_epi16(x, Up - Shift);
-    return {_mm512_and_si512(x, _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << Up)))};
+    if constexpr (Shift == Up) return {_mm512_and_si512(a.v, _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << Up)))};
+    // Shift and mask in one: bit i of each byte is the parity of the byte and row 7 - i of a matrix of bits.
+    constexpr uint64_t kMatrix = [] {
+      uint64_t m = 0;
+      for (int k = 0; k < Width; ++k) m |= uint64_t{1} << (Shift + k) << (8 * (7 - Up - k));
+      return m;
+    }();
+    return {_mm512_gf2p8affine_epi64_epi8(a.v, _mm512_set1_epi64(static_cast<long long>(kMatrix)), 0)};
   }
   template <int Place> static Bytes trits(Bytes a) {
     // Of an index the lowest six bits count. What digits of one vector share is computed once.
