@@ -6,6 +6,7 @@
 
 #include <cstdint>
 
+#include "simd/small_float.h"
 #include "simd/trits.h"
 
 namespace lowbit::simd::avx512 {
@@ -109,6 +110,17 @@ struct Simd {
       return _mm512_cvtepi64_epi32(_mm512_and_si512(_mm512_srlv_epi64(w, shifts), mask));
     };
     return {_mm512_inserti64x4(_mm512_castsi256_si512(part(low)), part(high), 1)};
+  }
+  static Float small_float(Int code, const SmallFloat& f) {
+    const __m512i magnitude = _mm512_and_si512(code.v, _mm512_set1_epi32(f.mask));
+    const __m512i moved = _mm512_max_epi32(_mm512_sllv_epi32(magnitude, _mm512_set1_epi32(f.shift)),
+                                           _mm512_set1_epi32(f.least));
+    const __m512 value = _mm512_mul_ps(_mm512_castsi512_ps(moved), _mm512_set1_ps(f.factor));
+    const __mmask16 nan = _mm512_cmpge_epi32_mask(magnitude, _mm512_set1_epi32(f.nans));
+    const __m512i bits = _mm512_mask_mov_epi32(_mm512_castps_si512(value), nan, _mm512_set1_epi32(0x7fffffff));
+    const __m512i sign = _mm512_sllv_epi32(code.v, _mm512_set1_epi32(f.sign_shift));
+    return {_mm512_castsi512_ps(  // bits | sign & f.sign
+        _mm512_ternarylogic_epi32(bits, sign, _mm512_set1_epi32(static_cast<int32_t>(f.sign)), 0xF8))};
   }
   static Int int_load_words(const uint16_t* p) {
     return {_mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)))};

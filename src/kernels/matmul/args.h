@@ -101,8 +101,13 @@ static inline void for_each_tile(int64_t tokens, int64_t most, const Visit& visi
 struct StretchArgs {
   const DotStretch* stretches;  // ascending
   int64_t stretch_count;
-  const float* scales;     // [row blocks][weight groups][16]
-  const uint16_t* halves;  // the same in f16 where they lie in the weight, for `fused` alone; else null
+  const float* scales;  // [row blocks][weight groups][16]
+  // The same where they lie in the weight, for `fused` alone; else null: f16; floats of 8 bits, times `factor` and
+  // then `unit`.
+  const uint16_t* halves;
+  const uint8_t* bytes;
+  simd::SmallFloat small;
+  float factor, unit;
   const int32_t* offsets;  // likewise; null: all 0
   bool paired;             // offsets are pair_of_offset of them
   const float* minimums;   // likewise, or null

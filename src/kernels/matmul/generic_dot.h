@@ -5,12 +5,22 @@
 
 namespace lowbit::kernels {
 
+// Where scales of weights are.
+enum class Scales : uint8_t { floats, halves, bytes };
 // What ends a stretch beside a scale.
 enum class More : uint8_t { none, minima, any };
 
+template <class S, Scales From>
+LOWBIT_INLINE static inline typename S::Float weight_scale(const StretchArgs& g, int64_t at) {
+  if constexpr (From == Scales::halves) return S::load_f16(g.halves + at);
+  if constexpr (From == Scales::floats) return S::load(g.scales + at);
+  const typename S::Float v = S::small_float(S::int_load_bytes(g.bytes + at), g.small);
+  return S::mul(S::mul(v, S::broadcast(g.factor)), S::broadcast(g.unit));
+}
+
 // Brings a stretch with these exact sums of products into acc. block: the first of those of `g`; entry: of the first
-// token's activations. Halves: scales are f16.
-template <class S, More Kind, bool Halves = false, int Blocks, int Tokens>
+// token's activations.
+template <class S, More Kind, Scales From = Scales::floats, int Blocks, int Tokens>
 LOWBIT_INLINE static inline void end_stretch(const StretchArgs& g, int64_t weight_group, int64_t block, int64_t entry,
                                              typename S::Int (&sum)[Blocks][Tokens],
                                              typename S::Float (&acc)[Blocks][Tokens]) {
@@ -29,8 +39,7 @@ LOWBIT_INLINE static inline void end_stretch(const StretchArgs& g, int64_t weigh
     const typename S::Float activation = S::broadcast(g.activations.scales[entry + t]);
     for (int b = 0; b < Blocks; ++b) {
       const int64_t of_block = at + b * g.group_step;
-      const typename S::Float weight = Halves ? S::load_f16(g.halves + of_block) : S::load(g.scales + of_block);
-      const typename S::Float scale = S::mul(weight, activation);
+      const typename S::Float scale = S::mul(weight_scale<S, From>(g, of_block), activation);
       acc[b][t] = S::fma(S::to_float(sum[b][t]), scale, acc[b][t]);
     }
   }

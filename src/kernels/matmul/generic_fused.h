@@ -7,7 +7,7 @@
 namespace lowbit::kernels {
 
 // What ends a stretch, known when a row begins (kLean of an ISA) or looked at each time.
-enum class Ends : uint8_t { any, scales, halves, minima };
+enum class Ends : uint8_t { any, scales, halves, bytes, minima };
 
 // Several chains for few tokens: sums of integers may be divided at will, and are where that costs less than to wait.
 // Brief: no stretch is longer than a step.
@@ -37,16 +37,23 @@ struct FusedRow {
       const int64_t group = g.stretch.stretches[s].weight_group, entry = t * g.stretch.stretch_count + s;
       typename S::Int whole[1][1] = {{sum[t][0]}};
       typename S::Float next[1][1] = {{acc[t]}};
-      if (End == Ends::halves || (End == Ends::any && g.stretch.halves != nullptr)) {
-        // What the next row block reads here.
+      if (wants<Ends::halves>(g.stretch.halves)) {
         if (t == 0) __builtin_prefetch(g.stretch.halves + g.stretch.group_step + 16 * group);
-        end_stretch<S, More::none, true>(g.stretch, group, 0, entry, whole, next);
+        end_stretch<S, More::none, Scales::halves>(g.stretch, group, 0, entry, whole, next);
+      } else if (wants<Ends::bytes>(g.stretch.bytes)) {
+        if (t == 0) __builtin_prefetch(g.stretch.bytes + g.stretch.group_step + 16 * group);
+        end_stretch<S, More::none, Scales::bytes>(g.stretch, group, 0, entry, whole, next);
       } else {
         constexpr More kMore = End == Ends::any ? More::any : End == Ends::minima ? More::minima : More::none;
         end_stretch<S, kMore>(g.stretch, group, 0, entry, whole, next);
       }
       acc[t] = next[0][0];
     }
+  }
+  // Whether scales lie at `scales`. What is asked for then is what the next row block reads at this place.
+  template <Ends Kind>
+  LOWBIT_INLINE static bool wants(const void* scales) {
+    return End == Kind || (End == Ends::any && scales != nullptr);
   }
   LOWBIT_INLINE static typename S::Int dot(typename S::Int chain, typename S::Bytes w, const int8_t* x) {
     return Signed ? S::dot_signed(chain, w, S::bytes_broadcast4(x)) : S::dot(chain, w, S::bytes_broadcast4(x));
@@ -211,6 +218,7 @@ template <class S, int Bits, CodeMap Map, bool Signed>
 static inline void fused_ends(const FusedArgs& g) {
   if constexpr (S::kLean) {
     if (g.stretch.halves != nullptr) return fused_lengths<S, Bits, Map, Signed, Ends::halves>(g);
+    if (g.stretch.bytes != nullptr) return fused_lengths<S, Bits, Map, Signed, Ends::bytes>(g);
     if (g.stretch.offsets == nullptr) {
       return g.stretch.minimums == nullptr ? fused_lengths<S, Bits, Map, Signed, Ends::scales>(g)
                                            : fused_lengths<S, Bits, Map, Signed, Ends::minima>(g);

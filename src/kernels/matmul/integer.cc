@@ -141,13 +141,20 @@ void IntegerPart::ask_ahead(int64_t block, const DotChunk& chunk, DotArgs& args)
 
 void IntegerPart::run_fused(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
   Scratch& s = scratch();
-  const bool halves = plan_.half_scales && x_.tokens <= kFusedTokens;
+  const bool in_place = (plan_.half_scales || plan_.byte_scales) && x_.tokens <= kFusedTokens;
   for (int64_t b = 0; b < blocks; ++b) {
-    if (!halves) load_scales(block + b, 1, s);
+    if (!in_place) load_scales(block + b, 1, s);
     StretchArgs stretch = stretch_args(0, s);
-    if (halves) {
+    if (in_place) {
       const EntryPass& pass = plan_.scales.front();
-      stretch.halves = reinterpret_cast<const uint16_t*>(pass.section + (block + b) * pass.block_bytes);
+      const uint8_t* scales = pass.section + (block + b) * pass.block_bytes;
+      if (plan_.half_scales) stretch.halves = reinterpret_cast<const uint16_t*>(scales);
+      if (plan_.byte_scales) {
+        stretch.bytes = scales;
+        stretch.small = *pass.small;
+        stretch.factor = pass.factor;
+        stretch.unit = pass.unit;
+      }
     }
     k_fused.at(isa_)({stretch, packed(block + b), plan_.width, plan_.map, plan_.flip, plan_.map_table.data(),
                       plan_.signed_codes, plan_.fused_units, x_.tokens, x_.codes, x_.code_stride, x_.plane,

@@ -192,8 +192,10 @@ void plan_scales(const PackedMatrix& w, PartPlan& plan) {
   }
   plan.scales.back().unit = plan.unit;
   const EntryPass& first = plan.scales.front();
-  plan.half_scales = plan.scales.size() == 1 && first.kind == EntryKind::f16 && first.span == 1 &&
-                     first.factor == 1.0f && first.unit == 1.0f && plan.minimums.empty() && plan.zeros.empty();
+  const bool alone = plan.scales.size() == 1 && first.span == 1 && plan.minimums.empty() && plan.zeros.empty() &&
+                     first.block_bytes > 0;
+  plan.half_scales = alone && first.kind == EntryKind::f16 && first.factor == 1.0f && first.unit == 1.0f;
+  plan.byte_scales = alone && first.kind == EntryKind::table8 && first.bits == 8 && first.small;
 }
 
 }  // namespace

@@ -66,7 +66,8 @@ struct PartPlan {
   // Scales, minima and zero points in passes of the kernel `entries`, from the inside out. Without passes of scales
   // tensor::group_values() reads all three.
   std::vector<EntryPass> scales, minimums, zeros;
-  bool half_scales = false;  // scales alone, f16 as they are: `fused` reads them where they lie
+  // Scales alone, f16 as they are or floats of 8 bits: `fused` reads them where they lie.
+  bool half_scales = false, byte_scales = false;
 };
 
 // [2][256]: the lower and the upper bytes of the upper halves of values, where the lower halves are 0; else nothing.

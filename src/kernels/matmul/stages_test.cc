@@ -169,9 +169,11 @@ void check_dot(Isa isa, bool signed_codes, Code code, const std::vector<std::arr
   const std::vector<int32_t> sums(static_cast<size_t>(tokens), 0);
   std::vector<float> out(static_cast<size_t>(tokens * 16));
   DotArgs args = {};
-  args.stretch = {&stretch, 1,       scales.data(),
-                  nullptr,  nullptr, false,
-                  nullptr,  16,      {activation_scales.data(), sums.data(), sums.data(), nullptr}};
+  args.stretch.stretches = &stretch;
+  args.stretch.stretch_count = 1;
+  args.stretch.scales = scales.data();
+  args.stretch.group_step = 16;
+  args.stretch.activations = {activation_scales.data(), sums.data(), sums.data(), nullptr};
   args.panels = panel.data();
   args.blocks = 1;
   args.units = 1;
