@@ -102,8 +102,8 @@ struct StretchArgs {
   const DotStretch* stretches;  // ascending
   int64_t stretch_count;
   const float* scales;  // [row blocks][weight groups][16]
-  // The same where they lie in the weight, for `fused` alone; else null: f16; floats of 8 bits, times `factor` and
-  // then `unit`.
+  // The same where they lie in the weight, for `fused` alone; else null. f16, times `unit`; floats of 8 bits, times
+  // `factor` and then `unit`.
   const uint16_t* halves;
   const uint8_t* bytes;
   simd::SmallFloat small;

@@ -6,13 +6,14 @@
 namespace lowbit::kernels {
 
 // Where scales of weights are.
-enum class Scales : uint8_t { floats, halves, bytes };
+enum class Scales : uint8_t { floats, halves, unit_halves, bytes };
 // What ends a stretch beside a scale.
 enum class More : uint8_t { none, minima, any };
 
 template <class S, Scales From>
 LOWBIT_INLINE static inline typename S::Float weight_scale(const StretchArgs& g, int64_t at) {
   if constexpr (From == Scales::halves) return S::load_f16(g.halves + at);
+  if constexpr (From == Scales::unit_halves) return S::mul(S::load_f16(g.halves + at), S::broadcast(g.unit));
   if constexpr (From == Scales::floats) return S::load(g.scales + at);
   const typename S::Float v = S::small_float(S::int_load_bytes(g.bytes + at), g.small);
   return S::mul(S::mul(v, S::broadcast(g.factor)), S::broadcast(g.unit));

@@ -7,7 +7,7 @@
 namespace lowbit::kernels {
 
 // What ends a stretch, known when a row begins (kLean of an ISA) or looked at each time.
-enum class Ends : uint8_t { any, scales, halves, bytes, minima };
+enum class Ends : uint8_t { any, scales, halves, unit_halves, bytes, minima };
 
 // Several chains for few tokens: sums of integers may be divided at will, and are where that costs less than to wait.
 // Brief: no stretch is longer than a step.
@@ -37,9 +37,10 @@ struct FusedRow {
       const int64_t group = g.stretch.stretches[s].weight_group, entry = t * g.stretch.stretch_count + s;
       typename S::Int whole[1][1] = {{sum[t][0]}};
       typename S::Float next[1][1] = {{acc[t]}};
-      if (wants<Ends::halves>(g.stretch.halves)) {
+      if (End == Ends::halves || wants<Ends::unit_halves>(g.stretch.halves)) {
         if (t == 0) __builtin_prefetch(g.stretch.halves + g.stretch.group_step + 16 * group);
-        end_stretch<S, More::none, Scales::halves>(g.stretch, group, 0, entry, whole, next);
+        constexpr Scales kFrom = End == Ends::halves ? Scales::halves : Scales::unit_halves;
+        end_stretch<S, More::none, kFrom>(g.stretch, group, 0, entry, whole, next);
       } else if (wants<Ends::bytes>(g.stretch.bytes)) {
         if (t == 0) __builtin_prefetch(g.stretch.bytes + g.stretch.group_step + 16 * group);
         end_stretch<S, More::none, Scales::bytes>(g.stretch, group, 0, entry, whole, next);
@@ -217,7 +218,10 @@ static inline void fused_lengths(const FusedArgs& g) {
 template <class S, int Bits, CodeMap Map, bool Signed>
 static inline void fused_ends(const FusedArgs& g) {
   if constexpr (S::kLean) {
-    if (g.stretch.halves != nullptr) return fused_lengths<S, Bits, Map, Signed, Ends::halves>(g);
+    if (g.stretch.halves != nullptr) {
+      return g.stretch.unit == 1.0f ? fused_lengths<S, Bits, Map, Signed, Ends::halves>(g)
+                                    : fused_lengths<S, Bits, Map, Signed, Ends::unit_halves>(g);
+    }
     if (g.stretch.bytes != nullptr) return fused_lengths<S, Bits, Map, Signed, Ends::bytes>(g);
     if (g.stretch.offsets == nullptr) {
       return g.stretch.minimums == nullptr ? fused_lengths<S, Bits, Map, Signed, Ends::scales>(g)

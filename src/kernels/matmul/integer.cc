@@ -152,9 +152,9 @@ void IntegerPart::run_fused(int64_t block, int64_t blocks, float* out, int64_t o
       if (plan_.byte_scales) {
         stretch.bytes = scales;
         stretch.small = *pass.small;
-        stretch.factor = pass.factor;
-        stretch.unit = pass.unit;
       }
+      stretch.factor = pass.factor;
+      stretch.unit = pass.unit;
     }
     k_fused.at(isa_)({stretch, packed(block + b), plan_.width, plan_.map, plan_.flip, plan_.map_table.data(),
                       plan_.signed_codes, plan_.fused_units, x_.tokens, x_.codes, x_.code_stride, x_.plane,

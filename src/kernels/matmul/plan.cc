@@ -194,7 +194,7 @@ void plan_scales(const PackedMatrix& w, PartPlan& plan) {
   const EntryPass& first = plan.scales.front();
   const bool alone = plan.scales.size() == 1 && first.span == 1 && plan.minimums.empty() && plan.zeros.empty() &&
                      first.block_bytes > 0;
-  plan.half_scales = alone && first.kind == EntryKind::f16 && first.factor == 1.0f && first.unit == 1.0f;
+  plan.half_scales = alone && first.kind == EntryKind::f16 && first.factor == 1.0f;
   plan.byte_scales = alone && first.kind == EntryKind::table8 && first.bits == 8 && first.small;
 }
 

@@ -66,7 +66,7 @@ struct PartPlan {
   // Scales, minima and zero points in passes of the kernel `entries`, from the inside out. Without passes of scales
   // tensor::group_values() reads all three.
   std::vector<EntryPass> scales, minimums, zeros;
-  // Scales alone, f16 as they are or floats of 8 bits: `fused` reads them where they lie.
+  // Scales alone, f16 or floats of 8 bits: `fused` reads them where they lie.
   bool half_scales = false, byte_scales = false;
 };
 
