@@ -104,7 +104,7 @@ struct StretchArgs {
   const float* scales;  // [row blocks][weight groups][16]
   // The same where they lie in the weight, for `fused` alone; else null. f16, times `unit`; floats of 8 bits, times
   // `factor` and then `unit`.
-  const uint16_t* halves;
+  const uint16_t *halves, *half_minimums;
   const uint8_t* bytes;
   simd::SmallFloat small;
   float factor, unit;

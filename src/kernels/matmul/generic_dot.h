@@ -8,7 +8,7 @@ namespace lowbit::kernels {
 // Where scales of weights are.
 enum class Scales : uint8_t { floats, halves, unit_halves, bytes };
 // What ends a stretch beside a scale.
-enum class More : uint8_t { none, minima, any };
+enum class More : uint8_t { none, minima, half_minima, any };
 
 template <class S, Scales From>
 LOWBIT_INLINE static inline typename S::Float weight_scale(const StretchArgs& g, int64_t at) {
@@ -44,13 +44,15 @@ LOWBIT_INLINE static inline void end_stretch(const StretchArgs& g, int64_t weigh
       acc[b][t] = S::fma(S::to_float(sum[b][t]), scale, acc[b][t]);
     }
   }
-  if (Kind == More::minima || (Kind == More::any && g.minimums != nullptr)) {
+  if (Kind == More::minima || Kind == More::half_minima || (Kind == More::any && g.minimums != nullptr)) {
     for (int t = 0; t < Tokens; ++t) {
       const typename S::Float activation = S::broadcast(g.activations.scales[entry + t]);
       const typename S::Float total = S::broadcast(g.activations.totals[entry + t]);
       for (int b = 0; b < Blocks; ++b) {
-        const typename S::Float minimum = S::mul(S::load(g.minimums + at + b * g.group_step), activation);
-        acc[b][t] = S::fma(total, minimum, acc[b][t]);
+        const int64_t of_block = at + b * g.group_step;
+        const typename S::Float minimum =
+            Kind == More::half_minima ? S::load_f16(g.half_minimums + of_block) : S::load(g.minimums + of_block);
+        acc[b][t] = S::fma(total, S::mul(minimum, activation), acc[b][t]);
       }
     }
   }

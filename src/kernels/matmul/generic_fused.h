@@ -7,7 +7,7 @@
 namespace lowbit::kernels {
 
 // What ends a stretch, known when a row begins (kLean of an ISA) or looked at each time.
-enum class Ends : uint8_t { any, scales, halves, unit_halves, bytes, minima };
+enum class Ends : uint8_t { any, scales, halves, unit_halves, half_minima, bytes, minima };
 
 // Several chains for few tokens: sums of integers may be divided at will, and are where that costs less than to wait.
 // Brief: no stretch is longer than a step.
@@ -37,12 +37,15 @@ struct FusedRow {
       const int64_t group = g.stretch.stretches[s].weight_group, entry = t * g.stretch.stretch_count + s;
       typename S::Int whole[1][1] = {{sum[t][0]}};
       typename S::Float next[1][1] = {{acc[t]}};
-      if (End == Ends::halves || wants<Ends::unit_halves>(g.stretch.halves)) {
-        if (t == 0) __builtin_prefetch(g.stretch.halves + g.stretch.group_step + 16 * group);
+      if (wants<Ends::half_minima>(g.stretch.half_minimums)) {
+        if (t == 0) ask(g.stretch.halves, group), ask(g.stretch.half_minimums, group);
+        end_stretch<S, More::half_minima, Scales::halves>(g.stretch, group, 0, entry, whole, next);
+      } else if (End == Ends::halves || wants<Ends::unit_halves>(g.stretch.halves)) {
+        if (t == 0) ask(g.stretch.halves, group);
         constexpr Scales kFrom = End == Ends::halves ? Scales::halves : Scales::unit_halves;
         end_stretch<S, More::none, kFrom>(g.stretch, group, 0, entry, whole, next);
       } else if (wants<Ends::bytes>(g.stretch.bytes)) {
-        if (t == 0) __builtin_prefetch(g.stretch.bytes + g.stretch.group_step + 16 * group);
+        if (t == 0) ask(g.stretch.bytes, group);
         end_stretch<S, More::none, Scales::bytes>(g.stretch, group, 0, entry, whole, next);
       } else {
         constexpr More kMore = End == Ends::any ? More::any : End == Ends::minima ? More::minima : More::none;
@@ -51,10 +54,15 @@ struct FusedRow {
       acc[t] = next[0][0];
     }
   }
-  // Whether scales lie at `scales`. What is asked for then is what the next row block reads at this place.
+  // Whether scales lie at `scales`.
   template <Ends Kind>
   LOWBIT_INLINE static bool wants(const void* scales) {
     return End == Kind || (End == Ends::any && scales != nullptr);
+  }
+  // What the next row block reads here.
+  template <class Entry>
+  LOWBIT_INLINE void ask(const Entry* entries, int64_t group) const {
+    __builtin_prefetch(entries + g.stretch.group_step + 16 * group);
   }
   LOWBIT_INLINE static typename S::Int dot(typename S::Int chain, typename S::Bytes w, const int8_t* x) {
     return Signed ? S::dot_signed(chain, w, S::bytes_broadcast4(x)) : S::dot(chain, w, S::bytes_broadcast4(x));
@@ -218,6 +226,7 @@ static inline void fused_lengths(const FusedArgs& g) {
 template <class S, int Bits, CodeMap Map, bool Signed>
 static inline void fused_ends(const FusedArgs& g) {
   if constexpr (S::kLean) {
+    if (g.stretch.half_minimums != nullptr) return fused_lengths<S, Bits, Map, Signed, Ends::half_minima>(g);
     if (g.stretch.halves != nullptr) {
       return g.stretch.unit == 1.0f ? fused_lengths<S, Bits, Map, Signed, Ends::halves>(g)
                                     : fused_lengths<S, Bits, Map, Signed, Ends::unit_halves>(g);

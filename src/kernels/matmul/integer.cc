@@ -139,23 +139,29 @@ void IntegerPart::ask_ahead(int64_t block, const DotChunk& chunk, DotArgs& args)
   args.ahead_step = block_bytes();
 }
 
+// The entries of a row block where they lie in the weight.
+void IntegerPart::point_to_entries(int64_t block, StretchArgs& args) const {
+  const auto entries = [block](const EntryPass& pass) { return pass.section + block * pass.block_bytes; };
+  const auto halves = [&](const EntryPass& pass) { return reinterpret_cast<const uint16_t*>(entries(pass)); };
+  const EntryPass& scale = plan_.scales.front();
+  args.factor = scale.factor;
+  args.unit = scale.unit;
+  if (plan_.in_place == InPlace::bytes) {
+    args.bytes = entries(scale);
+    args.small = *scale.small;
+    return;
+  }
+  args.halves = halves(scale);
+  if (plan_.in_place == InPlace::half_minima) args.half_minimums = halves(plan_.minimums.front());
+}
+
 void IntegerPart::run_fused(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
   Scratch& s = scratch();
-  const bool in_place = (plan_.half_scales || plan_.byte_scales) && x_.tokens <= kFusedTokens;
+  const bool in_place = plan_.in_place != InPlace::nothing && x_.tokens <= kFusedTokens;
   for (int64_t b = 0; b < blocks; ++b) {
     if (!in_place) load_scales(block + b, 1, s);
     StretchArgs stretch = stretch_args(0, s);
-    if (in_place) {
-      const EntryPass& pass = plan_.scales.front();
-      const uint8_t* scales = pass.section + (block + b) * pass.block_bytes;
-      if (plan_.half_scales) stretch.halves = reinterpret_cast<const uint16_t*>(scales);
-      if (plan_.byte_scales) {
-        stretch.bytes = scales;
-        stretch.small = *pass.small;
-      }
-      stretch.factor = pass.factor;
-      stretch.unit = pass.unit;
-    }
+    if (in_place) point_to_entries(block + b, stretch);
     k_fused.at(isa_)({stretch, packed(block + b), plan_.width, plan_.map, plan_.flip, plan_.map_table.data(),
                       plan_.signed_codes, plan_.fused_units, x_.tokens, x_.codes, x_.code_stride, x_.plane,
                       plan_.word_units, out + b * kRowBlock, out_stride});

@@ -172,6 +172,25 @@ bool plan_entries(const PackedMatrix& w, int64_t groups, bool minimums, std::vec
   return true;
 }
 
+// An entry for each group.
+bool is_direct(const std::vector<EntryPass>& passes) {
+  return passes.size() == 1 && passes[0].span == 1 && passes[0].block_bytes > 0;
+}
+bool are_halves(const std::vector<EntryPass>& passes) {
+  return is_direct(passes) && passes[0].kind == EntryKind::f16 && passes[0].factor == 1.0f;
+}
+
+InPlace in_place(const PartPlan& plan) {
+  if (!plan.zeros.empty() || !is_direct(plan.scales)) return InPlace::nothing;
+  const EntryPass& scale = plan.scales[0];
+  if (!plan.minimums.empty()) {
+    return are_halves(plan.scales) && scale.unit == 1.0f && are_halves(plan.minimums) ? InPlace::half_minima
+                                                                                      : InPlace::nothing;
+  }
+  if (are_halves(plan.scales)) return InPlace::halves;
+  return scale.kind == EntryKind::table8 && scale.bits == 8 && scale.small ? InPlace::bytes : InPlace::nothing;
+}
+
 void plan_scales(const PackedMatrix& w, PartPlan& plan) {
   if (w.format().is_plain()) return;
   const bool read = plan_entries(w, plan.groups, false, plan.scales) &&
@@ -191,11 +210,7 @@ void plan_scales(const PackedMatrix& w, PartPlan& plan) {
     return;
   }
   plan.scales.back().unit = plan.unit;
-  const EntryPass& first = plan.scales.front();
-  const bool alone = plan.scales.size() == 1 && first.span == 1 && plan.minimums.empty() && plan.zeros.empty() &&
-                     first.block_bytes > 0;
-  plan.half_scales = alone && first.kind == EntryKind::f16 && first.factor == 1.0f;
-  plan.byte_scales = alone && first.kind == EntryKind::table8 && first.bits == 8 && first.small;
+  plan.in_place = in_place(plan);
 }
 
 }  // namespace

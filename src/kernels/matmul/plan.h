@@ -29,6 +29,9 @@ struct EntryPass {
   float factor = 1, unit = 1;
 };
 
+// What `fused` reads where it lies in the weight: scales that are f16 or floats of 8 bits, or f16 scales and minima.
+enum class InPlace : uint8_t { nothing, halves, bytes, half_minima };
+
 // How bits are counted (PlanesArgs), where they can be.
 struct PlanePlan {
   int pairs = 0;  // 0: they cannot
@@ -66,8 +69,7 @@ struct PartPlan {
   // Scales, minima and zero points in passes of the kernel `entries`, from the inside out. Without passes of scales
   // tensor::group_values() reads all three.
   std::vector<EntryPass> scales, minimums, zeros;
-  // Scales alone, f16 or floats of 8 bits: `fused` reads them where they lie.
-  bool half_scales = false, byte_scales = false;
+  InPlace in_place = InPlace::nothing;
 };
 
 // [2][256]: the lower and the upper bytes of the upper halves of values, where the lower halves are 0; else nothing.
