@@ -10,15 +10,13 @@
 namespace lowbit::exec {
 void pack_query_codes(const AttentionTask& t) {
   static thread_local Room room;
-  static const formats::ElementFormat f32;
   const int64_t dim = t.a->dim, padded = t.store->padded_dim(), row_width = int64_t{t.a->heads} * dim;
   const int64_t rows = t.rows(), groups = t.store->groups(), group = t.store->group();
   auto* codes = reinterpret_cast<int8_t*>(room.bytes(padded + 4 * groups));
   auto* scales = reinterpret_cast<float*>(codes + padded);
   for (int64_t r = 0; r < rows; ++r) {
     const float* q = t.q + r / t.group() * row_width + (t.kv_head * t.group() + r % t.group()) * dim;
-    kernels::quantize(
-        t.isa, {1, dim, group, q, 127, &f32, [](const void*, float v) { return v; }, codes, padded, scales, 0});
+    kernels::quantize(t.isa, {1, dim, group, q, 127, nullptr, nullptr, codes, padded, scales, 0});
     for (int64_t d = 0; d < padded; d += 16) std::memcpy(t.w.q_codes + d * rows + r * 16, codes + d, 16);
     for (int64_t g = 0; g < groups; ++g) {
       int32_t sum = 0;

@@ -85,12 +85,13 @@ void Ops::cast(Executor::State& s, const graph::Node& node, Rows r) {
   const CodeShape shape(value);
   int8_t* codes = out.codes.data() + first * shape.stride;
   float* scales = out.scales.data() + first * shape.groups;
-  kernels::quantize(s.isa,
-                    {rows, cols, shape.group, v.x, kernels::largest_code(value.format), &value.format.levels[0].scale,
-                     [](const void* scale, float x) {
-                       return tensor::stored_scale(*static_cast<const formats::ElementFormat*>(scale), x);
-                     },
-                     codes, shape.stride, scales, shape.plane, kernels::is_binary_activation(value.format)});
+  const formats::ElementFormat& scale = value.format.levels[0].scale;
+  const auto stored = [](const void* to, float x) {
+    return tensor::stored_scale(*static_cast<const formats::ElementFormat*>(to), x);
+  };
+  kernels::quantize(s.isa, {rows, cols, shape.group, v.x, kernels::largest_code(value.format), &scale,
+                            scale.bits == 32 ? nullptr : +stored, codes, shape.stride, scales, shape.plane,
+                            kernels::is_binary_activation(value.format)});
   if (!s.decoded[static_cast<size_t>(node.output)]) return;
   for (int64_t i = 0; i < rows; ++i, codes += shape.stride, scales += shape.groups) {
     for (int64_t c = 0; c < cols; ++c) {

@@ -170,6 +170,24 @@ struct SumArgs {
   int32_t* sums;  // [tokens][stretch_count]
 };
 
+// `count` words of 32 bits of each of some rows, word by word: out [count][rows].
+struct InterleaveArgs {
+  const void* in;
+  int64_t stride;  // bytes from one row to the next
+  int64_t rows, count;
+  void* out;
+};
+
+// sum(s8) over stretches for all tokens of a tile, at most 16, whose codes lie [unit][token][4]; exact.
+struct TileSumArgs {
+  const DotStretch* stretches;
+  int64_t stretch_count;
+  int64_t first_unit, units;  // of those in `codes`
+  int64_t tokens;
+  const int8_t* codes;
+  int32_t* sums;  // [stretch][token]
+};
+
 // How a weight's code c of 1 or 2 bits is the constant of its code 0 and a sum of planes, each times a factor.
 // one: the bit. two: the low bit, the high bit. ternary: their or, and the high bit without the low one.
 enum class PlaneForm : uint8_t { one, two, ternary };

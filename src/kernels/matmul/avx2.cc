@@ -9,6 +9,8 @@ void fused(const FusedArgs& args) { kernels::fused_or_few<simd::avx2::Simd>(args
 void pack_planes(const PackPlanesArgs& args) { kernels::pack_planes<simd::avx2::Simd>(args); }
 void planes(const PlanesArgs& args) { kernels::planes<simd::avx2::Simd>(args); }
 void sums(const SumArgs& args) { kernels::sums<simd::avx2::Simd>(args); }
+void interleave(const InterleaveArgs& args) { kernels::interleave<simd::avx2::Simd>(args); }
+void tile_sums(const TileSumArgs& args) { kernels::tile_sums<simd::avx2::Simd>(args); }
 void entries(const EntryArgs& args) { kernels::entries<simd::avx2::Simd>(args); }
 void dot(const DotArgs& args) { kernels::dot<simd::avx2::Simd>(args); }
 void float_panels(const FloatPanelArgs& args) { kernels::float_panels<simd::avx2::Simd>(args); }

@@ -6,5 +6,6 @@
 #include "kernels/matmul/generic_few.h"
 #include "kernels/matmul/generic_floats.h"
 #include "kernels/matmul/generic_fused.h"
+#include "kernels/matmul/generic_pack.h"
 #include "kernels/matmul/generic_planes.h"
 #include "kernels/matmul/generic_unpack.h"

@@ -307,20 +307,4 @@ static inline void dot(const DotArgs& g) {
   dot_kind<S, false>(g);
 }
 
-// ---- sums of activations ----
-
-template <class S>
-static inline void sums(const SumArgs& g) {
-  for (int64_t t = 0; t < g.tokens; ++t) {
-    for (int64_t s = 0; s < g.stretch_count; ++s) {
-      const int8_t* a = g.codes + t * g.code_stride;
-      int32_t sum = 0;
-      for (int64_t i = 4 * g.stretches[s].begin_unit; i < 4 * g.stretches[s].end_unit; ++i) {
-        sum += g.plane == 0 ? a[i] : 128 * a[g.plane + i] + a[i];
-      }
-      g.sums[t * g.stretch_count + s] = sum;
-    }
-  }
-}
-
 }  // namespace lowbit::kernels

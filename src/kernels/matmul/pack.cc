@@ -77,13 +77,6 @@ void sum_token(Isa isa, const PartPlan& plan, const Activations& x, int64_t toke
   }
 }
 
-// The codes of a tile's tokens, four columns of each after the other.
-void interleave(const int8_t* from, int64_t stride, int64_t tokens, int64_t units, int8_t* out) {
-  for (int64_t t = 0; t < tokens; ++t, from += stride) {
-    for (int64_t u = 0; u < units; ++u) std::memcpy(out + 4 * (u * tokens + t), from + 4 * u, 4);
-  }
-}
-
 // Tiles of at most `tile` tokens, behind each other for the columns of a chunk.
 struct Packing {
   Isa isa;
@@ -98,36 +91,72 @@ struct Packing {
   float* totals;  // or null
 
   void tile(int64_t token, int64_t size) const {
-    static thread_local std::vector<int32_t> token_sums;
-    const auto count = std::ssize(plan.stretches);
-    for (int64_t t = 0; t < size; ++t) {
-      const int32_t* own = sized(token_sums, count);
-      sum_token(isa, plan, x, token + t, token_sums.data());
-      for (const DotChunk& c : chunks) {
-        entries(token + t, own, c, c.first_stretch * x.tokens + token * c.stretches + t, size);
-      }
+    if (order == Order::planes) {
+      planes(token, size);
+    } else if (codes != nullptr) {
+      for (const DotChunk& c : chunks) columns(token, size, c);
     }
-    if (order == Order::planes) return planes(token, size);
-    for (int64_t p = 0; codes != nullptr && p < code_planes(*x.format); ++p) {
-      const int8_t* from = x.codes + token * x.code_stride + p * x.plane;
-      int8_t* to = codes + tensor::kUnitColumns * units * p * x.tokens;
-      for (const DotChunk& c : chunks) {
-        const int64_t first = c.first_step * tensor::kColumnStep, cols = c.steps * tensor::kColumnStep;
-        interleave(from + first, x.code_stride, size, cols / tensor::kUnitColumns,
-                   to + first * x.tokens + cols * token);
-      }
+    // [stretch][token]
+    static thread_local std::vector<int32_t> tile_sums;
+    int32_t* own = sized(tile_sums, std::ssize(plan.stretches) * size);
+    if (codes != nullptr && order != Order::planes) {
+      for (const DotChunk& c : chunks) sum_columns(token, size, c, own);
+    } else {
+      sum_rows(token, size, own);
     }
+    for (const DotChunk& c : chunks) entries(token, size, c, own);
   }
 
  private:
-  // What the stretches of a chunk take of one token, whose sums are `own`.
-  void entries(int64_t token, const int32_t* own, const DotChunk& c, int64_t at, int64_t step) const {
+  // Where the codes of a chunk's columns lie for tokens from `token` on.
+  int8_t* place(int64_t token, const DotChunk& c, int p) const {
+    const int64_t first = c.first_step * tensor::kColumnStep, cols = c.steps * tensor::kColumnStep;
+    return codes + tensor::kUnitColumns * units * p * x.tokens + first * x.tokens + cols * token;
+  }
+  void columns(int64_t token, int64_t size, const DotChunk& c) const {
+    for (int p = 0; p < code_planes(*x.format); ++p) {
+      const int8_t* from = x.codes + token * x.code_stride + p * x.plane + c.first_step * tensor::kColumnStep;
+      k_interleave.at(isa)({from, x.code_stride, size, c.steps * tensor::kStepUnits, place(token, c, p)});
+    }
+  }
+  void sum_columns(int64_t token, int64_t size, const DotChunk& c, int32_t* own) const {
+    int32_t* at = own + c.first_stretch * size;
+    for (int p = 0; p < code_planes(*x.format); ++p) {
+      // The upper plane is the second.
+      const int64_t count = c.stretches * size;
+      static thread_local std::vector<int32_t> upper;
+      int32_t* to = p == 0 ? at : sized(upper, count);
+      k_tile_sums.at(isa)({plan.stretches.data() + c.first_stretch, c.stretches, c.first_step * tensor::kStepUnits,
+                           c.steps * tensor::kStepUnits, size, place(token, c, p), to});
+      for (int64_t i = 0; p > 0 && i < count; ++i) at[i] += 128 * to[i];
+    }
+  }
+  void sum_rows(int64_t token, int64_t size, int32_t* own) const {
+    static thread_local std::vector<int32_t> row;
+    const auto count = std::ssize(plan.stretches);
+    for (int64_t t = 0; t < size; ++t) {
+      sum_token(isa, plan, x, token + t, sized(row, count));
+      for (int64_t i = 0; i < count; ++i) own[i * size + t] = row[static_cast<size_t>(i)];
+    }
+  }
+  // What the stretches of a chunk take.
+  void entries(int64_t token, int64_t size, const DotChunk& c, const int32_t* own) const {
+    int64_t at = c.first_stretch * x.tokens + token * c.stretches;
     const float* from = x.scales + token * x.groups();
-    for (int64_t i = c.first_stretch; i < c.first_stretch + c.stretches; ++i, at += step) {
-      scales[at] = from[plan.stretches[static_cast<size_t>(i)].activation_group];
-      sums[at] = plan.paired ? pair_of_sum(own[i]) : own[i];
-      starts[at] = start(static_cast<size_t>(i), own[i]);
-      if (totals != nullptr) totals[at] = static_cast<float>(own[i]);
+    if (std::ssize(plan.stretches) == x.groups()) {  // each has its own
+      k_interleave.at(isa)(
+          {from + c.first_stretch, static_cast<int64_t>(sizeof(float)) * x.groups(), size, c.stretches, scales + at});
+    }
+    const bool shared = std::ssize(plan.stretches) != x.groups();
+    for (int64_t i = c.first_stretch; i < c.first_stretch + c.stretches; ++i) {
+      const int64_t group = plan.stretches[static_cast<size_t>(i)].activation_group;
+      for (int64_t t = 0; t < size; ++t, ++at) {
+        const int32_t sum = own[i * size + t];
+        if (shared) scales[at] = from[t * x.groups() + group];
+        sums[at] = plan.paired ? pair_of_sum(sum) : sum;
+        starts[at] = start(static_cast<size_t>(i), sum);
+        if (totals != nullptr) totals[at] = static_cast<float>(sum);
+      }
     }
   }
   void planes(int64_t token, int64_t size) const {

@@ -9,6 +9,8 @@ void fused(const FusedArgs& args) { kernels::fused_or_few<simd::portable::Simd>(
 void pack_planes(const PackPlanesArgs& args) { kernels::pack_planes<simd::portable::Simd>(args); }
 void planes(const PlanesArgs& args) { kernels::planes<simd::portable::Simd>(args); }
 void sums(const SumArgs& args) { kernels::sums<simd::portable::Simd>(args); }
+void interleave(const InterleaveArgs& args) { kernels::interleave<simd::portable::Simd>(args); }
+void tile_sums(const TileSumArgs& args) { kernels::tile_sums<simd::portable::Simd>(args); }
 void entries(const EntryArgs& args) { kernels::entries<simd::portable::Simd>(args); }
 void dot(const DotArgs& args) { kernels::dot<simd::portable::Simd>(args); }
 void float_panels(const FloatPanelArgs& args) { kernels::float_panels<simd::portable::Simd>(args); }

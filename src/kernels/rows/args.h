@@ -121,7 +121,7 @@ struct SoftmaxArgs {
 
 // Symmetric integer codes in groups along the row: scale = amax / most, code = nearest even of x * (1 / scale),
 // clamped to [-most, most]. A group whose amax is below 2^-100 has scale 0 and codes 0. `stored` rounds a scale to
-// the format that scale_format points at.
+// the format that scale_format points at; null: f32.
 struct QuantizeArgs {
   int64_t rows, cols, group;
   const float* x;

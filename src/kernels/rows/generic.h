@@ -308,6 +308,62 @@ static inline void signs(const float* x, int64_t count, int8_t* codes) {
   }
 }
 
+// Scales of at most 16 groups from their greatest magnitudes, and what values are multiplied by: divisions at once.
+template <class S>
+static inline void scales_of(const QuantizeArgs& g, int64_t groups, float (&found)[16], float (&inverses)[16]) {
+  const typename S::Float amax = S::load(found), most = S::broadcast(static_cast<float>(g.most));
+  S::store(found, S::select_less(amax, S::broadcast(0x1p-100f), S::zero(), S::div(amax, most)));
+  for (int64_t i = 0; g.stored != nullptr && i < groups; ++i) found[i] = g.stored(g.scale_format, found[i]);
+  const typename S::Float scale = S::load(found);
+  S::store(inverses, S::select_less(S::zero(), scale, S::div(S::broadcast(1.0f), scale), S::zero()));
+}
+
+// At most 16 groups of a row.
+template <class S>
+static inline void quantize_groups(const QuantizeArgs& g, const float* x, int64_t first, int64_t groups,
+                                   int8_t* codes, float* scales) {
+  float found[16] = {}, inverses[16];
+  const auto length = [&](int64_t begin) { return begin + g.group < g.cols ? g.group : g.cols - begin; };
+  for (int64_t i = 0; i < groups; ++i) {
+    const int64_t begin = (first + i) * g.group;
+    found[i] = group_amax<S>(x + begin, length(begin));
+  }
+  scales_of<S>(g, groups, found, inverses);
+  for (int64_t i = 0; i < groups; ++i) {
+    const int64_t begin = (first + i) * g.group, count = length(begin);
+    scales[i] = found[i];
+    if (g.binary) {
+      signs<S>(x + begin, count, codes + begin);
+    } else {
+      quantize_group<S>(x + begin, count, inverses[i], static_cast<float>(g.most), g.plane, codes + begin);
+    }
+  }
+}
+
+// The same of 16 whole groups of 16 * Vectors columns, codes of one byte.
+template <class S, int Vectors>
+static inline void quantize_whole(const QuantizeArgs& g, const float* x, int8_t* codes, float* scales) {
+  float found[16], inverses[16];
+  for (int i = 0; i < 16; ++i) {
+    const float* at = x + 16 * Vectors * i;
+    typename S::Float most = S::zero();
+    for (int v = 0; v < Vectors; ++v) most = S::max(S::abs(S::load(at + 16 * v)), most);
+    found[i] = S::reduce_max(most);
+  }
+  scales_of<S>(g, 16, found, inverses);
+  S::store(scales, S::load(found));
+  const typename S::Float magic = S::broadcast(12582912.0f), most = S::broadcast(static_cast<float>(g.most));
+  const typename S::Float least = S::broadcast(-static_cast<float>(g.most));
+  for (int i = 0; i < 16; ++i) {
+    const typename S::Float inverse = S::broadcast(inverses[i]);
+    for (int v = 0; v < Vectors; ++v) {
+      const int at = 16 * (Vectors * i + v);
+      const typename S::Float scaled = S::min(S::max(S::mul(S::load(x + at), inverse), least), most);
+      S::store_bytes(codes + at, S::to_int(S::sub(S::add(scaled, magic), magic)));
+    }
+  }
+}
+
 template <class S>
 static inline void quantize(const QuantizeArgs& g) {
   const int64_t groups = (g.cols + g.group - 1) / g.group;
@@ -318,19 +374,14 @@ static inline void quantize(const QuantizeArgs& g) {
     for (int64_t begin = 0; begin < g.code_stride; begin += width) {
       for (int64_t i = g.cols; i < width; ++i) codes[begin + i] = 0;
     }
-    for (int64_t group = 0; group < groups; ++group) {
-      const int64_t begin = group * g.group;
-      const int64_t count = begin + g.group < g.cols ? g.group : g.cols - begin;
-      const float amax = group_amax<S>(x + begin, count);
-      float scale = amax < 0x1p-100f ? 0.0f : amax / static_cast<float>(g.most);
-      scale = g.stored(g.scale_format, scale);
-      const float inverse = scale > 0.0f ? 1.0f / scale : 0.0f;
-      g.scales[row * groups + group] = scale;
-      if (g.binary) {
-        signs<S>(x + begin, count, codes + begin);
-        continue;
+    for (int64_t first = 0; first < groups; first += 16) {
+      const int64_t count = first + 16 < groups ? 16 : groups - first, begin = first * g.group;
+      float* scales = g.scales + row * groups + first;
+      if (count == 16 && g.group == 32 && begin + 16 * 32 <= g.cols && g.plane == 0 && !g.binary) {
+        quantize_whole<S, 2>(g, x + begin, codes + begin, scales);
+      } else {
+        quantize_groups<S>(g, x, first, count, codes, scales);
       }
-      quantize_group<S>(x + begin, count, inverse, static_cast<float>(g.most), g.plane, codes + begin);
     }
   }
 }
