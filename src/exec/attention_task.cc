@@ -127,9 +127,9 @@ void weigh(const AttentionTask& t, const RowTile& tile) {
   kernels::score_weights(t.isa, scores);
 }
 
-void mix(const AttentionTask& t, const RowTile& tile, int64_t block, const KvStore::Tiles& values, int64_t begin,
-         int64_t end) {
-  if (t.integer()) return mix_codes(t, tile, block, values);
+void mix(const AttentionTask& t, const RowTile& tile, int64_t block, const KvStore::Tiles& values,
+         const ValueRatios& ratios, int64_t begin, int64_t end) {
+  if (t.integer()) return mix_codes(t, tile, block, values, ratios);
   const int64_t rows = t.rows(), from = tile.begin * 16, to = tile.end * 16;
   const auto run = [&](int64_t row, int64_t count, int64_t first, int64_t last, bool fresh) {
     const int64_t at = block * 16;

@@ -140,6 +140,10 @@ struct Simd {
   static Float to_float(Int a) { return {_mm256_cvtepi32_ps(a.lo), _mm256_cvtepi32_ps(a.hi)}; }
   static Int to_int(Float a) { return {_mm256_cvttps_epi32(a.lo), _mm256_cvttps_epi32(a.hi)}; }
   static Int nearest_int(Float a) { return {_mm256_cvtps_epi32(a.lo), _mm256_cvtps_epi32(a.hi)}; }
+  static void store_bytes(int8_t* p, Int a, Int b) {
+    store_bytes(p, a);
+    store_bytes(p + 16, b);
+  }
   static void store_bytes(int8_t* p, Int a) {
     const __m256i low = _mm256_set1_epi32(255);
     const __m256i pairs = _mm256_packs_epi32(_mm256_and_si256(a.lo, low), _mm256_and_si256(a.hi, low));

@@ -131,6 +131,13 @@ struct Simd {
   static Float to_float(Int a) { return {_mm512_cvtepi32_ps(a.v)}; }
   static Int to_int(Float a) { return {_mm512_cvttps_epi32(a.v)}; }
   static Int nearest_int(Float a) { return {_mm512_cvtps_epi32(a.v)}; }
+  static void store_bytes(int8_t* p, Int a, Int b) {
+    const __m512i fours = _mm512_set1_epi32(0x0c080400);  // byte 0 of each word of 32 bits
+    const __m512i lanes = _mm512_set_epi32(0, 0, 0, 0, 0, 0, 0, 0, 0x70707070, 0x60606060, 0x50505050, 0x40404040,
+                                           0x30303030, 0x20202020, 0x10101010, 0);
+    const __m512i bytes = _mm512_permutex2var_epi8(a.v, _mm512_add_epi8(fours, lanes), b.v);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_castsi512_si256(bytes));
+  }
   static void store_bytes(int8_t* p, Int a) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
   }

@@ -143,6 +143,10 @@ struct Simd {
                 __builtin_fabsf(a.lane[i]) < 0x1p31f ? static_cast<int32_t>(__builtin_nearbyintf(a.lane[i])) : 0);
   }
   // The low bytes of 16 integers.
+  static void store_bytes(int8_t* p, Int a, Int b) {
+    store_bytes(p, a);
+    store_bytes(p + 16, b);
+  }
   static void store_bytes(int8_t* p, Int a) { for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.lane[i]); }
   // table[index], index in [0, 255].
   static Float gather(const float* table, Int index) { LOWBIT_EACH(Float, 16, table[index.lane[i]]); }

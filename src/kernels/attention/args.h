@@ -79,6 +79,14 @@ struct CodeScoresArgs {
   float* scores;
 };
 
+// Scales of groups [first_group, first_group + group_count) of `values` in each chunk times the inverse of the
+// greatest of them, [chunk][group][32], and that one, [chunk][group]: where a row sees the whole chunk.
+struct ValueRatiosArgs {
+  TilesArgs values;
+  int64_t first_group, group_count;
+  float *ratios, *greatest;
+};
+
 // Weights of `blocks` blocks, as ScoresArgs has scores and what a row sees; times the scales of groups
 // [first_group, first_group + group_count) of `values` (its first block is that of the weights) as codes
 // [group][chunk][rows][32] and scales [group][chunk][rows].
@@ -90,6 +98,7 @@ struct WeightCodesArgs {
   int64_t origin;  // position of the first block
   TilesArgs values;
   int64_t first_group, group_count;
+  const float *ratios, *greatest;  // of the values
   uint8_t* codes;
   float* scales;
 };

@@ -32,6 +32,7 @@ void code_scores(Isa isa, const CodeScoresArgs& args);
 // Of the positions of a chunk that a row sees let p be the greatest weight, at least 2^-100, and m the greatest scale
 // of a group: the code of a weight w of scale s is w * (255 / p) * (s * (1 / m)), each step rounded, to the nearest
 // even whole number (NaN: 0), and their scale is p * float(1 / 255) * m. What is not seen has code 0.
+void value_ratios(Isa isa, const ValueRatiosArgs& args);
 void weight_codes(Isa isa, const WeightCodesArgs& args);
 
 // out = chain over chunks, ascending from +0 or from out: acc = fma(float(sum), scale of the weights, acc).

@@ -9,6 +9,7 @@ void panels(const PanelsArgs& args) { kernels::panels<simd::avx512::Simd>(args);
 void score_maxima(const ScoresArgs& args) { kernels::score_maxima<simd::avx512::Simd>(args); }
 void score_weights(const ScoresArgs& args) { kernels::score_weights<simd::avx512::Simd>(args); }
 void code_scores(const CodeScoresArgs& args) { kernels::code_scores<simd::avx512::Simd>(args); }
+void value_ratios(const ValueRatiosArgs& args) { kernels::value_ratios<simd::avx512::Simd>(args); }
 void weight_codes(const WeightCodesArgs& args) { kernels::weight_codes<simd::avx512::Simd>(args); }
 void code_mix(const CodeMixArgs& args) { kernels::code_mix<simd::avx512::Simd>(args); }
 

@@ -177,6 +177,16 @@ void expected_codes(const SeenWeights& w, const Store& s, int64_t row, int64_t c
   }
 }
 
+struct Ratios {
+  std::vector<float> ratios, greatest;
+
+  Ratios(Isa isa, const TilesArgs& values, int64_t first, int64_t groups)
+      : ratios(static_cast<size_t>((values.blocks + 1) / 2 * groups * kChunkPositions)),
+        greatest(static_cast<size_t>((values.blocks + 1) / 2 * groups)) {
+    value_ratios(isa, {values, first, groups, ratios.data(), greatest.data()});
+  }
+};
+
 TEST(AttentionCodes, WeightsTimesScalesBecomeCodes) {
   Rng rng(32);
   for (const int64_t blocks : {1, 2, 5, 8}) {
@@ -197,9 +207,10 @@ TEST(AttentionCodes, WeightsTimesScalesBecomeCodes) {
       for (const Isa isa : isas()) {
         std::vector<uint8_t> got(expected.size(), 99);
         std::vector<float> got_scales(scales.size(), kUntouched);
-        weight_codes(
-            isa, {kRows, SeenWeights::kPitch, w.weights.data(), w.first.data(), w.end.data(), SeenWeights::kOrigin,
-                  s.args(false, 0, s.tiles), first, groups, got.data(), got_scales.data()});
+        const Ratios ratios(isa, s.args(false, 0, s.tiles), first, groups);
+        weight_codes(isa, {kRows, SeenWeights::kPitch, w.weights.data(), w.first.data(), w.end.data(),
+                           SeenWeights::kOrigin, s.args(false, 0, s.tiles), first, groups, ratios.ratios.data(),
+                           ratios.greatest.data(), got.data(), got_scales.data()});
         ASSERT_EQ(got, expected) << isa_name(isa) << ", " << s.name() << ", blocks " << blocks;
         ASSERT_EQ(first_difference(got_scales, scales), -1) << isa_name(isa) << ", " << s.name();
       }
@@ -214,8 +225,10 @@ TEST(AttentionCodes, OfNaNIsZero) {
   for (const Isa isa : isas()) {
     std::vector<uint8_t> codes(static_cast<size_t>(2 * SeenWeights::kRows * kChunkPositions), 99);
     std::vector<float> scales(2 * SeenWeights::kRows);
+    const Ratios ratios(isa, s.args(false, 0, 4), 0, 2);
     weight_codes(isa, {SeenWeights::kRows, SeenWeights::kPitch, w.weights.data(), w.first.data(), w.end.data(),
-                       SeenWeights::kOrigin, s.args(false, 0, 4), 0, 2, codes.data(), scales.data()});
+                       SeenWeights::kOrigin, s.args(false, 0, 4), 0, 2, ratios.ratios.data(), ratios.greatest.data(),
+                       codes.data(), scales.data()});
     int found = 0;
     for (int64_t i = 0; i < std::ssize(codes); ++i) {
       const int64_t position = i % kChunkPositions, row = i / kChunkPositions % SeenWeights::kRows;

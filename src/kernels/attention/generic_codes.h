@@ -101,90 +101,100 @@ static inline void code_scores(const CodeScoresArgs& g) {
 
 // ---- weights ----
 
-// Scales of values in a chunk times the inverse of the greatest of them that is seen, and that one, by group.
+// Scales of values in a chunk times the inverse of the greatest of them that is seen, [group][32], and that one.
 template <class S>
-struct ScaleRatios {
-  alignas(64) float ratios[kMostCodeGroups][kChunkPositions];
-  float greatest[kMostCodeGroups];
-  int64_t chunk = -1, from = 0, to = 0;  // positions of the chunk that are seen
-
-  bool are_of(int64_t of, int64_t first, int64_t end) const { return of == chunk && first == from && end == to; }
-  void find(const WeightCodesArgs& g, int64_t of, int64_t first, int64_t end) {
-    chunk = of, from = first, to = end;
-    const Seen seen{first, end, 0, 0};
-    for (int64_t i = 0; i < g.group_count; ++i) {
-      typename S::Float scale[kChunkBlocks], most = S::zero();
-      for (int64_t b = 0; b < kChunkBlocks; ++b) {
-        scale[b] = S::zero();
-        const int64_t block = of * kChunkBlocks + b;
-        if (block >= g.values.blocks) continue;
-        scale[b] =
-            load_scales<S>(g.values.scale_kind, g.values.scales, (block * g.values.groups + g.first_group + i) * 16);
-        most = S::max(seen_lanes<S>(scale[b], b, seen, 0.0f), most);
-      }
-      greatest[i] = S::reduce_max(most);
-      const typename S::Float inverse = S::broadcast(1.0f / greatest[i]);
-      for (int64_t b = 0; b < kChunkBlocks; ++b) S::store(ratios[i] + 16 * b, S::mul(scale[b], inverse));
+static inline void find_ratios(const TilesArgs& values, int64_t first_group, int64_t groups, int64_t chunk,
+                               const Seen& seen, float* ratios, float* greatest) {
+  for (int64_t i = 0; i < groups; ++i, ratios += kChunkPositions) {
+    typename S::Float scale[kChunkBlocks], most = S::zero();
+    for (int64_t b = 0; b < kChunkBlocks; ++b) {
+      scale[b] = S::zero();
+      const int64_t block = chunk * kChunkBlocks + b;
+      if (block >= values.blocks) continue;
+      scale[b] = load_scales<S>(values.scale_kind, values.scales, (block * values.groups + first_group + i) * 16);
+      most = S::max(seen_lanes<S>(scale[b], b, seen, 0.0f), most);
     }
+    greatest[i] = S::reduce_max(most);
+    const typename S::Float inverse = S::broadcast(1.0f / greatest[i]);
+    for (int64_t b = 0; b < kChunkBlocks; ++b) S::store(ratios + 16 * b, S::mul(scale[b], inverse));
   }
+}
+
+template <class S>
+static inline void value_ratios(const ValueRatiosArgs& g) {
+  for (int64_t chunk = 0; chunk < chunks_of(g.values); ++chunk) {
+    find_ratios<S>(g.values, g.first_group, g.group_count, chunk, {0, kChunkPositions, 0, 0},
+                   g.ratios + chunk * g.group_count * kChunkPositions, g.greatest + chunk * g.group_count);
+  }
+}
+
+// Where the weights of a row in a chunk lie and where their codes go: of groups `step` rows apart.
+struct WeightPlace {
+  const float* weights;
+  int64_t block;  // floats from one block to the next
+  uint8_t* codes;
+  float* scales;
+  int64_t step, groups;
 };
 
-// Positions [from, to) of the chunk are seen. Whole: all of them.
+// What `seen` says of the chunk. Whole: all of it.
+static_assert(kChunkBlocks == 2);
 template <class S, bool Whole>
-static inline void weight_codes_row(const WeightCodesArgs& g, int64_t row, int64_t chunk, int64_t from, int64_t to,
-                                    const ScaleRatios<S>& ratios) {
-  const Seen seen{from, to, 0, 0};
-  typename S::Float weight[kChunkBlocks], most = S::zero();
-  const float* at = g.weights + (chunk * kChunkBlocks * g.pitch + row) * 16;
-  for (int64_t b = 0; b < kChunkBlocks; ++b, at += g.pitch * 16) {
-    weight[b] = S::zero();
-    if (!Whole && 16 * b >= to) continue;
-    weight[b] = Whole ? S::load(at) : seen_lanes<S>(S::load(at), b, seen, 0.0f);
-    most = S::max(weight[b], most);
-  }
-  const float found = S::reduce_max(most), greatest = found > 0x1p-100f ? found : 0x1p-100f;
+static inline void weight_codes_row(const WeightPlace& at, const Seen& seen, const float* ratios,
+                                    const float* greatest_scales) {
+  typename S::Float first = S::load(at.weights), second = S::zero();
+  if (Whole || seen.end > 16) second = S::load(at.weights + at.block);
+  if (!Whole) first = seen_lanes<S>(first, 0, seen, 0.0f);
+  if (!Whole && seen.end > 16) second = seen_lanes<S>(second, 1, seen, 0.0f);
+  const float found = S::reduce_max(S::max(second, S::max(first, S::zero())));
+  const float greatest = found > 0x1p-100f ? found : 0x1p-100f;
   const typename S::Float inverse = S::broadcast(kMostWeight / greatest);
   const float unit = greatest * (1.0f / kMostWeight);
-  for (int64_t b = 0; b < kChunkBlocks; ++b) weight[b] = S::mul(weight[b], inverse);
-  const int64_t step = chunks_of(g.values) * g.rows;
-  uint8_t* codes = g.codes + (chunk * g.rows + row) * kChunkPositions;
-  float* scales = g.scales + chunk * g.rows + row;
-  for (int64_t i = 0; i < g.group_count; ++i, codes += step * kChunkPositions, scales += step) {
-    for (int64_t b = 0; b < kChunkBlocks; ++b) {
-      const typename S::Float x = S::mul(weight[b], S::load(ratios.ratios[i] + 16 * b));
-      S::store_bytes(reinterpret_cast<int8_t*>(codes + 16 * b), S::nearest_int(x));
-    }
-    *scales = unit * ratios.greatest[i];
+  first = S::mul(first, inverse);
+  second = S::mul(second, inverse);
+  uint8_t* codes = at.codes;
+  float* scales = at.scales;
+  for (int64_t i = 0; i < at.groups; ++i, codes += at.step * kChunkPositions, scales += at.step) {
+    const typename S::Float x = S::mul(first, S::load(ratios + kChunkPositions * i));
+    const typename S::Float y = S::mul(second, S::load(ratios + kChunkPositions * i + 16));
+    S::store_bytes(reinterpret_cast<int8_t*>(codes), S::nearest_int(x), S::nearest_int(y));
+    *scales = unit * greatest_scales[i];
   }
 }
 
 // A row that sees nothing of the chunk.
-static inline void no_weight_codes(const WeightCodesArgs& g, int64_t row, int64_t chunk) {
-  const int64_t chunks = chunks_of(g.values);
-  for (int64_t i = 0; i < g.group_count; ++i) {
-    const int64_t entry = (i * chunks + chunk) * g.rows + row;
-    g.scales[entry] = 0.0f;
-    for (int64_t j = 0; j < kChunkPositions; ++j) g.codes[entry * kChunkPositions + j] = 0;
+static inline void no_weight_codes(const WeightPlace& at) {
+  for (int64_t i = 0; i < at.groups; ++i) {
+    at.scales[i * at.step] = 0.0f;
+    for (int64_t j = 0; j < kChunkPositions; ++j) at.codes[i * at.step * kChunkPositions + j] = 0;
   }
 }
 
 template <class S>
 static inline void weight_codes(const WeightCodesArgs& g) {
-  ScaleRatios<S> ratios;
-  for (int64_t chunk = 0; chunk < chunks_of(g.values); ++chunk) {
+  // Of a chunk that rows see in part.
+  alignas(64) float ratios[kMostCodeGroups * kChunkPositions];
+  float greatest[kMostCodeGroups];
+  const int64_t chunks = chunks_of(g.values), rows = g.rows;
+  WeightPlace at = {g.weights, g.pitch * 16, g.codes, g.scales, chunks * rows, g.group_count};
+  for (int64_t chunk = 0; chunk < chunks; ++chunk, at.weights += kChunkBlocks * at.block - 16 * rows) {
     const int64_t begin = g.origin + chunk * kChunkPositions;
-    for (int64_t row = 0; row < g.rows; ++row) {
+    Seen last = {-1, -1, 0, 0};
+    for (int64_t row = 0; row < rows; ++row, at.weights += 16, at.codes += kChunkPositions, ++at.scales) {
       const int64_t from = g.first[row] > begin ? g.first[row] - begin : 0;
       const int64_t to = g.end[row] < begin + kChunkPositions ? g.end[row] - begin : kChunkPositions;
       if (from >= to) {
-        no_weight_codes(g, row, chunk);
-        continue;
-      }
-      if (!ratios.are_of(chunk, from, to)) ratios.find(g, chunk, from, to);
-      if (from == 0 && to == kChunkPositions) {
-        weight_codes_row<S, true>(g, row, chunk, from, to, ratios);
+        no_weight_codes(at);
+      } else if (from == 0 && to == kChunkPositions) {
+        weight_codes_row<S, true>(at, {}, g.ratios + chunk * g.group_count * kChunkPositions,
+                                  g.greatest + chunk * g.group_count);
       } else {
-        weight_codes_row<S, false>(g, row, chunk, from, to, ratios);
+        const Seen seen = {from, to, 0, 0};
+        if (from != last.first || to != last.end) {
+          find_ratios<S>(g.values, g.first_group, g.group_count, chunk, seen, ratios, greatest);
+        }
+        last = seen;
+        weight_codes_row<S, false>(at, seen, ratios, greatest);
       }
     }
   }

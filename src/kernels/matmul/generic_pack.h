@@ -41,7 +41,8 @@ static inline void interleave(const InterleaveArgs& g) {
     for (int64_t i = 0; i < 8; ++i) __builtin_memcpy(out + 4 * g.rows * (at + i), &r[i], 32);
   }
   for (; at < g.count; ++at) {
-    for (int64_t i = 0; i < g.rows; ++i) __builtin_memcpy(out + 4 * (g.rows * at + i), from + i * g.stride + 4 * at, 4);
+    for (int64_t i = 0; i < g.rows; ++i)
+      __builtin_memcpy(out + 4 * (g.rows * at + i), from + i * g.stride + 4 * at, 4);
   }
 }
 

@@ -340,15 +340,14 @@ static inline void quantize_groups(const QuantizeArgs& g, const float* x, int64_
   }
 }
 
-// The same of 16 whole groups of 16 * Vectors columns, codes of one byte.
-template <class S, int Vectors>
+// The same of 16 whole groups of 32 columns, codes of one byte.
+template <class S>
 static inline void quantize_whole(const QuantizeArgs& g, const float* x, int8_t* codes, float* scales) {
   float found[16], inverses[16];
   for (int i = 0; i < 16; ++i) {
-    const float* at = x + 16 * Vectors * i;
-    typename S::Float most = S::zero();
-    for (int v = 0; v < Vectors; ++v) most = S::max(S::abs(S::load(at + 16 * v)), most);
-    found[i] = S::reduce_max(most);
+    const float* at = x + 32 * i;
+    const typename S::Float first = S::max(S::abs(S::load(at)), S::zero());
+    found[i] = S::reduce_max(S::max(S::abs(S::load(at + 16)), first));
   }
   scales_of<S>(g, 16, found, inverses);
   S::store(scales, S::load(found));
@@ -356,11 +355,12 @@ static inline void quantize_whole(const QuantizeArgs& g, const float* x, int8_t*
   const typename S::Float least = S::broadcast(-static_cast<float>(g.most));
   for (int i = 0; i < 16; ++i) {
     const typename S::Float inverse = S::broadcast(inverses[i]);
-    for (int v = 0; v < Vectors; ++v) {
-      const int at = 16 * (Vectors * i + v);
-      const typename S::Float scaled = S::min(S::max(S::mul(S::load(x + at), inverse), least), most);
-      S::store_bytes(codes + at, S::to_int(S::sub(S::add(scaled, magic), magic)));
-    }
+    const auto code = [&](const float* at) {
+      const typename S::Float scaled = S::min(S::max(S::mul(S::load(at), inverse), least), most);
+      return S::to_int(S::sub(S::add(scaled, magic), magic));
+    };
+    const float* at = x + 32 * i;
+    S::store_bytes(codes + 32 * i, code(at), code(at + 16));
   }
 }
 
@@ -378,7 +378,7 @@ static inline void quantize(const QuantizeArgs& g) {
       const int64_t count = first + 16 < groups ? 16 : groups - first, begin = first * g.group;
       float* scales = g.scales + row * groups + first;
       if (count == 16 && g.group == 32 && begin + 16 * 32 <= g.cols && g.plane == 0 && !g.binary) {
-        quantize_whole<S, 2>(g, x + begin, codes + begin, scales);
+        quantize_whole<S>(g, x + begin, codes + begin, scales);
       } else {
         quantize_groups<S>(g, x, first, count, codes, scales);
       }
