@@ -10,6 +10,7 @@ set(LOWBIT_TEST_LINK_formats mpfr gmp)
 set(LOWBIT_TEST_LINK_arith mpfr gmp Eigen3::Eigen)
 set(LOWBIT_TEST_LINK_io OpenSSL::SSL)
 set(LOWBIT_LINK_text PkgConfig::PCRE2 PkgConfig::UTF8PROC)
+set(LOWBIT_LINK_tensor PkgConfig::NUMA)
 set(LOWBIT_LINK_io PkgConfig::LIBZIP CURL::libcurl)
 
 

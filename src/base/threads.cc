@@ -32,6 +32,7 @@ struct ThreadPool::State {
   Call call = nullptr;
   const void* body = nullptr;
   int64_t grain = 1;
+  bool shared = true;
   // A stretch of the work for each thread, which takes it in order, so that what it reads lies together; one that is
   // done takes from the others.
   struct alignas(64) Stretch {
@@ -48,7 +49,8 @@ struct ThreadPool::State {
   int size = 1;
 
   void work(int thread) {
-    for (int i = 0; i < size; ++i) work_on(stretches[static_cast<size_t>((thread + i) % size)], thread);
+    const int count = shared ? size : 1;
+    for (int i = 0; i < count; ++i) work_on(stretches[static_cast<size_t>((thread + i) % size)], thread);
   }
 
   void work_on(Stretch& stretch, int thread) {
@@ -141,7 +143,7 @@ ThreadPool::~ThreadPool() {
 
 int ThreadPool::size() const { return state_->size; }
 
-void ThreadPool::run(int64_t count, int64_t grain, Call call, const void* body) {
+void ThreadPool::run(int64_t count, int64_t grain, Call call, const void* body, bool shared) {
   if (count <= 0) return;
   grain = std::max<int64_t>(grain, 1);
   State& s = *state_;
@@ -152,6 +154,7 @@ void ThreadPool::run(int64_t count, int64_t grain, Call call, const void* body) 
   s.call = call;
   s.body = body;
   s.grain = grain;
+  s.shared = shared;
   s.divide(count);
   s.running.store(s.size - 1, std::memory_order_relaxed);
   s.generation.fetch_add(1);

@@ -4,7 +4,9 @@
 #include <sys/resource.h>
 
 #include <atomic>
+#include <set>
 #include <stdexcept>
+#include <thread>
 #include <vector>
 
 namespace lowbit {
@@ -21,6 +23,23 @@ TEST(ThreadPool, EveryIndexOnce) {
       });
       for (const auto& n : seen) EXPECT_EQ(n, 1);
     }
+  }
+}
+
+TEST(ThreadPool, OnEachThreadOnce) {
+  for (const int threads : {1, 2, 5}) {
+    ThreadPool pool(threads);
+    std::vector<std::thread::id> ids(static_cast<size_t>(pool.size()));
+    for (int turn = 0; turn < 20; ++turn) {
+      std::vector<std::atomic<int>> seen(ids.size());
+      pool.on_each_thread([&](int thread) {
+        ++seen[static_cast<size_t>(thread)];
+        ids[static_cast<size_t>(thread)] = std::this_thread::get_id();
+      });
+      for (const auto& n : seen) EXPECT_EQ(n, 1);
+      EXPECT_EQ(std::set<std::thread::id>(ids.begin(), ids.end()).size(), ids.size());
+    }
+    EXPECT_EQ(ids[0], std::this_thread::get_id());
   }
 }
 

@@ -21,17 +21,23 @@ void copy_bytes(std::span<const std::byte> from, std::byte* to, ThreadPool& pool
 
 }  // namespace
 
-Result<Weights> copy_weights(Weights weights, ThreadPool& pool) {
+Result<Weights> copy_weights(Weights weights, ThreadPool& pool, const Nodes& nodes) {
   const auto room = [](const PackedMatrix& part) {
     return static_cast<uint64_t>(round_up(static_cast<int64_t>(part.bytes().size()), kSectionAlignment));
   };
   std::map<const Weight*, std::shared_ptr<const Weight>> copies;
   uint64_t total = 0;
+  std::vector<Shared> shared;
   for (const auto& [name, weight] : weights) {
     if (!copies.emplace(weight.get(), nullptr).second) continue;
-    for (const PackedMatrix& part : weight->parts) total += room(part);
+    for (const PackedMatrix& part : weight->parts) {
+      add_shared(part.layout(), total, shared);
+      total += room(part);
+    }
   }
   LOWBIT_ASSIGN(const std::shared_ptr<std::byte> memory, allocate_pages(total));
+  spread_threads(nodes, pool);
+  if (total >= kLargePage) spread_pages(nodes, {memory.get(), total}, shared);
   std::byte* at = memory.get();
   for (auto& [name, weight] : weights) {
     std::shared_ptr<const Weight>& held = copies.at(weight.get());

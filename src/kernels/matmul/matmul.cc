@@ -97,14 +97,12 @@ class Region {
   }
 
   void run() {
-    int64_t blocks = 0, items = 0;
+    int64_t blocks = 0;
     for (const Work& w : work_) blocks += w.to - w.from;
-    for (Work& w : work_) {
-      w.divide(blocks, pool_.size());
-      items += w.items;
-    }
-    pool_.parallel_for(items, 1, [this](int64_t first, int64_t last, int) {
-      for (int64_t i = first; i < last; ++i) run_item(i);
+    for (Work& w : work_) w.divide(blocks, pool_.size());
+    const int64_t items = items_before(pool_.size());
+    pool_.parallel_for(items, 1, [this, items](int64_t first, int64_t last, int) {
+      for (int64_t i = first; i < last; ++i) run_item(i, items);
     });
     work_.clear();
   }
@@ -115,10 +113,24 @@ class Region {
     work.clear();
     return work;
   }
-  void run_item(int64_t item) const {
-    const Work* work = work_.data();
-    for (; item >= work->items; ++work) item -= work->items;
-    work->run(item);
+  // Items lie by threads: to each belongs its share of every work, whatever else is in the region, so that a thread
+  // meets the same row blocks of a weight each time (tensor/nodes.h).
+  int64_t share_of(const Work& w, int64_t thread) const { return w.items * thread / pool_.size(); }
+  int64_t items_before(int64_t thread) const {
+    int64_t sum = 0;
+    for (const Work& w : work_) sum += share_of(w, thread);
+    return sum;
+  }
+  void run_item(int64_t item, int64_t items) const {
+    int64_t thread = item * pool_.size() / items;  // about
+    while (items_before(thread) > item) --thread;
+    while (items_before(thread + 1) <= item) ++thread;
+    item -= items_before(thread);
+    for (const Work& w : work_) {
+      const int64_t begin = share_of(w, thread), count = share_of(w, thread + 1) - begin;
+      if (item < count) return w.run(begin + item);
+      item -= count;
+    }
   }
 
   ThreadPool& pool_;
