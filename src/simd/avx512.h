@@ -249,6 +249,9 @@ struct Simd {
     const __m512i bytes = _mm512_permutexvar_epi8(c.from, _mm512_maskz_loadu_epi8(c.bytes, p));
     return {_mm512_and_si512(_mm512_multishift_epi64_epi8(c.shifts, bytes), c.mask)};
   }
+  // The 16 bytes that follow the first 16 come before all others; the first 16 as numbers.
+  static Bytes next16(Bytes a) { return {_mm512_alignr_epi64(a.v, a.v, 2)}; }
+  static Int int_of_bytes(Bytes a) { return {_mm512_cvtepu8_epi32(_mm512_castsi512_si128(a.v))}; }
   // Values by codes of at most 8 bits from the lower and the upper bytes of their upper halves, [2][256]; the lower
   // halves are 0.
   struct ValueTable {

@@ -1,7 +1,7 @@
 // The memory nodes of a machine (NUMA): weights are spread over them as the threads that multiply them are.
 //
-// Thread i of n takes the i-th n-th of a weight's row blocks first (base/threads.h, kernels/matmul). So the threads are
-// divided among the nodes in order, and each node's memory holds the row blocks of its own threads.
+// Thread i of n takes the i-th n-th of a weight's row blocks first (base/threads.h, kernels/matmul). So the threads
+// are divided among the nodes in order, and each node's memory holds the row blocks of its own threads.
 #pragma once
 
 #include <cstddef>
@@ -15,8 +15,8 @@
 namespace lowbit::tensor {
 
 struct Nodes {
-  int count = 1;                                                // that this process may run on
-  std::function<void(int node)> run_here;                       // the calling thread runs on this node from now on
+  int count = 1;                                                   // that this process may run on
+  std::function<void(int node)> run_here;                          // the calling thread runs on this node from now on
   std::function<void(std::span<std::byte> pages, int node)> bind;  // whole large pages that nobody has written to yet
 };
 

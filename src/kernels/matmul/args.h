@@ -108,6 +108,12 @@ struct StretchArgs {
   const uint8_t* bytes;
   simd::SmallFloat small;
   float factor, unit;
+  // Scales and minima that are whole numbers of `coded_bits` bits times f16 of `coded_span` groups, a multiple of 4,
+  // for a multiple of 4 groups; and how far the next row block's lie.
+  const uint8_t* coded[2];
+  const uint16_t* coded_halves[2];
+  int coded_bits;
+  int64_t coded_span, coded_ahead, coded_halves_ahead;
   const int32_t* offsets;  // likewise; null: all 0
   bool paired;             // offsets are pair_of_offset of them
   const float* minimums;   // likewise, or null

@@ -2,31 +2,19 @@
 #pragma once
 
 #include "kernels/matmul/args.h"
+#include "kernels/matmul/generic_scales.h"
 
 namespace lowbit::kernels {
 
-// Where scales of weights are.
-enum class Scales : uint8_t { floats, halves, unit_halves, bytes };
-// What ends a stretch beside a scale.
-enum class More : uint8_t { none, minima, half_minima, any };
-
-template <class S, Scales From>
-LOWBIT_INLINE static inline typename S::Float weight_scale(const StretchArgs& g, int64_t at) {
-  if constexpr (From == Scales::halves) return S::load_f16(g.halves + at);
-  if constexpr (From == Scales::unit_halves) return S::mul(S::load_f16(g.halves + at), S::broadcast(g.unit));
-  if constexpr (From == Scales::floats) return S::load(g.scales + at);
-  const typename S::Float v = S::small_float(S::int_load_bytes(g.bytes + at), g.small);
-  return S::mul(S::mul(v, S::broadcast(g.factor)), S::broadcast(g.unit));
-}
-
 // Brings a stretch with these exact sums of products into acc. block: the first of those of `g`; entry: of the first
 // token's activations.
-template <class S, More Kind, Scales From = Scales::floats, int Blocks, int Tokens>
-LOWBIT_INLINE static inline void end_stretch(const StretchArgs& g, int64_t weight_group, int64_t block, int64_t entry,
-                                             typename S::Int (&sum)[Blocks][Tokens],
+template <class S, class Entries, int Blocks, int Tokens>
+LOWBIT_INLINE static inline void end_stretch(const StretchArgs& g, const Entries& entries, int64_t weight_group,
+                                             int64_t block, int64_t entry, typename S::Int (&sum)[Blocks][Tokens],
                                              typename S::Float (&acc)[Blocks][Tokens]) {
+  constexpr More kMore = Entries::kMore;
   const int64_t at = block * g.group_step + 16 * weight_group;
-  if (Kind == More::any && g.offsets != nullptr) {
+  if (kMore == More::any && g.offsets != nullptr) {
     for (int t = 0; t < Tokens; ++t) {
       const typename S::Int total = S::int_broadcast(g.activations.sums[entry + t]);
       for (int b = 0; b < Blocks; ++b) {
@@ -39,20 +27,17 @@ LOWBIT_INLINE static inline void end_stretch(const StretchArgs& g, int64_t weigh
   for (int t = 0; t < Tokens; ++t) {
     const typename S::Float activation = S::broadcast(g.activations.scales[entry + t]);
     for (int b = 0; b < Blocks; ++b) {
-      const int64_t of_block = at + b * g.group_step;
-      const typename S::Float scale = S::mul(weight_scale<S, From>(g, of_block), activation);
+      const typename S::Float scale = S::mul(entries.scale(g, at + b * g.group_step), activation);
       acc[b][t] = S::fma(S::to_float(sum[b][t]), scale, acc[b][t]);
     }
   }
-  if (Kind == More::minima || Kind == More::half_minima || (Kind == More::any && g.minimums != nullptr)) {
+  if (kMore == More::minima || (kMore == More::any && (g.minimums != nullptr || g.half_minimums != nullptr))) {
     for (int t = 0; t < Tokens; ++t) {
       const typename S::Float activation = S::broadcast(g.activations.scales[entry + t]);
       const typename S::Float total = S::broadcast(g.activations.totals[entry + t]);
       for (int b = 0; b < Blocks; ++b) {
-        const int64_t of_block = at + b * g.group_step;
-        const typename S::Float minimum =
-            Kind == More::half_minima ? S::load_f16(g.half_minimums + of_block) : S::load(g.minimums + of_block);
-        acc[b][t] = S::fma(total, S::mul(minimum, activation), acc[b][t]);
+        const typename S::Float minimum = S::mul(entries.minimum(g, at + b * g.group_step), activation);
+        acc[b][t] = S::fma(total, minimum, acc[b][t]);
       }
     }
   }
@@ -203,7 +188,7 @@ static inline void word_tile(const DotArgs& given, int64_t block, int64_t token)
     for (int t = 0; t < Tokens; ++t) {
       for (int b = 0; b < Blocks; ++b) acc[b][t] = S::load(out + t * g.out_stride + 16 * b);
     }
-    end_stretch<S, Kind>(g.stretch, stretch.weight_group, block, at.entry, sum, acc);
+    end_stretch<S>(g.stretch, FloatEntries<S, Kind>(), stretch.weight_group, block, at.entry, sum, acc);
     for (int t = 0; t < Tokens; ++t) {
       for (int b = 0; b < Blocks; ++b) S::store(out + t * g.out_stride + 16 * b, acc[b][t]);
     }
@@ -245,7 +230,7 @@ static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
       }
     }
     dot_units<S, Blocks, Tokens, Signed>(panel, at.step, x, units, sum);
-    end_stretch<S, Kind>(g.stretch, stretch.weight_group, block, at.entry, sum, acc);
+    end_stretch<S>(g.stretch, FloatEntries<S, Kind>(), stretch.weight_group, block, at.entry, sum, acc);
   }
   float* out = g.out + token * g.out_stride + 16 * block;
   for (int t = 0; t < Tokens; ++t) {

@@ -22,8 +22,8 @@ struct FewTile {
   }
   LOWBIT_INLINE void end(int64_t s) {
     const int64_t group = g.stretch.stretches[s].weight_group;
-    more ? end_stretch<S, More::any>(g.stretch, group, 0, entry, sum, acc)
-         : end_stretch<S, More::none>(g.stretch, group, 0, entry, sum, acc);
+    more ? end_stretch<S>(g.stretch, FloatEntries<S, More::any>(), group, 0, entry, sum, acc)
+         : end_stretch<S>(g.stretch, FloatEntries<S, More::none>(), group, 0, entry, sum, acc);
     entry += Tokens;
   }
   template <int J>

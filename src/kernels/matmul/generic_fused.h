@@ -6,12 +6,9 @@
 
 namespace lowbit::kernels {
 
-// What ends a stretch, known when a row begins (kLean of an ISA) or looked at each time.
-enum class Ends : uint8_t { any, scales, halves, unit_halves, half_minima, bytes, minima };
-
 // Several chains for few tokens: sums of integers may be divided at will, and are where that costs less than to wait.
-// Brief: no stretch is longer than a step.
-template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums, Ends End, bool Brief>
+// Entries: where scales come from (generic_scales.h). Brief: no stretch is longer than a step.
+template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums, class Entries, bool Brief>
 struct FusedRow {
   static constexpr bool kWide = Sums == DotSums::two_planes, kWords = Sums == DotSums::words, kBrief = Brief;
   static constexpr int kMostChains = Brief && S::kFusedTile > 2 ? 2 : S::kFusedTile;
@@ -22,6 +19,7 @@ struct FusedRow {
   typename S::Int high[kWide ? Tokens : 1];
   typename S::Bytes words[kWords ? Tokens : 1];  // of half a step
   const int8_t* a[Tokens];
+  Entries entries;
 
   LOWBIT_INLINE void begin(int64_t s) {
     for (int t = 0; t < Tokens; ++t) {
@@ -31,38 +29,24 @@ struct FusedRow {
     }
   }
   LOWBIT_INLINE void end(int64_t s) {
+    const int64_t group = g.stretch.stretches[s].weight_group;
+    entries.move(g.stretch, 16 * group);
+    if constexpr (Entries::kMore == More::any) {
+      end_tokens(entries, group, s);
+    } else {
+      end_tokens(KeptEntries<S, Entries::kMore>(entries, g.stretch, 16 * group), group, s);
+    }
+  }
+  template <class Kept>
+  LOWBIT_INLINE void end_tokens(const Kept& kept, int64_t group, int64_t s) {
     for (int t = 0; t < Tokens; ++t) {
       for (int c = 1; c < kChains; ++c) sum[t][0] = S::int_add(sum[t][0], sum[t][c]);
       if constexpr (kWide) sum[t][0] = S::int_add(sum[t][0], S::int_mul(high[t], S::int_broadcast(128)));
-      const int64_t group = g.stretch.stretches[s].weight_group, entry = t * g.stretch.stretch_count + s;
       typename S::Int whole[1][1] = {{sum[t][0]}};
       typename S::Float next[1][1] = {{acc[t]}};
-      if (wants<Ends::half_minima>(g.stretch.half_minimums)) {
-        if (t == 0) ask(g.stretch.halves, group), ask(g.stretch.half_minimums, group);
-        end_stretch<S, More::half_minima, Scales::halves>(g.stretch, group, 0, entry, whole, next);
-      } else if (End == Ends::halves || wants<Ends::unit_halves>(g.stretch.halves)) {
-        if (t == 0) ask(g.stretch.halves, group);
-        constexpr Scales kFrom = End == Ends::halves ? Scales::halves : Scales::unit_halves;
-        end_stretch<S, More::none, kFrom>(g.stretch, group, 0, entry, whole, next);
-      } else if (wants<Ends::bytes>(g.stretch.bytes)) {
-        if (t == 0) ask(g.stretch.bytes, group);
-        end_stretch<S, More::none, Scales::bytes>(g.stretch, group, 0, entry, whole, next);
-      } else {
-        constexpr More kMore = End == Ends::any ? More::any : End == Ends::minima ? More::minima : More::none;
-        end_stretch<S, kMore>(g.stretch, group, 0, entry, whole, next);
-      }
+      end_stretch<S>(g.stretch, kept, group, 0, t * g.stretch.stretch_count + s, whole, next);
       acc[t] = next[0][0];
     }
-  }
-  // Whether scales lie at `scales`.
-  template <Ends Kind>
-  LOWBIT_INLINE static bool wants(const void* scales) {
-    return End == Kind || (End == Ends::any && scales != nullptr);
-  }
-  // What the next row block reads here.
-  template <class Entry>
-  LOWBIT_INLINE void ask(const Entry* entries, int64_t group) const {
-    __builtin_prefetch(entries + g.stretch.group_step + 16 * group);
   }
   LOWBIT_INLINE static typename S::Int dot(typename S::Int chain, typename S::Bytes w, const int8_t* x) {
     return Signed ? S::dot_signed(chain, w, S::bytes_broadcast4(x)) : S::dot(chain, w, S::bytes_broadcast4(x));
@@ -172,10 +156,10 @@ LOWBIT_INLINE static inline void walk(const FusedArgs& g, Tile& tile) {
   }
 }
 
-template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums, Ends End, bool Brief>
+template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums, class Entries, bool Brief>
 static inline void fused_row(const FusedArgs& given) {
   const FusedArgs g = given;
-  FusedRow<S, Bits, Map, Tokens, Signed, Sums, End, Brief> row{g, {}, {}, {}, {}, {}};
+  FusedRow<S, Bits, Map, Tokens, Signed, Sums, Entries, Brief> row{g, {}, {}, {}, {}, {}, {}};
   for (int t = 0; t < Tokens; ++t) {
     row.acc[t] = S::zero();
     row.a[t] = g.codes + t * g.code_stride;
@@ -184,7 +168,7 @@ static inline void fused_row(const FusedArgs& given) {
   for (int t = 0; t < Tokens; ++t) S::store(g.out + t * g.out_stride, row.acc[t]);
 }
 
-template <class S, int Bits, CodeMap Map, bool Signed, Ends End, bool Brief>
+template <class S, int Bits, CodeMap Map, bool Signed, class Entries, bool Brief>
 static inline void fused_tokens(const FusedArgs& g) {
   FusedArgs part = g;
   const auto advance = [&](int64_t tokens) {
@@ -198,46 +182,51 @@ static inline void fused_tokens(const FusedArgs& g) {
     if (sums.totals != nullptr) sums.totals += tokens * part.stretch.stretch_count;
   };
   if (g.plane != 0) {
-    for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::two_planes, End, Brief>(part);
+    for (; part.tokens >= 1; advance(1))
+      fused_row<S, Bits, Map, 1, Signed, DotSums::two_planes, Entries, Brief>(part);
     return;
   }
   if constexpr (S::kWordSums && !Signed && (Bits <= 5 || Bits == kTrits)) {
     if (g.word_units > 0) {
-      for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, DotSums::words, End, Brief>(part);
-      for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::words, End, Brief>(part);
+      for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, DotSums::words, Entries, Brief>(part);
+      for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::words, Entries, Brief>(part);
       return;
     }
   }
   if constexpr (S::kFusedTile >= 4) {
-    for (; part.tokens >= 4; advance(4)) fused_row<S, Bits, Map, 4, Signed, DotSums::whole, End, Brief>(part);
+    for (; part.tokens >= 4; advance(4)) fused_row<S, Bits, Map, 4, Signed, DotSums::whole, Entries, Brief>(part);
   }
-  for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, DotSums::whole, End, Brief>(part);
-  for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::whole, End, Brief>(part);
+  for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, DotSums::whole, Entries, Brief>(part);
+  for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::whole, Entries, Brief>(part);
 }
 
-template <class S, int Bits, CodeMap Map, bool Signed, Ends End>
+template <class S, int Bits, CodeMap Map, bool Signed, class Entries>
 static inline void fused_lengths(const FusedArgs& g) {
   if constexpr (Bits != kTrits) {
-    if (g.stretch_units <= 8) return fused_tokens<S, Bits, Map, Signed, End, true>(g);
+    if (g.stretch_units <= 8) return fused_tokens<S, Bits, Map, Signed, Entries, true>(g);
   }
-  fused_tokens<S, Bits, Map, Signed, End, false>(g);
+  fused_tokens<S, Bits, Map, Signed, Entries, false>(g);
 }
 
 template <class S, int Bits, CodeMap Map, bool Signed>
-static inline void fused_ends(const FusedArgs& g) {
+static inline void fused_entries(const FusedArgs& g) {
+  const StretchArgs& s = g.stretch;
   if constexpr (S::kLean) {
-    if (g.stretch.half_minimums != nullptr) return fused_lengths<S, Bits, Map, Signed, Ends::half_minima>(g);
-    if (g.stretch.halves != nullptr) {
-      return g.stretch.unit == 1.0f ? fused_lengths<S, Bits, Map, Signed, Ends::halves>(g)
-                                    : fused_lengths<S, Bits, Map, Signed, Ends::unit_halves>(g);
+    if constexpr (S::kByteTables) {
+      if (s.coded[0] != nullptr) return fused_lengths<S, Bits, Map, Signed, CodedEntries<S>>(g);
     }
-    if (g.stretch.bytes != nullptr) return fused_lengths<S, Bits, Map, Signed, Ends::bytes>(g);
-    if (g.stretch.offsets == nullptr) {
-      return g.stretch.minimums == nullptr ? fused_lengths<S, Bits, Map, Signed, Ends::scales>(g)
-                                           : fused_lengths<S, Bits, Map, Signed, Ends::minima>(g);
+    if (s.half_minimums != nullptr) return fused_lengths<S, Bits, Map, Signed, HalfMinima<S>>(g);
+    if (s.halves != nullptr) {
+      return s.unit == 1.0f ? fused_lengths<S, Bits, Map, Signed, HalfEntries<S, false>>(g)
+                            : fused_lengths<S, Bits, Map, Signed, HalfEntries<S, true>>(g);
+    }
+    if (s.bytes != nullptr) return fused_lengths<S, Bits, Map, Signed, ByteEntries<S>>(g);
+    if (s.offsets == nullptr) {
+      return s.minimums == nullptr ? fused_lengths<S, Bits, Map, Signed, FloatEntries<S, More::none>>(g)
+                                   : fused_lengths<S, Bits, Map, Signed, FloatEntries<S, More::minima>>(g);
     }
   }
-  fused_tokens<S, Bits, Map, Signed, Ends::any, false>(g);
+  fused_tokens<S, Bits, Map, Signed, AnyEntries<S>, false>(g);
 }
 
 // Codes of Bits bits have one kind of table at most. Codes as they are that go beyond dot() have 8 bits.
@@ -245,9 +234,9 @@ template <class S, int Bits, bool Signed>
 static inline void fused_map(const FusedArgs& g) {
   constexpr CodeMap kTable = Bits <= 4 ? CodeMap::lookup16 : CodeMap::lookup64;
   if constexpr (Bits <= 6) {
-    if (g.map != CodeMap::exclusive_or) return fused_ends<S, Bits, kTable, Signed>(g);
+    if (g.map != CodeMap::exclusive_or) return fused_entries<S, Bits, kTable, Signed>(g);
   }
-  if constexpr (!Signed || Bits == 8) fused_ends<S, Bits, CodeMap::exclusive_or, Signed>(g);
+  if constexpr (!Signed || Bits == 8) fused_entries<S, Bits, CodeMap::exclusive_or, Signed>(g);
 }
 
 template <class S, bool Signed>

@@ -81,8 +81,8 @@ static inline void plane_tile(const PlanesArgs& given, int64_t token) {
     const DotStretch& stretch = g.stretch.stretches[s];
     for (int t = 0; t < Tokens; ++t) tile.sum[0][t] = S::int_broadcast(g.stretch.activations.starts[entry + t]);
     tile.add((stretch.end_unit - stretch.begin_unit + 7) / 8);
-    more ? end_stretch<S, More::any>(g.stretch, stretch.weight_group, 0, entry, tile.sum, acc)
-         : end_stretch<S, More::none>(g.stretch, stretch.weight_group, 0, entry, tile.sum, acc);
+    more ? end_stretch<S>(g.stretch, FloatEntries<S, More::any>(), stretch.weight_group, 0, entry, tile.sum, acc)
+         : end_stretch<S>(g.stretch, FloatEntries<S, More::none>(), stretch.weight_group, 0, entry, tile.sum, acc);
   }
   float* out = g.out + token * g.out_stride;
   for (int t = 0; t < Tokens; ++t) S::store(out + t * g.out_stride, acc[0][t]);

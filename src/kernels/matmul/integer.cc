@@ -144,6 +144,18 @@ void IntegerPart::point_to_entries(int64_t block, StretchArgs& args) const {
   const auto entries = [block](const EntryPass& pass) { return pass.section + block * pass.block_bytes; };
   const auto halves = [&](const EntryPass& pass) { return reinterpret_cast<const uint16_t*>(entries(pass)); };
   const EntryPass& scale = plan_.scales.front();
+  if (plan_.in_place == InPlace::coded) {
+    for (int i = 0; i < 2; ++i) {
+      const std::vector<EntryPass>& passes = i == 0 ? plan_.scales : plan_.minimums;
+      args.coded[i] = entries(passes[0]);
+      args.coded_halves[i] = halves(passes[1]);
+    }
+    args.coded_bits = scale.bits;
+    args.coded_span = plan_.scales[1].span;
+    args.coded_ahead = scale.block_bytes;
+    args.coded_halves_ahead = plan_.scales[1].block_bytes / 2;
+    return;
+  }
   args.factor = scale.factor;
   args.unit = scale.unit;
   if (plan_.in_place == InPlace::bytes) {

@@ -180,7 +180,18 @@ bool are_halves(const std::vector<EntryPass>& passes) {
   return is_direct(passes) && passes[0].kind == EntryKind::f16 && passes[0].factor == 1.0f;
 }
 
-InPlace in_place(const PartPlan& plan) {
+// Whole numbers for each group times f16 of several.
+bool are_coded(const std::vector<EntryPass>& passes, int64_t groups) {
+  if (passes.size() != 2 || passes[0].kind != EntryKind::code || passes[1].kind != EntryKind::f16) return false;
+  const auto plain = [](const EntryPass& p) { return p.factor == 1.0f && p.unit == 1.0f && p.block_bytes > 0; };
+  return plain(passes[0]) && plain(passes[1]) && passes[0].span == 1 && passes[1].span % 4 == 0 && groups % 4 == 0;
+}
+
+InPlace in_place(Isa isa, const PartPlan& plan) {
+  const bool coded = isa == Isa::avx512 && plan.zeros.empty() && are_coded(plan.scales, plan.groups) &&
+                     are_coded(plan.minimums, plan.groups) && plan.scales[0].bits == plan.minimums[0].bits &&
+                     plan.scales[1].span == plan.minimums[1].span;
+  if (coded) return InPlace::coded;
   if (!plan.zeros.empty() || !is_direct(plan.scales)) return InPlace::nothing;
   const EntryPass& scale = plan.scales[0];
   if (!plan.minimums.empty()) {
@@ -191,7 +202,7 @@ InPlace in_place(const PartPlan& plan) {
   return scale.kind == EntryKind::table8 && scale.bits == 8 && scale.small ? InPlace::bytes : InPlace::nothing;
 }
 
-void plan_scales(const PackedMatrix& w, PartPlan& plan) {
+void plan_scales(Isa isa, const PackedMatrix& w, PartPlan& plan) {
   if (w.format().is_plain()) return;
   const bool read = plan_entries(w, plan.groups, false, plan.scales) &&
                     (!w.format().has_minimum() || plan_entries(w, plan.groups, true, plan.minimums));
@@ -210,7 +221,7 @@ void plan_scales(const PackedMatrix& w, PartPlan& plan) {
     return;
   }
   plan.scales.back().unit = plan.unit;
-  plan.in_place = in_place(plan);
+  plan.in_place = in_place(isa, plan);
 }
 
 }  // namespace
@@ -265,7 +276,7 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
   } else {
     plan.floats = plan_floats(isa, matrix, plan.group);
   }
-  plan_scales(matrix, plan);
+  plan_scales(isa, matrix, plan);
   return plan;
 }
 

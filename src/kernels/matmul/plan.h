@@ -29,8 +29,9 @@ struct EntryPass {
   float factor = 1, unit = 1;
 };
 
-// What `fused` reads where it lies in the weight: scales that are f16 or floats of 8 bits, or f16 scales and minima.
-enum class InPlace : uint8_t { nothing, halves, bytes, half_minima };
+// What `fused` reads where it lies in the weight: scales that are f16 or floats of 8 bits, f16 scales and minima, or
+// both as whole numbers times f16.
+enum class InPlace : uint8_t { nothing, halves, bytes, half_minima, coded };
 
 // How bits are counted (PlanesArgs), where they can be.
 struct PlanePlan {

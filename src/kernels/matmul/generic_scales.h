@@ -1,0 +1,127 @@
+// Where the scales and minima of a stretch come from: made fp32 before (generic_entries.h), or, for a row block that is
+// read once, as they lie in the weight. at: 16 * the group of the weight's scales, for one row block.
+#pragma once
+
+#include "kernels/matmul/args.h"
+
+namespace lowbit::kernels {
+
+// What ends a stretch beside a scale.
+enum class More : uint8_t { none, minima, any };
+
+// In fp32, all row blocks of the arguments.
+template <class S, More Kind>
+struct FloatEntries {
+  static constexpr More kMore = Kind;
+  LOWBIT_INLINE void move(const StretchArgs&, int64_t) {}
+  LOWBIT_INLINE typename S::Float scale(const StretchArgs& g, int64_t at) const { return S::load(g.scales + at); }
+  LOWBIT_INLINE typename S::Float minimum(const StretchArgs& g, int64_t at) const { return S::load(g.minimums + at); }
+};
+
+// What the next row block reads at this place is asked for.
+template <class Entry>
+LOWBIT_INLINE static inline void ask_next(const StretchArgs& g, const Entry* entries, int64_t at) {
+  __builtin_prefetch(entries + g.group_step + at);
+}
+
+// f16, times a power of two (Unit) or as they are.
+template <class S, bool Unit>
+struct HalfEntries {
+  static constexpr More kMore = More::none;
+  LOWBIT_INLINE void move(const StretchArgs& g, int64_t at) { ask_next(g, g.halves, at); }
+  LOWBIT_INLINE typename S::Float scale(const StretchArgs& g, int64_t at) const {
+    const typename S::Float v = S::load_f16(g.halves + at);
+    return Unit ? S::mul(v, S::broadcast(g.unit)) : v;
+  }
+  LOWBIT_INLINE typename S::Float minimum(const StretchArgs&, int64_t) const { return S::zero(); }
+};
+
+// Scales and minima in f16.
+template <class S>
+struct HalfMinima {
+  static constexpr More kMore = More::minima;
+  LOWBIT_INLINE void move(const StretchArgs& g, int64_t at) {
+    ask_next(g, g.halves, at);
+    ask_next(g, g.half_minimums, at);
+  }
+  LOWBIT_INLINE typename S::Float scale(const StretchArgs& g, int64_t at) const { return S::load_f16(g.halves + at); }
+  LOWBIT_INLINE typename S::Float minimum(const StretchArgs& g, int64_t at) const {
+    return S::load_f16(g.half_minimums + at);
+  }
+};
+
+// Floats of 8 bits.
+template <class S>
+struct ByteEntries {
+  static constexpr More kMore = More::none;
+  LOWBIT_INLINE void move(const StretchArgs& g, int64_t at) { ask_next(g, g.bytes, at); }
+  LOWBIT_INLINE typename S::Float scale(const StretchArgs& g, int64_t at) const {
+    const typename S::Float v = S::small_float(S::int_load_bytes(g.bytes + at), g.small);
+    return S::mul(S::mul(v, S::broadcast(g.factor)), S::broadcast(g.unit));
+  }
+  LOWBIT_INLINE typename S::Float minimum(const StretchArgs&, int64_t) const { return S::zero(); }
+};
+
+// Scales and minima of up to 8 bits, whole numbers times f16 of several groups: four groups are unpacked at once, of
+// which the first 16 bytes are those of the present one.
+template <class S>
+struct CodedEntries {
+  static constexpr More kMore = More::minima;
+  typename S::CodeUnpack unpack;
+  typename S::Bytes codes[2];
+  typename S::Float outer[2];
+  int64_t at = -1;
+
+  LOWBIT_INLINE void move(const StretchArgs& g, int64_t to) {
+    if (to == at) return;
+    if (at < 0) unpack = S::code_unpack(g.coded_bits);
+    at = to;
+    if (to % 64 != 0) {
+      for (int i = 0; i < 2; ++i) codes[i] = S::next16(codes[i]);
+      return;
+    }
+    const int64_t bytes = to / 8 * g.coded_bits, span = to / 16 / g.coded_span * 16;
+    for (int i = 0; i < 2; ++i) {
+      codes[i] = S::unpack_codes(unpack, g.coded[i] + bytes);
+      outer[i] = S::load_f16(g.coded_halves[i] + span);
+      __builtin_prefetch(g.coded[i] + bytes + g.coded_ahead);
+      __builtin_prefetch(g.coded_halves[i] + span + g.coded_halves_ahead);
+    }
+  }
+  LOWBIT_INLINE typename S::Float value(int i) const {
+    return S::mul(S::to_float(S::int_of_bytes(codes[i])), outer[i]);
+  }
+  LOWBIT_INLINE typename S::Float scale(const StretchArgs&, int64_t) const { return value(0); }
+  LOWBIT_INLINE typename S::Float minimum(const StretchArgs&, int64_t) const { return value(1); }
+};
+
+// What others gave, for all tokens.
+template <class S, More Kind>
+struct KeptEntries {
+  static constexpr More kMore = Kind;
+  typename S::Float kept_scale, kept_minimum;
+
+  template <class Entries>
+  LOWBIT_INLINE KeptEntries(const Entries& from, const StretchArgs& g, int64_t at)
+      : kept_scale(from.scale(g, at)), kept_minimum(Kind == More::none ? S::zero() : from.minimum(g, at)) {}
+  LOWBIT_INLINE typename S::Float scale(const StretchArgs&, int64_t) const { return kept_scale; }
+  LOWBIT_INLINE typename S::Float minimum(const StretchArgs&, int64_t) const { return kept_minimum; }
+};
+
+// Any of them but the last, looked at each time: where the code of one kernel for each would be too much.
+template <class S>
+struct AnyEntries {
+  static constexpr More kMore = More::any;
+  LOWBIT_INLINE void move(const StretchArgs&, int64_t) {}
+  LOWBIT_INLINE typename S::Float scale(const StretchArgs& g, int64_t at) const {
+    if (g.half_minimums != nullptr) return HalfMinima<S>().scale(g, at);
+    if (g.halves != nullptr) return HalfEntries<S, true>().scale(g, at);
+    if (g.bytes != nullptr) return ByteEntries<S>().scale(g, at);
+    return S::load(g.scales + at);
+  }
+  LOWBIT_INLINE typename S::Float minimum(const StretchArgs& g, int64_t at) const {
+    return g.half_minimums != nullptr ? HalfMinima<S>().minimum(g, at) : S::load(g.minimums + at);
+  }
+};
+
+}  // namespace lowbit::kernels
