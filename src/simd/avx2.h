@@ -14,7 +14,7 @@ struct Simd {
   static constexpr int kTokenTile = 4;
   static constexpr int kRowTile = 1;
   static constexpr int kFusedTile = 1;
-  static constexpr bool kLean = true;
+  static constexpr bool kEntriesInPlace = false;
   static constexpr int kFewTile = 0;
   static constexpr int kPlaneRoom = 6;
   static constexpr int kFloatTile = 6;
@@ -172,6 +172,7 @@ struct Simd {
   }
 
   static void one_after_other(Float& a, Bytes& b) { asm("" : "+x"(a.lo), "+x"(a.hi), "+x"(b.lo), "+x"(b.hi)); }
+  template <class V> static void after(const uint8_t*& p, V& a) { asm("" : "+r"(p), "+x"(a.lo), "+x"(a.hi)); }
   static void hold(Bytes& a) { asm("" : "+x"(a.lo), "+x"(a.hi)); }
   static Bytes bytes_load(const void* p) {
     const auto* q = static_cast<const __m256i*>(p);
@@ -273,16 +274,15 @@ struct Simd {
   }
   static Bytes lookup64(const uint8_t* table, Bytes a) {
     const auto part = [&](__m256i x) {
-      __m256i r = _mm256_setzero_si256();
-      for (int quarter = 0; quarter < 4; ++quarter) {
-        const __m256i t =
-            _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table + 16 * quarter)));
-        // Outside its quarter the index gets its top bit set, which makes vpshufb give zero.
-        const __m256i index = _mm256_xor_si256(x, _mm256_set1_epi8(static_cast<char>(16 * quarter)));
-        const __m256i outside = _mm256_cmpgt_epi8(index, _mm256_set1_epi8(15));
-        r = _mm256_or_si256(r, _mm256_shuffle_epi8(t, _mm256_or_si256(index, outside)));
-      }
-      return r;
+      asm volatile("" : "+r"(table), "+x"(x));  // the table is read where it is wanted: it would fill the registers
+      const auto quarter = [&](int q) {         // by the four low bits
+        const __m128i t = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table + 16 * q));
+        return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(t), x);
+      };
+      const __m256i bit4 = _mm256_slli_epi16(x, 3), bit5 = _mm256_slli_epi16(x, 2);  // as top bits of bytes
+      const __m256i low = _mm256_blendv_epi8(quarter(0), quarter(1), bit4);
+      const __m256i high = _mm256_blendv_epi8(quarter(2), quarter(3), bit4);
+      return _mm256_blendv_epi8(low, high, bit5);
     };
     return {part(a.lo), part(a.hi)};
   }

@@ -35,7 +35,7 @@ struct Simd {
   static constexpr int kTokenTile = 7;
   static constexpr int kRowTile = 2;
   static constexpr int kFusedTile = 4;
-  static constexpr bool kLean = true;
+  static constexpr bool kEntriesInPlace = true;
   static constexpr int kFewTile = 8;
   static constexpr int kPlaneRoom = 24;
   static constexpr int kFloatTile = 12;
@@ -207,6 +207,7 @@ struct Simd {
   static Bytes bytes_xor(Bytes a, uint8_t x) {
     return {_mm512_xor_si512(a.v, _mm512_set1_epi8(static_cast<char>(x)))};
   }
+  template <class V> static void after(const uint8_t*& p, V& a) {}
   static Bytes bytes_zero() { return {_mm512_setzero_si512()}; }
   static Bytes bytes_and_not(Bytes a, Bytes b) { return {_mm512_andnot_si512(b.v, a.v)}; }
   static Bytes even_bits(Bytes a, Bytes b) {

@@ -13,17 +13,17 @@ namespace lowbit::simd::portable {
 
 struct Simd {
   static constexpr const char* kName = "portable";
-  static constexpr int kTokenTile = 4;        // tokens of a register tile of the integer kernels
-  static constexpr int kRowTile = 1;          // blocks of 16 rows of that tile, at most
-  static constexpr int kFusedTile = 4;        // chains of sums of the kernel that unpacks as it multiplies, 1 or 4
-  static constexpr bool kLean = false;        // that kernel once for each way in which a stretch may end
-  static constexpr int kFewTile = 4;          // tokens of its tile of more than 4; 0: none
-  static constexpr int kPlaneRoom = 3;        // vectors of sums and counts of the kernel that counts bits
-  static constexpr int kFloatTile = 4;        // tokens of a register tile of the fp32 kernels
-  static constexpr int kFloatRows = 1;        // blocks of 16 rows of that tile
-  static constexpr int kFloatFewTokens = 1;   // of the tile that decodes weights in registers, at most
-  static constexpr int kFloatFewVectors = 0;  // registers of these kernels' sums and weights
-  static constexpr bool kByteTables = false;  // tables of 256 bytes in registers: value_table() and its like
+  static constexpr int kTokenTile = 4;  // tokens of a register tile of the integer kernels
+  static constexpr int kRowTile = 1;    // blocks of 16 rows of that tile, at most
+  static constexpr int kFusedTile = 4;  // chains of sums of the kernel that unpacks as it multiplies, 1 or 4
+  static constexpr bool kEntriesInPlace = false;  // that kernel reads scales of all kinds where they lie: registers
+  static constexpr int kFewTile = 4;              // tokens of its tile of more than 4; 0: none
+  static constexpr int kPlaneRoom = 3;            // vectors of sums and counts of the kernel that counts bits
+  static constexpr int kFloatTile = 4;            // tokens of a register tile of the fp32 kernels
+  static constexpr int kFloatRows = 1;            // blocks of 16 rows of that tile
+  static constexpr int kFloatFewTokens = 1;       // of the tile that decodes weights in registers, at most
+  static constexpr int kFloatFewVectors = 0;      // registers of these kernels' sums and weights
+  static constexpr bool kByteTables = false;      // tables of 256 bytes in registers: value_table() and its like
   // Largest u8 code that dot() takes exactly; above it kernels use dot_signed() on code - 128.
   static constexpr int kDotMax = 255;
   static constexpr bool kWordSums = false;  // small products are faster summed in 16 bits first: add_words()
@@ -161,6 +161,8 @@ struct Simd {
   // stands.
   static void one_after_other(Float& a, Bytes& b) {}
   static void hold(Bytes& a) {}
+  // What is read at p is read after a was computed, where that spares registers.
+  template <class V> static void after(const uint8_t*& p, V& a) {}
   static Bytes bytes_load(const void* p) { Bytes r; std::memcpy(r.lane, p, 64); return r; }
   static void bytes_store(void* p, Bytes a) { std::memcpy(p, a.lane, 64); }
   // The same four bytes in each of the 16 groups of four.

@@ -94,6 +94,10 @@ static inline void for_each_tile(int64_t tokens, int64_t most, const Visit& visi
   }
 }
 
+// Whether `fused` reads floats of 8 bits beside codes of so many bits: planes of three widths leave no registers for
+// it.
+constexpr bool bytes_in_place(int bits) { return bits % 2 == 0 || bits == 1 || bits == kTrits; }
+
 // What ends a stretch: for each output
 //   sum = sum(u8 * s8) + start + offset[weight group] * sum(s8)     exact
 //   acc = fma(float(sum), float(weight scale * activation scale), acc)

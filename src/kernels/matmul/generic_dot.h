@@ -31,7 +31,7 @@ LOWBIT_INLINE static inline void end_stretch(const StretchArgs& g, const Entries
       acc[b][t] = S::fma(S::to_float(sum[b][t]), scale, acc[b][t]);
     }
   }
-  if (kMore == More::minima || (kMore == More::any && (g.minimums != nullptr || g.half_minimums != nullptr))) {
+  if (kMore == More::minima || (kMore == More::any && g.minimums != nullptr)) {
     for (int t = 0; t < Tokens; ++t) {
       const typename S::Float activation = S::broadcast(g.activations.scales[entry + t]);
       const typename S::Float total = S::broadcast(g.activations.totals[entry + t]);

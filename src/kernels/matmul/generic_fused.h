@@ -31,7 +31,7 @@ struct FusedRow {
   LOWBIT_INLINE void end(int64_t s) {
     const int64_t group = g.stretch.stretches[s].weight_group;
     entries.move(g.stretch, 16 * group);
-    if constexpr (Entries::kMore == More::any) {
+    if constexpr (Entries::kMore == More::any || !S::kEntriesInPlace) {
       end_tokens(entries, group, s);
     } else {
       end_tokens(KeptEntries<S, Entries::kMore>(entries, g.stretch, 16 * group), group, s);
@@ -54,6 +54,15 @@ struct FusedRow {
   // Unit J of those at `step`: of the row the unit `units` + J % 8.
   template <int J>
   LOWBIT_INLINE void unit(const uint8_t* step, int64_t units) {
+    // Unit by unit where registers are few.
+    for (int t = 0; t < Tokens; ++t) {
+      if constexpr (kWords) {
+        J % 4 == 0 ? S::after(step, sum[t][0]) : S::after(step, words[t]);
+      } else {
+        S::after(step, sum[t][0]);
+        if constexpr (kWide) S::after(step, high[t]);
+      }
+    }
     prefetch_ahead<Bits, J>(step);
     const typename S::Bytes w = unit_weights<S, Bits, Map, J>(g, step);
     for (int t = 0; t < Tokens; ++t) {
@@ -188,7 +197,9 @@ static inline void fused_tokens(const FusedArgs& g) {
   }
   if constexpr (S::kWordSums && !Signed && (Bits <= 5 || Bits == kTrits)) {
     if (g.word_units > 0) {
-      for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, DotSums::words, Entries, Brief>(part);
+      if constexpr (Map != CodeMap::lookup64) {  // which leaves no registers for two
+        for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, DotSums::words, Entries, Brief>(part);
+      }
       for (; part.tokens >= 1; advance(1)) fused_row<S, Bits, Map, 1, Signed, DotSums::words, Entries, Brief>(part);
       return;
     }
@@ -211,16 +222,14 @@ static inline void fused_lengths(const FusedArgs& g) {
 template <class S, int Bits, CodeMap Map, bool Signed>
 static inline void fused_entries(const FusedArgs& g) {
   const StretchArgs& s = g.stretch;
-  if constexpr (S::kLean) {
-    if constexpr (S::kByteTables) {
-      if (s.coded[0] != nullptr) return fused_lengths<S, Bits, Map, Signed, CodedEntries<S>>(g);
-    }
+  if constexpr (S::kEntriesInPlace) {
+    if (s.coded[0] != nullptr) return fused_lengths<S, Bits, Map, Signed, CodedEntries<S>>(g);
     if (s.half_minimums != nullptr) return fused_lengths<S, Bits, Map, Signed, HalfMinima<S>>(g);
-    if (s.halves != nullptr) {
-      return s.unit == 1.0f ? fused_lengths<S, Bits, Map, Signed, HalfEntries<S, false>>(g)
-                            : fused_lengths<S, Bits, Map, Signed, HalfEntries<S, true>>(g);
+    if (s.halves != nullptr && s.unit != 1.0f) return fused_lengths<S, Bits, Map, Signed, HalfEntries<S, true>>(g);
+    if constexpr (bytes_in_place(Bits)) {
+      if (s.bytes != nullptr) return fused_lengths<S, Bits, Map, Signed, ByteEntries<S>>(g);
     }
-    if (s.bytes != nullptr) return fused_lengths<S, Bits, Map, Signed, ByteEntries<S>>(g);
+    if (s.halves != nullptr) return fused_lengths<S, Bits, Map, Signed, HalfEntries<S, false>>(g);
     if (s.offsets == nullptr) {
       return s.minimums == nullptr ? fused_lengths<S, Bits, Map, Signed, FloatEntries<S, More::none>>(g)
                                    : fused_lengths<S, Bits, Map, Signed, FloatEntries<S, More::minima>>(g);

@@ -1,5 +1,5 @@
-// Where the scales and minima of a stretch come from: made fp32 before (generic_entries.h), or, for a row block that is
-// read once, as they lie in the weight. at: 16 * the group of the weight's scales, for one row block.
+// Where the scales and minima of a stretch come from: made fp32 before (generic_entries.h), or, for a row block that
+// is read once, as they lie in the weight. at: 16 * the group of the weight's scales, for one row block.
 #pragma once
 
 #include "kernels/matmul/args.h"
@@ -108,20 +108,17 @@ struct KeptEntries {
   LOWBIT_INLINE typename S::Float minimum(const StretchArgs&, int64_t) const { return kept_minimum; }
 };
 
-// Any of them but the last, looked at each time: where the code of one kernel for each would be too much.
+// In fp32 or scales in f16, looked at each time: where the code of one kernel for each would be too much.
 template <class S>
 struct AnyEntries {
   static constexpr More kMore = More::any;
-  LOWBIT_INLINE void move(const StretchArgs&, int64_t) {}
+  LOWBIT_INLINE void move(const StretchArgs& g, int64_t at) {
+    if (g.halves != nullptr) ask_next(g, g.halves, at);
+  }
   LOWBIT_INLINE typename S::Float scale(const StretchArgs& g, int64_t at) const {
-    if (g.half_minimums != nullptr) return HalfMinima<S>().scale(g, at);
-    if (g.halves != nullptr) return HalfEntries<S, true>().scale(g, at);
-    if (g.bytes != nullptr) return ByteEntries<S>().scale(g, at);
-    return S::load(g.scales + at);
+    return g.halves != nullptr ? S::load_f16(g.halves + at) : S::load(g.scales + at);
   }
-  LOWBIT_INLINE typename S::Float minimum(const StretchArgs& g, int64_t at) const {
-    return g.half_minimums != nullptr ? HalfMinima<S>().minimum(g, at) : S::load(g.minimums + at);
-  }
+  LOWBIT_INLINE typename S::Float minimum(const StretchArgs& g, int64_t at) const { return S::load(g.minimums + at); }
 };
 
 }  // namespace lowbit::kernels

@@ -188,18 +188,19 @@ bool are_coded(const std::vector<EntryPass>& passes, int64_t groups) {
 }
 
 InPlace in_place(Isa isa, const PartPlan& plan) {
-  const bool coded = isa == Isa::avx512 && plan.zeros.empty() && are_coded(plan.scales, plan.groups) &&
-                     are_coded(plan.minimums, plan.groups) && plan.scales[0].bits == plan.minimums[0].bits &&
-                     plan.scales[1].span == plan.minimums[1].span;
-  if (coded) return InPlace::coded;
-  if (!plan.zeros.empty() || !is_direct(plan.scales)) return InPlace::nothing;
-  const EntryPass& scale = plan.scales[0];
+  if (!plan.zeros.empty()) return InPlace::nothing;
+  const bool all_kinds = isa == Isa::avx512;  // kEntriesInPlace
+  const bool halves = are_halves(plan.scales), as_they_are = halves && plan.scales[0].unit == 1.0f;
   if (!plan.minimums.empty()) {
-    return are_halves(plan.scales) && scale.unit == 1.0f && are_halves(plan.minimums) ? InPlace::half_minima
-                                                                                      : InPlace::nothing;
+    if (all_kinds && as_they_are && are_halves(plan.minimums)) return InPlace::half_minima;
+    const bool coded = are_coded(plan.scales, plan.groups) && are_coded(plan.minimums, plan.groups) &&
+                       plan.scales[0].bits == plan.minimums[0].bits && plan.scales[1].span == plan.minimums[1].span;
+    return all_kinds && coded ? InPlace::coded : InPlace::nothing;
   }
-  if (are_halves(plan.scales)) return InPlace::halves;
-  return scale.kind == EntryKind::table8 && scale.bits == 8 && scale.small ? InPlace::bytes : InPlace::nothing;
+  if (as_they_are || (all_kinds && halves)) return InPlace::halves;
+  const bool bytes = is_direct(plan.scales) && plan.scales[0].kind == EntryKind::table8 && plan.scales[0].bits == 8 &&
+                     plan.scales[0].small;
+  return all_kinds && bytes && bytes_in_place(plan.width) ? InPlace::bytes : InPlace::nothing;
 }
 
 void plan_scales(Isa isa, const PackedMatrix& w, PartPlan& plan) {
