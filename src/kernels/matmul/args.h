@@ -98,6 +98,22 @@ static inline void for_each_tile(int64_t tokens, int64_t most, const Visit& visi
 // it.
 constexpr bool bytes_in_place(int bits) { return bits % 2 == 0 || bits == 1 || bits == kTrits; }
 
+// Scales and minima of one row block where they lie in the weight, [weight group][16], for `fused` alone: the first
+// that is not null says of which kind (generic_scales.h).
+struct EntriesInPlace {
+  // Whole numbers of `bits` bits times f16 of `span` groups, a multiple of 4, for a multiple of 4 groups: scales,
+  // minima; and how far, in bytes and numbers, the next row block's lie.
+  const uint8_t* coded[2];
+  const uint16_t* outer[2];
+  int bits;
+  int64_t span, coded_ahead, outer_ahead;
+  const uint16_t* half_minimums;  // f16, scales in `halves`
+  const uint16_t* halves;         // f16, times `unit`
+  const uint8_t* bytes;           // floats of 8 bits, times `factor`, then `unit`
+  simd::SmallFloat small;
+  float factor, unit;
+};
+
 // What ends a stretch: for each output
 //   sum = sum(u8 * s8) + start + offset[weight group] * sum(s8)     exact
 //   acc = fma(float(sum), float(weight scale * activation scale), acc)
@@ -105,24 +121,13 @@ constexpr bool bytes_in_place(int bits) { return bits % 2 == 0 || bits == 1 || b
 struct StretchArgs {
   const DotStretch* stretches;  // ascending
   int64_t stretch_count;
-  const float* scales;  // [row blocks][weight groups][16]
-  // The same where they lie in the weight, for `fused` alone; else null. f16, times `unit`; floats of 8 bits, times
-  // `factor` and then `unit`.
-  const uint16_t *halves, *half_minimums;
-  const uint8_t* bytes;
-  simd::SmallFloat small;
-  float factor, unit;
-  // Scales and minima that are whole numbers of `coded_bits` bits times f16 of `coded_span` groups, a multiple of 4,
-  // for a multiple of 4 groups; and how far the next row block's lie.
-  const uint8_t* coded[2];
-  const uint16_t* coded_halves[2];
-  int coded_bits;
-  int64_t coded_span, coded_ahead, coded_halves_ahead;
+  const float* scales;     // [row blocks][weight groups][16]
   const int32_t* offsets;  // likewise; null: all 0
   bool paired;             // offsets are pair_of_offset of them
   const float* minimums;   // likewise, or null
   int64_t group_step;      // entries of a row block: weight groups * 16
   StretchSums activations;
+  EntriesInPlace in_place;
 };
 
 // Integer products of `units` units of some row blocks, unpacked, with `tokens` rows of activations. These lie by

@@ -222,14 +222,16 @@ static inline void fused_lengths(const FusedArgs& g) {
 template <class S, int Bits, CodeMap Map, bool Signed>
 static inline void fused_entries(const FusedArgs& g) {
   const StretchArgs& s = g.stretch;
+  const EntriesInPlace& in_place = s.in_place;
   if constexpr (S::kEntriesInPlace) {
-    if (s.coded[0] != nullptr) return fused_lengths<S, Bits, Map, Signed, CodedEntries<S>>(g);
-    if (s.half_minimums != nullptr) return fused_lengths<S, Bits, Map, Signed, HalfMinima<S>>(g);
-    if (s.halves != nullptr && s.unit != 1.0f) return fused_lengths<S, Bits, Map, Signed, HalfEntries<S, true>>(g);
+    if (in_place.coded[0] != nullptr) return fused_lengths<S, Bits, Map, Signed, CodedEntries<S>>(g);
+    if (in_place.half_minimums != nullptr) return fused_lengths<S, Bits, Map, Signed, HalfMinima<S>>(g);
+    if (in_place.halves != nullptr && in_place.unit != 1.0f)
+      return fused_lengths<S, Bits, Map, Signed, HalfEntries<S, true>>(g);
     if constexpr (bytes_in_place(Bits)) {
-      if (s.bytes != nullptr) return fused_lengths<S, Bits, Map, Signed, ByteEntries<S>>(g);
+      if (in_place.bytes != nullptr) return fused_lengths<S, Bits, Map, Signed, ByteEntries<S>>(g);
     }
-    if (s.halves != nullptr) return fused_lengths<S, Bits, Map, Signed, HalfEntries<S, false>>(g);
+    if (in_place.halves != nullptr) return fused_lengths<S, Bits, Map, Signed, HalfEntries<S, false>>(g);
     if (s.offsets == nullptr) {
       return s.minimums == nullptr ? fused_lengths<S, Bits, Map, Signed, FloatEntries<S, More::none>>(g)
                                    : fused_lengths<S, Bits, Map, Signed, FloatEntries<S, More::minima>>(g);

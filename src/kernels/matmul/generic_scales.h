@@ -28,10 +28,10 @@ LOWBIT_INLINE static inline void ask_next(const StretchArgs& g, const Entry* ent
 template <class S, bool Unit>
 struct HalfEntries {
   static constexpr More kMore = More::none;
-  LOWBIT_INLINE void move(const StretchArgs& g, int64_t at) { ask_next(g, g.halves, at); }
+  LOWBIT_INLINE void move(const StretchArgs& g, int64_t at) { ask_next(g, g.in_place.halves, at); }
   LOWBIT_INLINE typename S::Float scale(const StretchArgs& g, int64_t at) const {
-    const typename S::Float v = S::load_f16(g.halves + at);
-    return Unit ? S::mul(v, S::broadcast(g.unit)) : v;
+    const typename S::Float v = S::load_f16(g.in_place.halves + at);
+    return Unit ? S::mul(v, S::broadcast(g.in_place.unit)) : v;
   }
   LOWBIT_INLINE typename S::Float minimum(const StretchArgs&, int64_t) const { return S::zero(); }
 };
@@ -41,12 +41,14 @@ template <class S>
 struct HalfMinima {
   static constexpr More kMore = More::minima;
   LOWBIT_INLINE void move(const StretchArgs& g, int64_t at) {
-    ask_next(g, g.halves, at);
-    ask_next(g, g.half_minimums, at);
+    ask_next(g, g.in_place.halves, at);
+    ask_next(g, g.in_place.half_minimums, at);
   }
-  LOWBIT_INLINE typename S::Float scale(const StretchArgs& g, int64_t at) const { return S::load_f16(g.halves + at); }
+  LOWBIT_INLINE typename S::Float scale(const StretchArgs& g, int64_t at) const {
+    return S::load_f16(g.in_place.halves + at);
+  }
   LOWBIT_INLINE typename S::Float minimum(const StretchArgs& g, int64_t at) const {
-    return S::load_f16(g.half_minimums + at);
+    return S::load_f16(g.in_place.half_minimums + at);
   }
 };
 
@@ -54,10 +56,10 @@ struct HalfMinima {
 template <class S>
 struct ByteEntries {
   static constexpr More kMore = More::none;
-  LOWBIT_INLINE void move(const StretchArgs& g, int64_t at) { ask_next(g, g.bytes, at); }
+  LOWBIT_INLINE void move(const StretchArgs& g, int64_t at) { ask_next(g, g.in_place.bytes, at); }
   LOWBIT_INLINE typename S::Float scale(const StretchArgs& g, int64_t at) const {
-    const typename S::Float v = S::small_float(S::int_load_bytes(g.bytes + at), g.small);
-    return S::mul(S::mul(v, S::broadcast(g.factor)), S::broadcast(g.unit));
+    const typename S::Float v = S::small_float(S::int_load_bytes(g.in_place.bytes + at), g.in_place.small);
+    return S::mul(S::mul(v, S::broadcast(g.in_place.factor)), S::broadcast(g.in_place.unit));
   }
   LOWBIT_INLINE typename S::Float minimum(const StretchArgs&, int64_t) const { return S::zero(); }
 };
@@ -74,18 +76,18 @@ struct CodedEntries {
 
   LOWBIT_INLINE void move(const StretchArgs& g, int64_t to) {
     if (to == at) return;
-    if (at < 0) unpack = S::code_unpack(g.coded_bits);
+    if (at < 0) unpack = S::code_unpack(g.in_place.bits);
     at = to;
     if (to % 64 != 0) {
       for (int i = 0; i < 2; ++i) codes[i] = S::next16(codes[i]);
       return;
     }
-    const int64_t bytes = to / 8 * g.coded_bits, span = to / 16 / g.coded_span * 16;
+    const int64_t bytes = to / 8 * g.in_place.bits, span = to / 16 / g.in_place.span * 16;
     for (int i = 0; i < 2; ++i) {
-      codes[i] = S::unpack_codes(unpack, g.coded[i] + bytes);
-      outer[i] = S::load_f16(g.coded_halves[i] + span);
-      __builtin_prefetch(g.coded[i] + bytes + g.coded_ahead);
-      __builtin_prefetch(g.coded_halves[i] + span + g.coded_halves_ahead);
+      codes[i] = S::unpack_codes(unpack, g.in_place.coded[i] + bytes);
+      outer[i] = S::load_f16(g.in_place.outer[i] + span);
+      __builtin_prefetch(g.in_place.coded[i] + bytes + g.in_place.coded_ahead);
+      __builtin_prefetch(g.in_place.outer[i] + span + g.in_place.outer_ahead);
     }
   }
   LOWBIT_INLINE typename S::Float value(int i) const {
@@ -113,10 +115,10 @@ template <class S>
 struct AnyEntries {
   static constexpr More kMore = More::any;
   LOWBIT_INLINE void move(const StretchArgs& g, int64_t at) {
-    if (g.halves != nullptr) ask_next(g, g.halves, at);
+    if (g.in_place.halves != nullptr) ask_next(g, g.in_place.halves, at);
   }
   LOWBIT_INLINE typename S::Float scale(const StretchArgs& g, int64_t at) const {
-    return g.halves != nullptr ? S::load_f16(g.halves + at) : S::load(g.scales + at);
+    return g.in_place.halves != nullptr ? S::load_f16(g.in_place.halves + at) : S::load(g.scales + at);
   }
   LOWBIT_INLINE typename S::Float minimum(const StretchArgs& g, int64_t at) const { return S::load(g.minimums + at); }
 };

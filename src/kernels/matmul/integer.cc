@@ -140,7 +140,7 @@ void IntegerPart::ask_ahead(int64_t block, const DotChunk& chunk, DotArgs& args)
 }
 
 // The entries of a row block where they lie in the weight.
-void IntegerPart::point_to_entries(int64_t block, StretchArgs& args) const {
+void IntegerPart::point_to_entries(int64_t block, EntriesInPlace& args) const {
   const auto entries = [block](const EntryPass& pass) { return pass.section + block * pass.block_bytes; };
   const auto halves = [&](const EntryPass& pass) { return reinterpret_cast<const uint16_t*>(entries(pass)); };
   const EntryPass& scale = plan_.scales.front();
@@ -148,12 +148,12 @@ void IntegerPart::point_to_entries(int64_t block, StretchArgs& args) const {
     for (int i = 0; i < 2; ++i) {
       const std::vector<EntryPass>& passes = i == 0 ? plan_.scales : plan_.minimums;
       args.coded[i] = entries(passes[0]);
-      args.coded_halves[i] = halves(passes[1]);
+      args.outer[i] = halves(passes[1]);
     }
-    args.coded_bits = scale.bits;
-    args.coded_span = plan_.scales[1].span;
+    args.bits = scale.bits;
+    args.span = plan_.scales[1].span;
     args.coded_ahead = scale.block_bytes;
-    args.coded_halves_ahead = plan_.scales[1].block_bytes / 2;
+    args.outer_ahead = plan_.scales[1].block_bytes / 2;
     return;
   }
   args.factor = scale.factor;
@@ -173,7 +173,7 @@ void IntegerPart::run_fused(int64_t block, int64_t blocks, float* out, int64_t o
   for (int64_t b = 0; b < blocks; ++b) {
     if (!in_place) load_scales(block + b, 1, s);
     StretchArgs stretch = stretch_args(0, s);
-    if (in_place) point_to_entries(block + b, stretch);
+    if (in_place) point_to_entries(block + b, stretch.in_place);
     k_fused.at(isa_)({stretch, packed(block + b), plan_.width, plan_.map, plan_.flip, plan_.map_table.data(),
                       plan_.signed_codes, plan_.fused_units, x_.tokens, x_.codes, x_.code_stride, x_.plane,
                       plan_.word_units, out + b * kRowBlock, out_stride});
