@@ -182,15 +182,15 @@ void KvStore::put_row(bool key, int64_t head, int64_t position, const float* row
   } else {
     formats::encode_array(format_.element, {row, count}, std::span(words).first(count));
   }
-  for (int64_t d = 0; d < dim_; ++d) {
-    std::byte* tile = tile_of(key, head, position, d);
-    const int64_t at = key ? d % 16 * 16 + position % 16 : position % 16 * 16 + d % 16;
-    if (kind_ == Kind::floats) {
-      std::memcpy(tile + at * 4, &rounded[static_cast<size_t>(d)], 4);
-    } else {
-      std::memcpy(tile + at * 2, &words[static_cast<size_t>(d)], 2);
+  const auto place = [&](const auto* from) {
+    using Word = std::remove_cvref_t<decltype(*from)>;
+    for (int64_t first = 0; first < dim_; first += 16, from += 16) {
+      Word* const tile = reinterpret_cast<Word*>(tile_of(key, head, position, first));
+      const int64_t cols = std::min<int64_t>(16, dim_ - first), at = position % 16;
+      for (int64_t d = 0; d < cols; ++d) tile[key ? d * 16 + at : at * 16 + d] = from[d];
     }
-  }
+  };
+  kind_ == Kind::floats ? place(rounded.data()) : place(words.data());
 }
 
 void KvStore::put(int64_t head, int64_t position, const float* k, const float* v) {
