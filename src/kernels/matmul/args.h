@@ -131,7 +131,7 @@ struct StretchArgs {
 };
 
 // Integer products of `units` units of some row blocks, unpacked, with `tokens` rows of activations. These lie by
-// tiles of for_each_tile(tokens, tile): codes [tile][unit][token of the tile][4], entries of stretches
+// tiles of for_each_tile(tokens, kTokenTile): codes [tile][unit][token of the tile][4], entries of stretches
 // [tile][stretch][token of the tile].
 struct DotArgs {
   StretchArgs stretch;  // those of the units
@@ -139,7 +139,7 @@ struct DotArgs {
   int64_t first_unit, units;  // of the row
   int64_t blocks;
   bool signed_codes;  // the panel's largest code is beyond the ISA's dot(): use code - 128 (starts account for it)
-  int64_t tokens, tile;
+  int64_t tokens;
   const int8_t* codes;
   int64_t plane;       // 0: a code of an activation is one byte; else 128 * (the byte `plane` behind) + byte
   int64_t word_units;  // units whose products fit sums of 16 bits: 4 or a multiple of 8; 0: not wanted

@@ -255,7 +255,7 @@ static inline void dot_tile_of(int64_t size, const DotArgs& g, int64_t block, in
 
 template <class S, int Blocks, int Most, bool Signed, DotSums Sums, More Kind>
 static inline void dot_tokens(const DotArgs& g, int64_t block) {
-  for_each_tile(g.tokens, g.tile, [&](int64_t token, int64_t size) {
+  for_each_tile(g.tokens, Most, [&](int64_t token, int64_t size) {
     dot_tile_of<S, Blocks, Most, Signed, Sums, Kind>(size, g, block, token);
   });
 }

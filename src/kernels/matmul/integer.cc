@@ -106,7 +106,6 @@ void IntegerPart::run_tiles(int64_t block, int64_t blocks, float* out, int64_t o
     args.first_unit = c.first_step * tensor::kStepUnits;
     args.signed_codes = plan_.signed_codes;
     args.tokens = x_.tokens;
-    args.tile = plan_.token_tile;
     args.codes = x_.codes + tensor::kUnitColumns * args.first_unit * x_.tokens;
     args.plane = x_.plane;
     args.word_units = plan_.word_units;

@@ -27,20 +27,19 @@ struct CallScratch {
   Isa isa = Isa::portable;
   Order order = Order::rows;
   int32_t base = 0;
-  int64_t tile = 1;
   bool paired = false, minima = false;
   std::vector<DotStretch> stretches;
   std::vector<int64_t> bounds;  // stretches that begin inside a unit differ in these alone
 
   bool holds(Isa on, const PartPlan& plan, const Activations& x, Order in) const {
     return x.stamp != 0 && x.stamp == stamp && on == isa && in == order && in != Order::planes && plan.base == base &&
-           plan.token_tile == tile && plan.paired == paired && plan.matrix->format().has_minimum() == minima &&
-           plan.stretches == stretches && plan.bounds == bounds;
+           plan.paired == paired && plan.matrix->format().has_minimum() == minima && plan.stretches == stretches &&
+           plan.bounds == bounds;
   }
   void remember(Isa on, const PartPlan& plan, const Activations& x, Order in) {
     stamp = x.stamp;
     if (stamp == 0) return;
-    isa = on, order = in, base = plan.base, tile = plan.token_tile, paired = plan.paired;
+    isa = on, order = in, base = plan.base, paired = plan.paired;
     minima = plan.matrix->format().has_minimum();
     stretches = plan.stretches;
     bounds = plan.bounds;

@@ -23,12 +23,9 @@ using tensor::PackedMatrix;
 // The largest u8 code that dot() of an ISA sums exactly (kDotMax of simd/<isa>.h).
 constexpr int kDotMax[] = {255, 128, 255};
 
-// Row blocks and tokens of register tiles (kRowTile, kTokenTile, kFewTile). Short stretches take fewer tokens: what
-// ends them wants registers of its own.
+// Row blocks and tokens of register tiles (kRowTile, kTokenTile, kFewTile).
 constexpr int64_t kRowTile[] = {1, 1, 2};
 constexpr int64_t kTokenTile[] = {4, 4, 7};
-constexpr int64_t kShortTile[] = {4, 4, 5};
-constexpr int64_t kShortColumns = 32;
 constexpr int64_t kFewTile[] = {4, 0, 8};
 
 static_assert(kTrits == tensor::kTrits && kTritSteps == tensor::kTritSteps);
@@ -244,6 +241,7 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
   plan.plane_limits = limits;
   plan.matrix = &matrix;
   plan.row_tile = kRowTile[static_cast<int>(isa)];
+  plan.token_tile = kTokenTile[static_cast<int>(isa)];
   plan.few_tile = kFewTile[static_cast<int>(isa)];
   plan.arithmetic = arithmetic_of(matrix.format(), activation);
   plan.group = tensor::value_group_columns(matrix);
@@ -262,8 +260,6 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
     plan.unit = std::ldexp(1.0f, form.exponent);
     plan_stretches(matrix.cols(), activation, plan);
     plan_chunks(matrix.cols(), plan);
-    const bool brief = 4 * plan.stretches[0].end_unit <= kShortColumns || matrix.format().has_minimum();
-    plan.token_tile = (brief ? kShortTile : kTokenTile)[static_cast<int>(isa)];
     int64_t longest = 0;
     for (const DotStretch& s : plan.stretches) longest = std::max<int64_t>(longest, 4 * (s.end_unit - s.begin_unit));
     plan.paired =

@@ -66,7 +66,7 @@ struct PartPlan {
   std::vector<DotChunk> chunks;
   PlanePlan planes;
   PlaneLimits plane_limits;
-  int64_t row_tile = 1, token_tile = 1, few_tile = 1;  // of registers; few: for tokens that `fused` takes
+  int64_t row_tile = 1, token_tile = 1, few_tile = 1;  // kRowTile, kTokenTile, kFewTile of the instruction set
   // Scales, minima and zero points in passes of the kernel `entries`, from the inside out. Without passes of scales
   // tensor::group_values() reads all three.
   std::vector<EntryPass> scales, minimums, zeros;

@@ -179,7 +179,6 @@ void check_dot(Isa isa, bool signed_codes, Code code, const std::vector<std::arr
   args.units = 1;
   args.signed_codes = signed_codes;
   args.tokens = tokens;
-  args.tile = 4;
   args.codes = a.data();
   args.out = out.data();
   args.out_stride = 16;
