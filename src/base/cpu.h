@@ -9,7 +9,8 @@
 namespace lowbit {
 
 // Ordered: a higher value includes the lower ones.
-// portable: the baseline of the target. avx2: AVX2 + FMA + F16C. avx512: F, BW, DQ, VL, VNNI, VBMI, BF16.
+// portable: the baseline of the target. avx2: AVX2 + FMA + F16C. avx512: F, BW, DQ, VL, VNNI, VBMI, VPOPCNTDQ, GFNI
+// (one that has BF16 uses it to measure its own limit alone).
 enum class Isa { portable = 0, avx2 = 1, avx512 = 2 };
 
 std::string_view isa_name(Isa isa);
