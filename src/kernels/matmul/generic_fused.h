@@ -185,10 +185,7 @@ static inline void fused_tokens(const FusedArgs& g) {
     part.codes += tokens * part.code_stride;
     part.out += tokens * part.out_stride;
     StretchSums& sums = part.stretch.activations;
-    sums.scales += tokens * part.stretch.stretch_count;
-    sums.sums += tokens * part.stretch.stretch_count;
-    sums.starts += tokens * part.stretch.stretch_count;
-    if (sums.totals != nullptr) sums.totals += tokens * part.stretch.stretch_count;
+    sums = sums.from(tokens * part.stretch.stretch_count);
   };
   if (g.plane != 0) {
     for (; part.tokens >= 1; advance(1))

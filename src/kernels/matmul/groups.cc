@@ -10,9 +10,6 @@ using tensor::PackedMatrix;
 
 namespace {
 
-// Entries as they are.
-bool is_plain(const EntryPass& pass) { return pass.factor == 1.0f && pass.unit == 1.0f; }
-
 // Entries of `blocks` row blocks, each [groups][16].
 void read_entries(Isa isa, const std::vector<EntryPass>& passes, const PartPlan& plan, int64_t block, int64_t blocks,
                   float* out) {
@@ -29,7 +26,7 @@ void read_entries(Isa isa, const std::vector<EntryPass>& passes, const PartPlan&
     args.span = pass.span;
     args.multiply = i > 0;
     const EntryPass* outer = nullptr;
-    if (i + 1 < passes.size() && !args.multiply && is_plain(pass) && passes[i + 1].kind == EntryKind::f16) {
+    if (i + 1 < passes.size() && !args.multiply && pass.as_it_is() && passes[i + 1].kind == EntryKind::f16) {
       outer = &passes[++i];
     }
     args.factor = outer != nullptr ? outer->factor : pass.factor;

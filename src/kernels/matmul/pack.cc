@@ -90,20 +90,16 @@ struct Packing {
   float* totals;  // or null
 
   void tile(int64_t token, int64_t size) const {
-    if (order == Order::planes) {
-      planes(token, size);
-    } else if (codes != nullptr) {
-      for (const DotChunk& c : chunks) columns(token, size, c);
-    }
-    // [stretch][token]
     static thread_local std::vector<int32_t> tile_sums;
-    int32_t* own = sized(tile_sums, std::ssize(plan.stretches) * size);
-    if (codes != nullptr && order != Order::planes) {
-      for (const DotChunk& c : chunks) sum_columns(token, size, c, own);
-    } else {
-      sum_rows(token, size, own);
+    int32_t* own = sized(tile_sums, std::ssize(plan.stretches) * size);  // [stretch][token]
+    if (order == Order::planes) planes(token, size);
+    const bool by_columns = codes != nullptr && order != Order::planes;
+    if (!by_columns) sum_rows(token, size, own);
+    for (const DotChunk& c : chunks) {
+      if (by_columns) columns(token, size, c);
+      if (by_columns) sum_columns(token, size, c, own);
+      entries(token, size, c, own);
     }
-    for (const DotChunk& c : chunks) entries(token, size, c, own);
   }
 
  private:
@@ -142,11 +138,11 @@ struct Packing {
   void entries(int64_t token, int64_t size, const DotChunk& c, const int32_t* own) const {
     int64_t at = c.first_stretch * x.tokens + token * c.stretches;
     const float* from = x.scales + token * x.groups();
-    if (std::ssize(plan.stretches) == x.groups()) {  // each has its own
+    const bool shared = std::ssize(plan.stretches) != x.groups();  // a scale, by several stretches
+    if (!shared) {
       k_interleave.at(isa)(
           {from + c.first_stretch, static_cast<int64_t>(sizeof(float)) * x.groups(), size, c.stretches, scales + at});
     }
-    const bool shared = std::ssize(plan.stretches) != x.groups();
     for (int64_t i = c.first_stretch; i < c.first_stretch + c.stretches; ++i) {
       const int64_t group = plan.stretches[static_cast<size_t>(i)].activation_group;
       for (int64_t t = 0; t < size; ++t, ++at) {

@@ -180,14 +180,14 @@ bool are_halves(const std::vector<EntryPass>& passes) {
 // Whole numbers for each group times f16 of several.
 bool are_coded(const std::vector<EntryPass>& passes, int64_t groups) {
   if (passes.size() != 2 || passes[0].kind != EntryKind::code || passes[1].kind != EntryKind::f16) return false;
-  const auto plain = [](const EntryPass& p) { return p.factor == 1.0f && p.unit == 1.0f && p.block_bytes > 0; };
+  const auto plain = [](const EntryPass& p) { return p.as_it_is() && p.block_bytes > 0; };
   return plain(passes[0]) && plain(passes[1]) && passes[0].span == 1 && passes[1].span % 4 == 0 && groups % 4 == 0;
 }
 
 InPlace in_place(Isa isa, const PartPlan& plan) {
   if (!plan.zeros.empty()) return InPlace::nothing;
   const bool all_kinds = isa == Isa::avx512;  // kEntriesInPlace
-  const bool halves = are_halves(plan.scales), as_they_are = halves && plan.scales[0].unit == 1.0f;
+  const bool halves = are_halves(plan.scales), as_they_are = halves && plan.scales[0].as_it_is();
   if (!plan.minimums.empty()) {
     if (all_kinds && as_they_are && are_halves(plan.minimums)) return InPlace::half_minima;
     const bool coded = are_coded(plan.scales, plan.groups) && are_coded(plan.minimums, plan.groups) &&

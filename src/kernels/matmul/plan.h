@@ -27,6 +27,8 @@ struct EntryPass {
   std::optional<simd::SmallFloat> small;
   int64_t span = 1;
   float factor = 1, unit = 1;
+
+  bool as_it_is() const { return factor == 1.0f && unit == 1.0f; }  // nothing is multiplied
 };
 
 // What `fused` reads where it lies in the weight: scales that are f16 or floats of 8 bits, f16 scales and minima, or

@@ -282,15 +282,21 @@ static inline void store_codes(int8_t* codes, typename S::Float v, int64_t left)
   for (int64_t j = 0; j < left; ++j) codes[j] = part[j];
 }
 
+// v * inverse within +-most, to the nearest whole number, even ones first.
+template <class S>
+static inline typename S::Float quantized(typename S::Float v, typename S::Float inverse, typename S::Float most) {
+  const typename S::Float magic = S::broadcast(12582912.0f);
+  v = S::min(S::max(S::mul(v, inverse), S::sub(S::zero(), most)), most);
+  return S::sub(S::add(v, magic), magic);
+}
+
 // plane 0: one byte per code; else the code as 128 * high + low, |low| <= 64, high `plane` bytes behind.
 template <class S>
 static inline void quantize_group(const float* x, int64_t count, float inverse, float most, int64_t plane,
                                   int8_t* codes) {
   const typename S::Float magic = S::broadcast(12582912.0f);
   for (int64_t i = 0; i < count; i += 16) {
-    typename S::Float v = S::mul(load_part<S>(x + i, count - i), S::broadcast(inverse));
-    v = S::min(S::max(v, S::broadcast(-most)), S::broadcast(most));
-    v = S::sub(S::add(v, magic), magic);
+    typename S::Float v = quantized<S>(load_part<S>(x + i, count - i), S::broadcast(inverse), S::broadcast(most));
     if (plane != 0) {
       const typename S::Float high = S::sub(S::fma(v, S::broadcast(0x1p-7f), magic), magic);
       store_codes<S>(codes + plane + i, high, count - i);
@@ -345,20 +351,14 @@ template <class S>
 static inline void quantize_whole(const QuantizeArgs& g, const float* x, int8_t* codes, float* scales) {
   float found[16], inverses[16];
   for (int i = 0; i < 16; ++i) {
-    const float* at = x + 32 * i;
-    const typename S::Float first = S::max(S::abs(S::load(at)), S::zero());
-    found[i] = S::reduce_max(S::max(S::abs(S::load(at + 16)), first));
+    found[i] = group_amax<S>(x + 32 * i, 32);
   }
   scales_of<S>(g, 16, found, inverses);
   S::store(scales, S::load(found));
-  const typename S::Float magic = S::broadcast(12582912.0f), most = S::broadcast(static_cast<float>(g.most));
-  const typename S::Float least = S::broadcast(-static_cast<float>(g.most));
+  const typename S::Float most = S::broadcast(static_cast<float>(g.most));
   for (int i = 0; i < 16; ++i) {
     const typename S::Float inverse = S::broadcast(inverses[i]);
-    const auto code = [&](const float* at) {
-      const typename S::Float scaled = S::min(S::max(S::mul(S::load(at), inverse), least), most);
-      return S::to_int(S::sub(S::add(scaled, magic), magic));
-    };
+    const auto code = [&](const float* at) { return S::to_int(quantized<S>(S::load(at), inverse, most)); };
     const float* at = x + 32 * i;
     S::store_bytes(codes + 32 * i, code(at), code(at + 16));
   }
