@@ -5,10 +5,25 @@
 #include <fstream>
 #include <string>
 
+#if defined(__x86_64__) && defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
+
 namespace lowbit {
 namespace {
 
-constexpr std::string_view kNames[] = {"portable", "avx2", "avx512"};
+constexpr std::string_view kNames[kIsas] = {"portable", "avx2", "avx512", "amx"};
+
+// Linux gives tiles to programs that ask for them (Documentation/arch/x86/xstate.rst), for all their threads to come.
+bool may_use_tiles() {
+#if defined(__x86_64__) && defined(__linux__)
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return ::syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
 
 Isa detect() {
 #if defined(__x86_64__)
@@ -18,6 +33,8 @@ Isa detect() {
                       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
                       __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi") &&
                       __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("gfni");
+  const bool amx = avx512 && __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-int8");
+  if (amx && may_use_tiles()) return Isa::amx;
   if (avx512) return Isa::avx512;
   if (avx2) return Isa::avx2;
 #endif
@@ -29,10 +46,10 @@ Isa detect() {
 std::string_view isa_name(Isa isa) { return kNames[static_cast<int>(isa)]; }
 
 Result<Isa> parse_isa(std::string_view name) {
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < kIsas; ++i) {
     if (name == kNames[i]) return static_cast<Isa>(i);
   }
-  return errorf("LOWBIT_ISA is \"{}\"; expected portable, avx2 or avx512", name);
+  return errorf("LOWBIT_ISA is \"{}\"; expected portable, avx2, avx512 or amx", name);
 }
 
 Isa detected_isa() {

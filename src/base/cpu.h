@@ -10,8 +10,10 @@ namespace lowbit {
 
 // Ordered: a higher value includes the lower ones.
 // portable: the baseline of the target. avx2: AVX2 + FMA + F16C. avx512: F, BW, DQ, VL, VNNI, VBMI, VPOPCNTDQ, GFNI
-// (one that has BF16 uses it to measure its own limit alone).
-enum class Isa { portable = 0, avx2 = 1, avx512 = 2 };
+// (one that has BF16 uses it to measure its own limit alone). amx: avx512 and the tiles of AMX-INT8, where the system
+// lets programs use them.
+enum class Isa { portable = 0, avx2 = 1, avx512 = 2, amx = 3 };
+constexpr int kIsas = 4;
 
 std::string_view isa_name(Isa isa);
 Result<Isa> parse_isa(std::string_view name);
@@ -19,7 +21,7 @@ Result<Isa> parse_isa(std::string_view name);
 // The best instruction set of this processor.
 Isa detected_isa();
 
-// What dispatch uses: detected_isa(), lowered by the environment variable LOWBIT_ISA (portable, avx2, avx512).
+// What dispatch uses: detected_isa(), lowered by the environment variable LOWBIT_ISA (portable, avx2, avx512, amx).
 // A name that is unknown or that the processor lacks is an error, said once by the program (see isa_override_error).
 Isa active_isa();
 

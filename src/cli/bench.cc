@@ -147,6 +147,7 @@ Json limits_json(const cost::MachineLimits& limits) {
           {"cpu", limits.processor},
           {"read_bytes_per_s", limits.read_bytes_per_s},
           {"int8_ops_per_s", limits.int8_ops_per_s},
+          {"tile_ops_per_s", limits.tile_ops_per_s},
           {"bf16_ops_per_s", limits.bf16_ops_per_s},
           {"fp32_ops_per_s", limits.fp32_ops_per_s},
           {"read_bytes", limits.read_bytes},
@@ -156,12 +157,12 @@ Json limits_json(const cost::MachineLimits& limits) {
 
 std::string limits_text(const cost::MachineLimits& limits) {
   return fmt::format(
-      "{}, {}, {} threads; limits measured in this run: {:.1f} GB/s read over {:.2f} GB, {:.0f} GOP/s int8, {:.0f} "
-      "bf16, "
-      "{:.0f} fp32",
+      "{}, {}, {} threads; limits measured in this run: {:.1f} GB/s read over {:.2f} GB, {:.0f} GOP/s int8{}, {:.0f} "
+      "bf16, {:.0f} fp32",
       limits.processor, isa_name(limits.isa), limits.threads, limits.read_bytes_per_s / 1e9,
-      static_cast<double>(limits.read_bytes) / 1e9, limits.int8_ops_per_s / 1e9, limits.bf16_ops_per_s / 1e9,
-      limits.fp32_ops_per_s / 1e9);
+      static_cast<double>(limits.read_bytes) / 1e9, limits.int8_ops_per_s / 1e9,
+      limits.tile_ops_per_s > 0 ? fmt::format(" ({:.0f} by tiles)", limits.tile_ops_per_s / 1e9) : "",
+      limits.bf16_ops_per_s / 1e9, limits.fp32_ops_per_s / 1e9);
 }
 
 Action bench_command(Options& options) {
@@ -209,7 +210,7 @@ Action bench_command(Options& options) {
   OptionRow& isas = options.option("--isa", "I", append(a->isas),
                                    "an instruction set; of formats may be repeated (the best of this processor)");
   isas.repeated = true;
-  isas.choices = {"portable", "avx2", "avx512"};
+  isas.choices = {"portable", "avx2", "avx512", "amx"};
   options.flag("--memory", a->memory, "of formats: also arrays that no cache holds (2 GB)");
   options.option("--seconds", "S", real(a->seconds, 0.001, 3600),
                  "for each row, about (1; kernels 0.3, formats 0.05)");

@@ -201,6 +201,7 @@ Result<MachineLimits> measure_limits(Isa isa, ThreadPool& pool, const LimitOptio
     return peak_of(pool, [&](const PeakArgs& args) { kernel(isa, args); }, data, data, each);
   };
   out.int8_ops_per_s = peak(kernels::peak_int8, codes.data());
+  if (isa >= Isa::amx) out.tile_ops_per_s = peak(kernels::peak_tiles, codes.data());
   out.fp32_ops_per_s = peak(kernels::peak_float, ones.data());
   out.bf16_ops_per_s = out.fp32_ops_per_s;
   if (kernels::has_bf16_products(isa)) {

@@ -17,7 +17,8 @@ struct MachineLimits {
   int threads = 1;
   std::string processor;        // as the system names it
   double read_bytes_per_s = 0;  // of memory, all threads together
-  double int8_ops_per_s = 0;    // a multiply-add counts two
+  double int8_ops_per_s = 0;    // by vectors; a multiply-add counts two
+  double tile_ops_per_s = 0;    // the same by tiles; 0 where there are none
   double bf16_ops_per_s = 0;    // by the bf16 instruction or as fp32, the faster
   double fp32_ops_per_s = 0;
   uint64_t read_bytes = 0;  // of the array that was read

@@ -23,10 +23,10 @@ struct KernelRow {
 };
 std::span<const KernelRow> kernel_rows();
 
-// A function per ISA, portable first; empty slots fall back to the next lower one.
+// A function per ISA, portable first; empty slots fall back to the next lower one. Ops of amx alone have no other.
 template <class Args>
 struct PerIsa {
-  void (*functions[3])(const Args&) = {};
+  void (*functions[kIsas])(const Args&) = {};
   constexpr auto at(Isa isa) const {
     for (int i = static_cast<int>(isa); i > 0; --i) {
       if (functions[i] != nullptr) return functions[i];
@@ -48,14 +48,21 @@ struct PerIsa {
   void op(const Args&);                        \
   }                                            \
   inline constexpr PerIsa<Args> k_##op = {{portable::op, avx2::op, avx512::op}};
+#define LOWBIT_AMX_KERNEL(op, Args, numeric_class) \
+  namespace amx {                                  \
+  void op(const Args&);                            \
+  }                                                \
+  inline constexpr PerIsa<Args> k_##op = {{nullptr, nullptr, nullptr, amx::op}};
 #else
 #define LOWBIT_KERNEL(op, Args, numeric_class) \
   namespace portable {                         \
   void op(const Args&);                        \
   }                                            \
-  inline constexpr PerIsa<Args> k_##op = {{portable::op, nullptr, nullptr}};
+  inline constexpr PerIsa<Args> k_##op = {{portable::op}};
+#define LOWBIT_AMX_KERNEL(op, Args, numeric_class) inline constexpr PerIsa<Args> k_##op = {};
 #endif
 #include "kernels/kernels.inc"
 #undef LOWBIT_KERNEL
+#undef LOWBIT_AMX_KERNEL
 
 }  // namespace lowbit::kernels

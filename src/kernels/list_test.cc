@@ -18,6 +18,7 @@ TEST(KernelList, EveryRowIsThereForEveryIsaAndPromisesItsBits) {
 
 // Selection takes the ISA as an argument, so that it is tested on any machine.
 TEST(KernelList, SelectionGoesToTheBestThatIsThere) {
+  EXPECT_EQ(k_gemm.at(Isa::amx), k_gemm.at(Isa::avx512));
   for (const int isa : {0, 1, 2}) EXPECT_EQ(k_gemm.at(static_cast<Isa>(isa)), k_gemm.functions[isa]);
   const PerIsa<GemmArgs> holes = {{portable::gemm, nullptr, nullptr}};
   for (const int isa : {0, 1, 2}) EXPECT_EQ(holes.at(static_cast<Isa>(isa)), portable::gemm);

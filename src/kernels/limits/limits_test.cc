@@ -61,6 +61,25 @@ TEST(Limits, ThePeaksComputeWhatTheySay) {
   }
 }
 
+TEST(Limits, ProductsByTilesWhereTheyAre) {
+  Rng rng(3);
+  std::vector<uint8_t> w(kPeakSteps * 64);
+  std::vector<int8_t> x(16 * 64);
+  for (uint8_t& v : w) v = static_cast<uint8_t>(rng.below(100));
+  for (int8_t& v : x) v = static_cast<int8_t>(static_cast<int>(rng.below(200)) - 100);
+  constexpr int kRounds = 3;
+  std::vector<int32_t> sums(16);
+  int64_t products = 0;
+  EXPECT_FALSE(peak_tiles(Isa::avx512, {}));
+  if (!peak_tiles(detected_isa(), {kRounds, w.data(), x.data(), sums.data(), &products})) return;
+  EXPECT_EQ(products, kRounds * kPeakSteps * 4 * 16 * 16 * 64);
+  for (size_t lane = 0; lane < 16; ++lane) {
+    int32_t sum = 0;
+    for (size_t i = 0; i < 64; ++i) sum += w[i / 4 * 64 + 4 * lane + i % 4] * x[i];
+    EXPECT_EQ(sums[lane], kRounds * kPeakSteps * sum);
+  }
+}
+
 TEST(Limits, ProductsOfBfloatsWhereTheyAre) {
   // 1 and 2 as bfloat16.
   const std::vector<uint16_t> w(kPeakSteps * 32, 0x3F80), x(16 * 32, 0x4000);

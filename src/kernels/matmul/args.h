@@ -151,6 +151,33 @@ struct DotArgs {
   int64_t ahead_bytes, ahead_step;
 };
 
+// A pane is what a tile register of AMX holds: 64 columns of 16 rows, of a weight (a row block) or of tokens.
+constexpr int64_t kPaneUnits = 16, kPaneColumns = 64, kPaneBytes = 1024, kPaneTokens = 16;
+// Panes of the row, whose borders are where a row's columns begin, that a stretch has a part of.
+constexpr int64_t first_pane(const DotStretch& s) { return s.begin_unit / kPaneUnits; }
+constexpr int64_t panes_of(const DotStretch& s) { return (s.end_unit - 1) / kPaneUnits + 1 - first_pane(s); }
+
+// The panes of each stretch of one row block, one behind the other: unpacked codes + `add` as [unit][16 rows][4],
+// zeros where the stretch is not.
+struct PanesArgs {
+  const DotStretch* stretches;
+  int64_t stretch_count;
+  const uint8_t* panel;
+  int64_t first_unit;  // of the panel
+  uint8_t add;
+  uint8_t* panes;
+};
+
+// As DotArgs, but for: panels are panes, `step` bytes from one row block to the next; codes of activations lie by
+// tiles of for_each_tile(tokens, kPaneTokens): [tile][pane of the row][token of the tile][64 columns], entries likewise;
+// there are no starts; units, first_unit, signed_codes, plane and word_units are not read.
+struct PaneDotArgs {
+  DotArgs dot;
+  int64_t step;
+  int64_t row_panes;
+  bool signed_weights;  // bytes of panes are s8, else u8
+};
+
 // The same of one row block straight from its packed codes, for stretches of 16 columns or multiples of 32,
 // and maps of at most 64 entries (trits: stretches of whole steps and no map). Up to
 // kFusedTokens tokens lie by rows: codes [token][code_stride], entries [token][stretch]. More lie by tiles of

@@ -18,11 +18,11 @@ using tensor::kRowBlock;
 using tensor::PackedMatrix;
 
 // Up to so many tokens decoding weights for every tile of tokens costs less than writing them to memory.
-constexpr int64_t kFewTokens[] = {0, 32, 64};
+constexpr int64_t kFewTokens[kIsas] = {0, 32, 64, 64};
 // The same of codes.
-constexpr int64_t kFewCodeTokens[] = {0, 4, 64};
+constexpr int64_t kFewCodeTokens[kIsas] = {0, 4, 64, 64};
 // kFloatTile of the instruction sets; kFloatRows at most.
-constexpr int64_t kFloatTile[] = {4, 6, 12};
+constexpr int64_t kFloatTile[kIsas] = {4, 6, 12, 12};
 constexpr int64_t kFloatRows = 2;
 
 // Columns that are decoded together, with trits whole bytes of them: two row blocks of them are a third of the
@@ -150,7 +150,7 @@ FloatPlan plan_floats(Isa isa, const PackedMatrix& matrix, int64_t group) {
     // A turn of the kernel, up to 32 columns, has one scale and ends no later than the row.
     const bool whole =
         matrix.cols() % tensor::kColumnStep == 0 && (group >= matrix.cols() || group % tensor::kColumnStep == 0);
-    const bool decodes = element.bits == 4 || (isa == Isa::avx512 ? plan.signed_halves : plan.small.has_value());
+    const bool decodes = element.bits == 4 || (isa >= Isa::avx512 ? plan.signed_halves : plan.small.has_value());
     const bool scales_alone = !format.has_minimum() && !format.has_zero_point();
     few = whole && decodes && scales_alone ? kFewCodeTokens[static_cast<int>(isa)] : 0;
   } else if (element.bits != 32) {

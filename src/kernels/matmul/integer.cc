@@ -16,7 +16,7 @@ using tensor::kRowBlock;
 
 // Buffers of one thread, kept between calls.
 struct IntegerPart::Scratch {
-  std::vector<uint8_t> panel;
+  std::vector<uint8_t> panel, panes;
   std::vector<float> acc;
   GroupValues groups;
   std::vector<int32_t> offsets;
@@ -34,7 +34,7 @@ const uint8_t* IntegerPart::packed(int64_t block) const {
 int64_t IntegerPart::blocks_at_once(int64_t count, int threads) const {
   // Many items for each thread, so that one that is held up keeps nobody waiting, of several row blocks where there
   // are enough.
-  const int64_t tile = x_.order == Order::tiles ? plan_.row_tile : 1;
+  const int64_t tile = x_.order == Order::tiles || x_.order == Order::panes ? plan_.row_tile : 1;
   return std::clamp<int64_t>(count / (int64_t{16} * threads) / tile, 1, 4) * tile;
 }
 
@@ -55,7 +55,7 @@ StretchArgs IntegerPart::stretch_args(int64_t index, const Scratch& s) const {
 
 const uint8_t* IntegerPart::unpack(int64_t block, int64_t blocks, int64_t first_step, int64_t steps,
                                    Scratch& s) const {
-  uint8_t* panels = sized(s.panel, blocks * steps * 512);
+  uint8_t* panels = sized_lines(s.panel, blocks * steps * 512);
   for (int64_t b = 0; b < blocks; ++b) {
     k_unpack.at(isa_)({packed(block + b), first_step, steps, plan_.width, plan_.map, plan_.flip,
                        plan_.map_table.data(), panels + b * steps * 512});
@@ -71,6 +71,7 @@ void IntegerPart::run(int64_t block, int64_t blocks, float* out, int64_t out_str
     case Order::fused:
       return run_fused(block, blocks, out, out_stride);
     case Order::tiles:
+    case Order::panes:
       load_scales(block, blocks, scratch());
       return run_tiles(block, blocks, out, out_stride);
     case Order::planes:
@@ -98,7 +99,7 @@ void IntegerPart::run_tiles(int64_t block, int64_t blocks, float* out, int64_t o
   Scratch& s = scratch();
   const int64_t pairs = ceil_div(blocks, plan_.row_tile), width = plan_.row_tile * kRowBlock;
   // Sums of chunks go to and fro: they should lie together.
-  float* sums = plan_.chunks.size() > 1 ? sized(s.acc, pairs * x_.tokens * width) : nullptr;
+  float* sums = plan_.chunks.size() > 1 ? sized_lines(s.acc, pairs * x_.tokens * width) : nullptr;
   for (size_t i = 0; i < plan_.chunks.size(); ++i) {
     const DotChunk& c = plan_.chunks[i];
     DotArgs args = {};
@@ -106,7 +107,8 @@ void IntegerPart::run_tiles(int64_t block, int64_t blocks, float* out, int64_t o
     args.first_unit = c.first_step * tensor::kStepUnits;
     args.signed_codes = plan_.signed_codes;
     args.tokens = x_.tokens;
-    args.codes = x_.codes + tensor::kUnitColumns * args.first_unit * x_.tokens;
+    args.codes = x_.codes;
+    if (x_.order == Order::tiles) args.codes += tensor::kUnitColumns * args.first_unit * x_.tokens;
     args.plane = x_.plane;
     args.word_units = plan_.word_units;
     args.sums_stride = width;
@@ -125,9 +127,23 @@ void IntegerPart::run_tiles(int64_t block, int64_t blocks, float* out, int64_t o
       const bool more = p + 1 < pairs;
       ask_ahead(more || last ? block + first + plan_.row_tile : block, more ? c : plan_.chunks[last ? 0 : i + 1],
                 args);
-      k_dot.at(isa_)(args);
+      dot(args, s);
     }
   }
+}
+
+// args: of unpacked codes.
+void IntegerPart::dot(DotArgs& args, Scratch& s) const {
+  if (x_.order == Order::tiles) return k_dot.at(isa_)(args);
+  PaneDotArgs panes = {args, kPaneBytes * plan_.chunk_panes, ceil_div(matrix().cols(), kPaneColumns),
+                       plan_.signed_panes};
+  uint8_t* out = sized_lines(s.panes, args.blocks * panes.step);
+  for (int64_t b = 0; b < args.blocks; ++b) {
+    k_panes.at(isa_)({args.stretch.stretches, args.stretch.stretch_count, args.panels + 64 * args.units * b,
+                      args.first_unit, static_cast<uint8_t>(plan_.base), out + b * panes.step});
+  }
+  panes.dot.panels = out;
+  k_pane_dot.at(isa_)(panes);
 }
 
 // The codes that are unpacked next.

@@ -29,6 +29,7 @@ class IntegerPart {
   void load_scales(int64_t block, int64_t blocks, Scratch& s) const;
   void ask_ahead(int64_t block, const DotChunk& chunk, DotArgs& args) const;
   void point_to_entries(int64_t block, EntriesInPlace& args) const;
+  void dot(DotArgs& args, Scratch& s) const;
   void run_tiles(int64_t block, int64_t blocks, float* out, int64_t out_stride) const;
   void run_fused(int64_t block, int64_t blocks, float* out, int64_t out_stride) const;
   void run_planes(int64_t block, int64_t blocks, float* out, int64_t out_stride) const;

@@ -17,6 +17,9 @@ namespace {
 // Tokens up to which codes are not unpacked to memory where tiles of kFewTile are there.
 constexpr int64_t kFewTokens = 24;
 
+// Tokens from which panes are worth their making.
+constexpr int64_t kPanesFrom = 32;
+
 // What one call makes of its activations, kept between calls of a thread.
 struct CallScratch {
   std::vector<int8_t> codes;
@@ -54,6 +57,7 @@ CallScratch& call_scratch() {
 Order order_of(const PartPlan& plan, const Activations& x) {
   if (!plan.aligned) return Order::rows;
   if (counts_bits(plan, x.tokens)) return Order::planes;
+  if (plan.chunk_panes > 0 && x.tokens >= kPanesFrom) return Order::panes;
   if (plan.fused_units == 0) return Order::tiles;
   // Where tokens are fused one by one, digits would be taken again for each.
   if (plan.width == kTrits && plan.few_tile == 0 && x.tokens > 2) return Order::tiles;
@@ -93,7 +97,8 @@ struct Packing {
     static thread_local std::vector<int32_t> tile_sums;
     int32_t* own = sized(tile_sums, std::ssize(plan.stretches) * size);  // [stretch][token]
     if (order == Order::planes) planes(token, size);
-    const bool by_columns = codes != nullptr && order != Order::planes;
+    if (order == Order::panes) panes(token, size);
+    const bool by_columns = order == Order::tiles || (order == Order::fused && codes != nullptr);
     if (!by_columns) sum_rows(token, size, own);
     for (const DotChunk& c : chunks) {
       if (by_columns) columns(token, size, c);
@@ -112,6 +117,17 @@ struct Packing {
     for (int p = 0; p < code_planes(*x.format); ++p) {
       const int8_t* from = x.codes + token * x.code_stride + p * x.plane + c.first_step * tensor::kColumnStep;
       k_interleave.at(isa)({from, x.code_stride, size, c.steps * tensor::kStepUnits, place(token, c, p)});
+    }
+  }
+  void panes(int64_t token, int64_t size) const {
+    const int64_t cols = units * tensor::kUnitColumns;
+    int8_t* out = codes + token * ceil_div(cols, kPaneColumns) * kPaneColumns;
+    for (int64_t c = 0; c < cols; c += kPaneColumns) {
+      const auto bytes = static_cast<size_t>(std::min(kPaneColumns, cols - c));
+      for (int64_t t = token; t < token + size; ++t, out += kPaneColumns) {
+        std::memcpy(out, x.codes + t * x.code_stride + c, bytes);
+        std::memset(out + bytes, 0, static_cast<size_t>(kPaneColumns) - bytes);
+      }
     }
   }
   void sum_columns(int64_t token, int64_t size, const DotChunk& c, int32_t* own) const {
@@ -188,18 +204,20 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
   const bool rows = out.order == Order::rows || (out.order == Order::fused && x.tokens <= kFusedTokens);
   const int64_t tile = rows                         ? 1
                        : out.order == Order::fused  ? plan.few_tile
+                       : out.order == Order::panes  ? kPaneTokens
                        : out.order == Order::planes ? plan.planes.tile
                                                     : plan.token_tile;
   const int64_t entries = x.tokens * std::ssize(plan.stretches);
-  const int64_t units = tensor::padded_units(x.cols), bytes = x.tokens * units * tensor::kUnitColumns;
-  int8_t* codes = rows ? nullptr : sized(s.codes, bytes * code_planes(*x.format));
+  const int64_t units = tensor::padded_units(x.cols), whole = out.order == Order::panes ? kPaneUnits : 1;
+  const int64_t bytes = x.tokens * ceil_div(units, whole) * whole * tensor::kUnitColumns;
+  int8_t* codes = rows ? nullptr : sized_lines(s.codes, bytes * code_planes(*x.format));
   const bool minima = plan.matrix->format().has_minimum();
   const DotChunk row = {0, std::ssize(plan.stretches), 0, units / tensor::kStepUnits};
   const Packing packing{isa,
                         plan,
                         x,
                         out.order,
-                        out.order == Order::tiles ? plan.chunks : std::span(&row, 1),
+                        out.order == Order::tiles || out.order == Order::panes ? plan.chunks : std::span(&row, 1),
                         units,
                         codes,
                         sized(s.scales, entries),

@@ -11,8 +11,8 @@
 namespace lowbit::kernels {
 
 // rows: as they came, entries [token][stretch]; fused: as FusedArgs has it; tiles: as DotArgs has it;
-// planes: as PlanesArgs has it.
-enum class Order : uint8_t { rows, fused, tiles, planes };
+// panes: as PaneDotArgs has it; planes: as PlanesArgs has it.
+enum class Order : uint8_t { rows, fused, tiles, panes, planes };
 
 struct PackedActivations {
   int64_t tokens = 0;

@@ -21,12 +21,12 @@ namespace {
 using tensor::PackedMatrix;
 
 // The largest u8 code that dot() of an ISA sums exactly (kDotMax of simd/<isa>.h).
-constexpr int kDotMax[] = {255, 128, 255};
+constexpr int kDotMax[kIsas] = {255, 128, 255, 255};
 
 // Row blocks and tokens of register tiles (kRowTile, kTokenTile, kFewTile).
-constexpr int64_t kRowTile[] = {1, 1, 2};
-constexpr int64_t kTokenTile[] = {4, 4, 7};
-constexpr int64_t kFewTile[] = {4, 0, 8};
+constexpr int64_t kRowTile[kIsas] = {1, 1, 2, 2};
+constexpr int64_t kTokenTile[kIsas] = {4, 4, 7, 7};
+constexpr int64_t kFewTile[kIsas] = {4, 0, 8, 8};
 
 static_assert(kTrits == tensor::kTrits && kTritSteps == tensor::kTritSteps);
 static_assert(kTritBytes == tensor::step_bytes(kTrits, kTritSteps));
@@ -34,8 +34,9 @@ static_assert(kTritBytes == tensor::step_bytes(kTrits, kTritSteps));
 // Units whose sums of 16 bits are worth it at least: those that `fused` takes at once.
 constexpr int64_t kHalfStep = 4;
 
-// Columns unpacked together: with two row blocks a third of the first-level cache.
-constexpr int64_t kChunkColumns = 512;
+// Columns unpacked together: with two row blocks a third of the first-level cache; panes of 32 columns take twice as
+// much.
+constexpr int64_t kChunkColumns[kIsas] = {512, 512, 512, 256};
 
 void plan_code_map(const formats::ElementFormat& element, const formats::IntegerForm& form, PartPlan& plan) {
   const uint32_t count = formats::is_ternary(element) ? 3 : element.code_count();
@@ -70,13 +71,13 @@ void plan_stretches(int64_t cols, const formats::Format& activation, PartPlan& p
   }
 }
 
-void plan_chunks(int64_t cols, PartPlan& plan) {
+void plan_chunks(int64_t cols, int64_t most, PartPlan& plan) {
   const int64_t steps = tensor::padded_units(cols) / tensor::kStepUnits;
   DotChunk chunk;
   for (int64_t s = 0; s < std::ssize(plan.stretches); ++s) {
     const int64_t unit = plan.stretches[static_cast<size_t>(s)].begin_unit;
     const int64_t step = unit / tensor::kStepUnits;
-    if (unit % tensor::kStepUnits == 0 && (step - chunk.first_step) * tensor::kColumnStep >= kChunkColumns) {
+    if (unit % tensor::kStepUnits == 0 && (step - chunk.first_step) * tensor::kColumnStep >= most) {
       chunk.steps = step - chunk.first_step;
       plan.chunks.push_back(chunk);
       chunk = {s, 0, step, 0};
@@ -85,6 +86,19 @@ void plan_chunks(int64_t cols, PartPlan& plan) {
   }
   chunk.steps = steps - chunk.first_step;
   plan.chunks.push_back(chunk);
+}
+
+// Codes fit the bytes of panes as whole numbers, of either sign.
+void plan_panes(const formats::IntegerForm& form, const formats::Format& activation, PartPlan& plan) {
+  plan.signed_panes = form.least >= INT8_MIN && form.most <= INT8_MAX;
+  const bool fits = plan.signed_panes || (form.least >= 0 && form.most <= UINT8_MAX);
+  if (!fits || !plan.aligned || code_planes(activation) != 1) return;
+  for (const DotChunk& c : plan.chunks) {
+    int64_t panes = 0;
+    for (int64_t s = c.first_stretch; s < c.first_stretch + c.stretches; ++s)
+      panes += panes_of(plan.stretches[static_cast<size_t>(s)]);
+    plan.chunk_panes = std::max(plan.chunk_panes, panes);
+  }
 }
 
 // All stretches but the last of one length, of 16 columns or a multiple of 32.
@@ -186,7 +200,7 @@ bool are_coded(const std::vector<EntryPass>& passes, int64_t groups) {
 
 InPlace in_place(Isa isa, const PartPlan& plan) {
   if (!plan.zeros.empty()) return InPlace::nothing;
-  const bool all_kinds = isa == Isa::avx512;  // kEntriesInPlace
+  const bool all_kinds = isa >= Isa::avx512;  // kEntriesInPlace
   const bool halves = are_halves(plan.scales), as_they_are = halves && plan.scales[0].as_it_is();
   if (!plan.minimums.empty()) {
     if (all_kinds && as_they_are && are_halves(plan.minimums)) return InPlace::half_minima;
@@ -259,7 +273,8 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
     plan.base = form.least + (plan.signed_codes ? 128 : 0);
     plan.unit = std::ldexp(1.0f, form.exponent);
     plan_stretches(matrix.cols(), activation, plan);
-    plan_chunks(matrix.cols(), plan);
+    plan_chunks(matrix.cols(), kChunkColumns[static_cast<int>(isa)], plan);
+    if (isa >= Isa::amx) plan_panes(form, activation, plan);
     int64_t longest = 0;
     for (const DotStretch& s : plan.stretches) longest = std::max<int64_t>(longest, 4 * (s.end_unit - s.begin_unit));
     plan.paired =

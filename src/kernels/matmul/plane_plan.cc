@@ -10,7 +10,7 @@ namespace lowbit::kernels {
 namespace {
 
 // kPlaneRoom of the ISA.
-constexpr int kPlaneRoom[] = {3, 6, 24};
+constexpr int kPlaneRoom[kIsas] = {3, 6, 24, 24};
 
 std::mutex limits_mutex;
 PlaneLimits (*limits_source)(Isa) = nullptr;
@@ -20,7 +20,7 @@ std::array<std::optional<PlaneLimits>, std::size(kPlaneRoom)> known_limits;
 
 PlaneLimits usual_plane_limits(Isa isa) {
   // By docs/decisions/products-of-few-bits.md.
-  if (isa == Isa::avx512) return {2, 2};
+  if (isa >= Isa::avx512) return {2, 2};
   return isa == Isa::avx2 ? PlaneLimits{2, 1} : PlaneLimits{4, 4};
 }
 
