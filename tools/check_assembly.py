@@ -2,7 +2,7 @@
 """Hot tiles keep their accumulators in registers: no innermost loop of the product kernels spills a vector.
 
 Compiles src/kernels/{matmul,gemm}/<isa>.cc to assembly as the release build does and looks at every loop of one block
-that multiplies (vpdpbusd, vpmaddubsw, vfmadd) or counts (vpopcntd). A vector that goes to or from the stack in there is a failure. Innermost
+that multiplies (vpdpbusd, vpmaddubsw, vfmadd) or counts (vpopcntd). A vector or tile that goes to or from the stack in there is a failure. Innermost
 loops are what is looked at: what a tile loads before and stores after them is not in the count.
 """
 
@@ -18,8 +18,8 @@ import sources
 COMPILER = "clang++-19"
 CACHE = ["ccache"] if shutil.which("ccache") else []  # as the build has it
 FLAGS = ["-std=c++20", "-O3", "-DNDEBUG", "-ffp-contract=off", "-fno-math-errno", "-Isrc", "-S"]
-PRODUCT = re.compile(r"\tv(pdpbusd|pmaddubsw|popcntd|fn?madd\d+ps)\b")
-SPILL = re.compile(r"\tv\S+\t.*\(%rsp\)")
+PRODUCT = re.compile(r"\t(tdpb..d|v(pdpbusd|pmaddubsw|popcntd|fn?madd\d+ps))\b")
+SPILL = re.compile(r"\t(v|tile)\S+\t.*\(%rsp\)")
 LABEL = re.compile(r"^(\.L\S+|_Z\S+):")
 JUMP = re.compile(r"^\tj\w+\t(\.L\S+)")
 
@@ -27,7 +27,10 @@ JUMP = re.compile(r"^\tj\w+\t(\.L\S+)")
 def isa_flags(root):
     """{"avx2": ["-mavx2", ...]} as cmake/rooms.cmake has it."""
     rows = re.findall(r"set\(LOWBIT_ISA_FLAGS_(\w+) ([^)]*)\)", sources.read(root, "cmake/rooms.cmake"))
-    return {isa: flags.split() for isa, flags in rows}
+    known = {}
+    for isa, flags in rows:  # a set may begin with that of another
+        known[isa] = re.sub(r"\$\{LOWBIT_ISA_FLAGS_(\w+)\}", lambda other: " ".join(known[other.group(1)]), flags).split()
+    return known
 
 
 def inner_loops(assembly):

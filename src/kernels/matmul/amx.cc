@@ -11,8 +11,6 @@ using S = simd::avx512::Simd;
 
 // Sums of a tile: of 16 tokens and a row block.
 constexpr int kSums = 256;
-// Panes from which a stretch is long: its own are asked for ahead, not those of the tokens behind.
-constexpr int64_t kLongStretch = 8, kPanesAhead = 4;
 
 template <bool Signed, int Sum, int Token, int Weight>
 LOWBIT_INLINE inline void multiply() {
@@ -21,10 +19,6 @@ LOWBIT_INLINE inline void multiply() {
   } else {
     _tile_dpbsud(Sum, 4 + Token, 6 + Weight);
   }
-}
-
-LOWBIT_INLINE inline void ask(const void* lines, int64_t bytes) {
-  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(static_cast<const char*>(lines) + i);
 }
 
 // Where results of a stretch come from or go to.
@@ -59,7 +53,6 @@ class Square {
       count_[i] = size + (tile + i < larger ? 1 : 0);
       token_[i] = (tile + i) * size + (tile + i < larger ? tile + i : larger);
       codes_[i] = args.dot.codes + token_[i] * args.row_panes * kPaneColumns;
-      next_ += count_[i] * args.row_panes * kPaneColumns;
     }
     weights_ = args.dot.panels + block * args.step;
   }
@@ -77,29 +70,20 @@ class Square {
   LOWBIT_INLINE void multiply_stretch(int64_t s) {
     const DotStretch& stretch = args_->dot.stretch.stretches[s];
     const int64_t first = first_pane(stretch), panes = panes_of(stretch);
-    const bool is_long = panes > kLongStretch;
     _tile_zero(0);
     if constexpr (Blocks == 2) _tile_zero(1);
     if constexpr (Tiles == 2) _tile_zero(2);
     if constexpr (Tiles == 2 && Blocks == 2) _tile_zero(3);
     for (int64_t p = 0; p < panes; ++p, weights_ += kPaneBytes) {
-      const int64_t step = count_[0] * kPaneColumns;
-      const int8_t* x = codes_[0] + (first + p) * step;
-      ask(x + (is_long ? kPanesAhead * step : next_), step);
-      if (is_long) ask(weights_ + kPanesAhead * kPaneBytes, kPaneBytes);
-      _tile_loadd(4, x, 64);
+      _tile_loadd(4, codes_[0] + (first + p) * count_[0] * kPaneColumns, 64);
       _tile_loadd(6, weights_, 64);
       multiply<Signed, 0, 0, 0>();
       if constexpr (Blocks == 2) {
-        if (is_long) ask(weights_ + args_->step + kPanesAhead * kPaneBytes, kPaneBytes);
         _tile_loadd(7, weights_ + args_->step, 64);
         multiply<Signed, 1, 0, 1>();
       }
       if constexpr (Tiles == 2) {
-        const int64_t second = count_[1] * kPaneColumns;
-        const int8_t* y = codes_[1] + (first + p) * second;
-        ask(y + (is_long ? kPanesAhead * second : next_), second);
-        _tile_loadd(5, y, 64);
+        _tile_loadd(5, codes_[1] + (first + p) * count_[1] * kPaneColumns, 64);
         multiply<Signed, 2, 1, 0>();
         if constexpr (Blocks == 2) multiply<Signed, 3, 1, 1>();
       }
@@ -130,7 +114,6 @@ class Square {
   int64_t block_;
   int64_t token_[2] = {}, count_[2] = {};
   const int8_t* codes_[2] = {};
-  int64_t next_ = 0;  // bytes to the codes of the tokens behind
   const uint8_t* weights_;
 };
 

@@ -18,7 +18,7 @@ namespace {
 constexpr int64_t kFewTokens = 24;
 
 // Tokens from which panes are worth their making.
-constexpr int64_t kPanesFrom = 32;
+constexpr int64_t kPanesFrom = 64;
 
 // What one call makes of its activations, kept between calls of a thread.
 struct CallScratch {

@@ -34,9 +34,8 @@ static_assert(kTritBytes == tensor::step_bytes(kTrits, kTritSteps));
 // Units whose sums of 16 bits are worth it at least: those that `fused` takes at once.
 constexpr int64_t kHalfStep = 4;
 
-// Columns unpacked together: with two row blocks a third of the first-level cache; panes of 32 columns take twice as
-// much.
-constexpr int64_t kChunkColumns[kIsas] = {512, 512, 512, 256};
+// Columns unpacked together: with two row blocks a third of the first-level cache.
+constexpr int64_t kChunkColumns = 512;
 
 void plan_code_map(const formats::ElementFormat& element, const formats::IntegerForm& form, PartPlan& plan) {
   const uint32_t count = formats::is_ternary(element) ? 3 : element.code_count();
@@ -71,13 +70,13 @@ void plan_stretches(int64_t cols, const formats::Format& activation, PartPlan& p
   }
 }
 
-void plan_chunks(int64_t cols, int64_t most, PartPlan& plan) {
+void plan_chunks(int64_t cols, PartPlan& plan) {
   const int64_t steps = tensor::padded_units(cols) / tensor::kStepUnits;
   DotChunk chunk;
   for (int64_t s = 0; s < std::ssize(plan.stretches); ++s) {
     const int64_t unit = plan.stretches[static_cast<size_t>(s)].begin_unit;
     const int64_t step = unit / tensor::kStepUnits;
-    if (unit % tensor::kStepUnits == 0 && (step - chunk.first_step) * tensor::kColumnStep >= most) {
+    if (unit % tensor::kStepUnits == 0 && (step - chunk.first_step) * tensor::kColumnStep >= kChunkColumns) {
       chunk.steps = step - chunk.first_step;
       plan.chunks.push_back(chunk);
       chunk = {s, 0, step, 0};
@@ -88,17 +87,22 @@ void plan_chunks(int64_t cols, int64_t most, PartPlan& plan) {
   plan.chunks.push_back(chunk);
 }
 
-// Codes fit the bytes of panes as whole numbers, of either sign.
-void plan_panes(const formats::IntegerForm& form, const formats::Format& activation, PartPlan& plan) {
+// Where codes fit the bytes of panes as whole numbers, of either sign, and panes are filled well: those of 32 columns
+// cost as much as those of 64 (docs/decisions/products-on-amx.md).
+void plan_panes(int64_t cols, const formats::IntegerForm& form, const formats::Format& activation, PartPlan& plan) {
+  constexpr int64_t kLeastColumns = 48;  // of a pane, on average
   plan.signed_panes = form.least >= INT8_MIN && form.most <= INT8_MAX;
   const bool fits = plan.signed_panes || (form.least >= 0 && form.most <= UINT8_MAX);
   if (!fits || !plan.aligned || code_planes(activation) != 1) return;
+  int64_t all = 0, most = 0;
   for (const DotChunk& c : plan.chunks) {
     int64_t panes = 0;
     for (int64_t s = c.first_stretch; s < c.first_stretch + c.stretches; ++s)
       panes += panes_of(plan.stretches[static_cast<size_t>(s)]);
-    plan.chunk_panes = std::max(plan.chunk_panes, panes);
+    all += panes;
+    most = std::max(most, panes);
   }
+  if (all * kLeastColumns <= cols) plan.chunk_panes = most;
 }
 
 // All stretches but the last of one length, of 16 columns or a multiple of 32.
@@ -273,8 +277,8 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
     plan.base = form.least + (plan.signed_codes ? 128 : 0);
     plan.unit = std::ldexp(1.0f, form.exponent);
     plan_stretches(matrix.cols(), activation, plan);
-    plan_chunks(matrix.cols(), kChunkColumns[static_cast<int>(isa)], plan);
-    if (isa >= Isa::amx) plan_panes(form, activation, plan);
+    plan_chunks(matrix.cols(), plan);
+    if (isa >= Isa::amx) plan_panes(matrix.cols(), form, activation, plan);
     int64_t longest = 0;
     for (const DotStretch& s : plan.stretches) longest = std::max<int64_t>(longest, 4 * (s.end_unit - s.begin_unit));
     plan.paired =

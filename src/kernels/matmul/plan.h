@@ -66,7 +66,7 @@ struct PartPlan {
   int64_t word_units = 0;       // as in DotArgs
   int64_t fused_units = 0;      // units of a stretch where the kernel `fused` can do it, else 0
   std::vector<DotChunk> chunks;
-  // By panes (args.h) for many tokens: panes of all chunks but the largest need less; 0: not so.
+  // Panes (args.h) that a chunk of many tokens' products has at most; 0: there are none.
   int64_t chunk_panes = 0;
   bool signed_panes = false;
   PlanePlan planes;
