@@ -187,6 +187,8 @@ struct FusedArgs {
   StretchArgs stretch;
   const uint8_t* packed;
   int bits;
+  const uint8_t* codes_begin;  // those of the weight's first row block
+  bool in_streams;             // how codes are asked for ahead (generic_unpack.h)
   CodeMap map;
   uint8_t flip;
   const uint8_t* table;

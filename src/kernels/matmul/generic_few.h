@@ -16,6 +16,7 @@ struct FewTile {
   int64_t entry;
   typename S::Float acc[1][Tokens];
   typename S::Int sum[1][Tokens];
+  const uint8_t* ahead;  // ahead_of() the step
 
   LOWBIT_INLINE void begin(int64_t) {
     for (int t = 0; t < Tokens; ++t) sum[0][t] = S::int_broadcast(g.stretch.activations.starts[entry + t]);
@@ -28,7 +29,7 @@ struct FewTile {
   }
   template <int J>
   LOWBIT_INLINE void unit(const uint8_t* step) {
-    prefetch_ahead<Bits, J>(step);
+    prefetch_ahead<Bits, J>(ahead);
     const typename S::Bytes w = unit_weights<S, Bits, Map, J>(g, step);
     for (int t = 0; t < Tokens; ++t) {
       const typename S::Bytes a = S::bytes_broadcast4(x + 4 * (J % 8 * Tokens + t));
@@ -60,7 +61,8 @@ static inline void few_tile(const FusedArgs& given, int64_t token) {
                                      g.codes + token * g.code_stride,
                                      token * g.stretch.stretch_count,
                                      {},
-                                     {}};
+                                     {},
+                                     nullptr};
   for (int t = 0; t < Tokens; ++t) tile.acc[0][t] = S::zero();
   walk<Bits>(g, tile);
   float* out = g.out + token * g.out_stride;

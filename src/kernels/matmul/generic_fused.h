@@ -20,6 +20,7 @@ struct FusedRow {
   typename S::Bytes words[kWords ? Tokens : 1];  // of half a step
   const int8_t* a[Tokens];
   Entries entries;
+  const uint8_t* ahead;  // ahead_of() the step
 
   LOWBIT_INLINE void begin(int64_t s) {
     for (int t = 0; t < Tokens; ++t) {
@@ -63,7 +64,7 @@ struct FusedRow {
         if constexpr (kWide) S::after(step, high[t]);
       }
     }
-    prefetch_ahead<Bits, J>(step);
+    prefetch_ahead<Bits, J>(ahead);
     const typename S::Bytes w = unit_weights<S, Bits, Map, J>(g, step);
     for (int t = 0; t < Tokens; ++t) {
       const int8_t* x = a[t] + 4 * (units + J % 8);
@@ -118,6 +119,7 @@ LOWBIT_INLINE static inline void walk_trits(const FusedArgs& g, Tile& tile) {
   Walk at = {0, 0};
   tile.begin(0);
   for (const uint8_t* packed = g.packed;; packed += kTritBytes) {
+    tile.ahead = ahead_of<kTritBytes>(g, packed);
     if (trit_step<0>(g, tile, packed, at) || trit_step<8>(g, tile, packed, at) ||
         trit_step<16>(g, tile, packed, at) || trit_step<24>(g, tile, packed, at) ||
         trit_step<32>(g, tile, packed, at)) {
@@ -134,6 +136,7 @@ LOWBIT_INLINE static inline void walk_planes(const FusedArgs& g, Tile& tile) {
   if (g.stretch_units == 4) {
     for (int64_t s = 0; s < g.stretch.stretch_count; s += 2, units += 8, step += kStep) {
       tile.begin(s);
+      tile.ahead = ahead_of<kStep>(g, step);
       tile.first_half(step, units);
       tile.end(s);
       if (s + 1 == g.stretch.stretch_count) break;
@@ -147,6 +150,7 @@ LOWBIT_INLINE static inline void walk_planes(const FusedArgs& g, Tile& tile) {
       // The last stretch may end inside a step: activations beyond the row are 0.
       const int64_t end = Tile::kBrief ? units + 8 : g.stretch.stretches[s].end_unit;
       for (; units < end; units += 8, step += kStep) {
+        tile.ahead = ahead_of<kStep>(g, step);
         tile.first_half(step, units);
         tile.second_half(step, units);
       }
@@ -168,7 +172,7 @@ LOWBIT_INLINE static inline void walk(const FusedArgs& g, Tile& tile) {
 template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums, class Entries, bool Brief>
 static inline void fused_row(const FusedArgs& given) {
   const FusedArgs g = given;
-  FusedRow<S, Bits, Map, Tokens, Signed, Sums, Entries, Brief> row{g, {}, {}, {}, {}, {}, {}};
+  FusedRow<S, Bits, Map, Tokens, Signed, Sums, Entries, Brief> row{g, {}, {}, {}, {}, {}, {}, nullptr};
   for (int t = 0; t < Tokens; ++t) {
     row.acc[t] = S::zero();
     row.a[t] = g.codes + t * g.code_stride;

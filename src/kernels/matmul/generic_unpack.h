@@ -2,6 +2,8 @@
 // needs nothing.
 #pragma once
 
+#include <bit>
+
 #include "kernels/matmul/args.h"
 
 namespace lowbit::kernels {
@@ -39,13 +41,25 @@ static inline typename S::Bytes unit_codes(const uint8_t* step) {
 // Bytes of packed weights that are asked for ahead: the processor's own prefetching ends at every page.
 constexpr int64_t kWeightsAhead = 4096;
 
-// The vector of a step that is asked for with unit J, if any: as many as the step has bytes for.
+// Where what is asked for with the step (of trits kTritSteps of them) at `step` lies.
+// In streams: the steps of the next segment, not as they lie but in turn from 16 places about a page apart. A
+// processor that fetches ahead for each page by itself then does so in 16 pages.
+template <uint64_t Bytes>
+LOWBIT_INLINE static inline const uint8_t* ahead_of(const FusedArgs& g, const uint8_t* step) {
+  if (!g.in_streams) return step + kWeightsAhead;
+  constexpr uint64_t kStreams = 16, kPageBytes = 4096;
+  constexpr uint64_t kSteps = std::bit_ceil(kPageBytes / Bytes), kSegment = kStreams * kSteps;  // of a stream, of all
+  const uint64_t at = static_cast<uint64_t>(step - g.codes_begin) / Bytes % kSegment;
+  return step + static_cast<int64_t>(Bytes * (kSegment + at % kStreams * kSteps + at / kStreams - at));
+}
+
+// The vector that is asked for with unit J, if any: as many as the step has bytes for.
 template <int Bits, int J>
-LOWBIT_INLINE static inline void prefetch_ahead(const uint8_t* step) {
+LOWBIT_INLINE static inline void prefetch_ahead(const uint8_t* ahead) {
   if constexpr (Bits == kTrits) {
-    if constexpr (J % 5 == 0) __builtin_prefetch(step + kWeightsAhead + 64 * (J / 5));
+    if constexpr (J % 5 == 0) __builtin_prefetch(ahead + 64 * (J / 5));
   } else if constexpr (J < Bits) {
-    __builtin_prefetch(step + kWeightsAhead + 64 * J);
+    __builtin_prefetch(ahead + 64 * J);
   }
 }
 
