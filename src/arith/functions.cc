@@ -49,6 +49,7 @@ double sin_quarter(double x, int quarter) {
 }  // namespace
 
 float exp(float x) {
+  if (x < -87.0f) return 0.0f;
   x = x > -87.0f ? x : -87.0f;
   x = x < 88.0f ? x : 88.0f;
   const float magic = 12582912.0f;

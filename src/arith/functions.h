@@ -4,7 +4,7 @@
 
 namespace lowbit::arith {
 
-// exp(x) in fp32: x clamped to [-87, 88], Cody-Waite reduction, degree 7 Taylor by Horner's rule; below 2 ulp.
+// exp(x) in fp32: 0 below -87, x of 88 at most, Cody-Waite reduction, degree 7 Taylor by Horner's rule; below 2 ulp.
 float exp(float x);
 
 // x / (1 + exp(-x)).

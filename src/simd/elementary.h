@@ -4,7 +4,8 @@
 
 namespace lowbit::simd {
 
-// exp(x): x clamped to [-87, 88]; n = nearest integer of x * log2(e), r = x - n * ln 2 in two steps (Cody and Waite),
+// exp(x): 0 below -87, where numbers become subnormal, which some processors multiply a hundred times as slowly; x of
+// 88 at most; n = nearest integer of x * log2(e), r = x - n * ln 2 in two steps (Cody and Waite),
 // the Taylor terms up to r^7 / 5040 by Horner's rule (|r| <= ln2 / 2, so what is left out is below 6e-9 relative),
 // times 2^n by exponent bits. Several vectors at a time, as each product waits for the one before it.
 template <class S, int Count>
@@ -13,8 +14,9 @@ static inline void exp(typename S::Float (&x)[Count]) {
   // 1.5 * 2^23: adding it rounds to an integer, ties to even, which is in the low bits.
   const F magic = S::broadcast(12582912.0f);
   constexpr float kTerms[] = {1.38888889e-3f, 8.33333333e-3f, 4.16666667e-2f, 1.66666667e-1f, 5.0e-1f, 1.0f, 1.0f};
-  F n[Count], r[Count], p[Count];
+  F n[Count], r[Count], p[Count], given[Count];
   for (int i = 0; i < Count; ++i) {
+    given[i] = x[i];
     x[i] = S::min(S::max(x[i], S::broadcast(-87.0f)), S::broadcast(88.0f));
     n[i] = S::fma(x[i], S::broadcast(1.44269504f), magic);
   }
@@ -24,7 +26,9 @@ static inline void exp(typename S::Float (&x)[Count]) {
   for (const float term : kTerms) {
     for (int i = 0; i < Count; ++i) p[i] = S::fma(p[i], r[i], S::broadcast(term));
   }
-  for (int i = 0; i < Count; ++i) x[i] = S::add_exponent(p[i], n[i]);
+  for (int i = 0; i < Count; ++i) {
+    x[i] = S::select_less(given[i], S::broadcast(-87.0f), S::zero(), S::add_exponent(p[i], n[i]));
+  }
 }
 
 template <class S>
