@@ -23,6 +23,7 @@ struct Simd {
   static constexpr int kFloatFewVectors = 4;
   static constexpr bool kByteTables = false;
   // Two products of 128 * 127 still fit the 16-bit sums of vpmaddubsw.
+  static constexpr bool kFlipsFields = false;
   static constexpr int kDotMax = 128;
   static constexpr bool kWordSums = true;
 

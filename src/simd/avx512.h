@@ -43,6 +43,7 @@ struct Simd {
   static constexpr int kFloatFewTokens = 8;
   static constexpr int kFloatFewVectors = 24;
   static constexpr bool kByteTables = true;
+  static constexpr bool kFlipsFields = true;
   static constexpr int kDotMax = 255;  // vpdpbusd sums in 32 bits
   static constexpr bool kWordSums = false;
 
@@ -185,15 +186,19 @@ struct Simd {
     __builtin_memcpy(&four, p, 4);
     return {_mm512_set1_epi32(four)};
   }
-  template <int Shift, int Width, int Up> static Bytes field(Bytes a) {
-    if constexpr (Shift == Up) return {_mm512_and_si512(a.v, _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << Up)))};
+  // Flip: bits of the result that are the other way round.
+  template <int Shift, int Width, int Up, int Flip = 0> static Bytes field(Bytes a) {
+    if constexpr (Shift == Up) {
+      const __m512i kept = _mm512_and_si512(a.v, _mm512_set1_epi8(static_cast<char>(((1 << Width) - 1) << Up)));
+      return {_mm512_xor_si512(kept, _mm512_set1_epi8(static_cast<char>(Flip)))};
+    }
     // Shift and mask in one: bit i of each byte is the parity of the byte and row 7 - i of a matrix of bits.
     constexpr uint64_t kMatrix = [] {
       uint64_t m = 0;
       for (int k = 0; k < Width; ++k) m |= uint64_t{1} << (Shift + k) << (8 * (7 - Up - k));
       return m;
     }();
-    return {_mm512_gf2p8affine_epi64_epi8(a.v, _mm512_set1_epi64(static_cast<long long>(kMatrix)), 0)};
+    return {_mm512_gf2p8affine_epi64_epi8(a.v, _mm512_set1_epi64(static_cast<long long>(kMatrix)), Flip)};
   }
   template <int Place> static Bytes trits(Bytes a) {
     // Of an index the lowest six bits count. What digits of one vector share is computed once.

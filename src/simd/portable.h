@@ -25,6 +25,7 @@ struct Simd {
   static constexpr int kFloatFewVectors = 0;      // registers of these kernels' sums and weights
   static constexpr bool kByteTables = false;      // tables of 256 bytes in registers: value_table() and its like
   // Largest u8 code that dot() takes exactly; above it kernels use dot_signed() on code - 128.
+  static constexpr bool kFlipsFields = false;
   static constexpr int kDotMax = 255;
   static constexpr bool kWordSums = false;  // small products are faster summed in 16 bits first: add_words()
 

@@ -10,8 +10,9 @@
 
 namespace lowbit::kernels {
 
-// How a code of at most 8 bits becomes the u8 that dot products take: integer(code) - least.
-enum class CodeMap : uint8_t { exclusive_or, lookup16, lookup64, lookup256 };
+// How a code of at most 8 bits becomes the u8 that dot products take: integer(code) - least. Exclusive or with 0 or the
+// upper bit of codes alone, which kernels may make two cases of.
+enum class CodeMap : uint8_t { exclusive_or, lookup16, lookup64, lookup256, as_it_is, upper_flipped };
 
 // Where `bits` stands for how codes are stored: three values, five to a byte (kTrits of tensor/planes.h). 40 units, 5
 // steps, are then 8 vectors.

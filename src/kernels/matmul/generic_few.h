@@ -90,6 +90,9 @@ static inline void few_map(const FusedArgs& g) {
     constexpr CodeMap kTable = Bits <= 4 ? CodeMap::lookup16 : CodeMap::lookup64;
     if (g.map != CodeMap::exclusive_or) return few_tokens<S, Bits, kTable>(g);
   }
+  if constexpr (S::kFlipsFields && Bits != kTrits) {
+    return g.flip != 0 ? few_tokens<S, Bits, CodeMap::upper_flipped>(g) : few_tokens<S, Bits, CodeMap::as_it_is>(g);
+  }
   few_tokens<S, Bits, CodeMap::exclusive_or>(g);
 }
 

@@ -248,6 +248,10 @@ static inline void fused_map(const FusedArgs& g) {
   if constexpr (Bits <= 6) {
     if (g.map != CodeMap::exclusive_or) return fused_entries<S, Bits, kTable, Signed>(g);
   }
+  if constexpr (S::kFlipsFields && Bits != kTrits) {
+    if (g.flip != 0) return fused_entries<S, Bits, CodeMap::upper_flipped, Signed>(g);
+    return fused_entries<S, Bits, CodeMap::as_it_is, Signed>(g);
+  }
   if constexpr (!Signed || Bits == 8) fused_entries<S, Bits, CodeMap::exclusive_or, Signed>(g);
 }
 

@@ -10,19 +10,28 @@ namespace lowbit::kernels {
 
 // Planes of 4, 2 and 1 bits, high bits first (8 bits: one plane of whole bytes) ----
 
-// The part of unit J's code that lies in the plane of Width bits at `plane`, moved to bit Up.
-template <class S, int Width, int Up, int J>
+// The part of unit J's code that lies in the plane of Width bits at `plane`, moved to bit Up; bits of Flip are the
+// other way round.
+template <class S, int Width, int Up, int J, int Flip>
 static inline typename S::Bytes plane_part(const uint8_t* plane) {
-  constexpr int kPerVector = 8 / Width;
-  return S::template field<(J % kPerVector) * Width, Width, Up>(S::bytes_load(plane + 64 * (J / kPerVector)));
+  constexpr int kPerVector = 8 / Width, kShift = (J % kPerVector) * Width;
+  const typename S::Bytes vector = S::bytes_load(plane + 64 * (J / kPerVector));
+  if constexpr (Flip != 0) {
+    return S::template field<kShift, Width, Up, Flip>(vector);
+  } else {
+    return S::template field<kShift, Width, Up>(vector);
+  }
 }
 
-template <class S, int Bits, int J>
+// Flipped: the upper bit of codes.
+template <class S, int Bits, int J, bool Flipped = false>
 static inline typename S::Bytes unit_codes(const uint8_t* step) {
+  constexpr int kFlip = Flipped ? 1 << (Bits - 1) : 0;
   if constexpr (Bits == kTrits) {  // J of 40
     return S::template trits<J % 5>(S::bytes_load(step + 64 * (J / 5)));
   } else if constexpr (Bits == 8) {
-    return S::bytes_load(step + 64 * J);
+    const typename S::Bytes code = S::bytes_load(step + 64 * J);
+    return Flipped ? S::bytes_xor(code, kFlip) : code;
   } else {
     constexpr int kHas4 = Bits & 4, kHas2 = Bits & 2, kHas1 = Bits & 1;
     typename S::Bytes code;
@@ -31,9 +40,9 @@ static inline typename S::Bytes unit_codes(const uint8_t* step) {
       code = first ? part : S::bytes_or(code, part);
       first = false;
     };
-    if constexpr (kHas4 != 0) take(plane_part<S, 4, kHas2 + kHas1, J>(step));
-    if constexpr (kHas2 != 0) take(plane_part<S, 2, kHas1, J>(step + 64 * kHas4));
-    if constexpr (kHas1 != 0) take(plane_part<S, 1, 0, J>(step + 64 * (kHas4 + kHas2)));
+    if constexpr (kHas4 != 0) take(plane_part<S, 4, kHas2 + kHas1, J, kFlip>(step));
+    if constexpr (kHas2 != 0) take(plane_part<S, 2, kHas1, J, kHas4 == 0 ? kFlip : 0>(step + 64 * kHas4));
+    if constexpr (kHas1 != 0) take(plane_part<S, 1, 0, J, Bits == 1 ? kFlip : 0>(step + 64 * (kHas4 + kHas2)));
     return code;
   }
 }
@@ -78,8 +87,8 @@ static inline typename S::Bytes mapped(const Args& g, typename S::Bytes code) {
 // What dot products take of unit J. The digits of trits are that.
 template <class S, int Bits, CodeMap Map, int J, class Args>
 LOWBIT_INLINE static inline typename S::Bytes unit_weights(const Args& g, const uint8_t* step) {
-  if constexpr (Bits == kTrits) {
-    return unit_codes<S, Bits, J>(step);
+  if constexpr (Bits == kTrits || Map == CodeMap::as_it_is || Map == CodeMap::upper_flipped) {
+    return unit_codes<S, Bits, J, Map == CodeMap::upper_flipped>(step);
   } else {
     return mapped<S, Map>(g, unit_codes<S, Bits, J>(step));
   }
