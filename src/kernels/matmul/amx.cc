@@ -98,7 +98,8 @@ class Square {
     alignas(64) static constexpr float kZeros[16] = {};
     Rows from = {between, 16}, to = {between, 16};
     if (s == 0) from = {const_cast<float*>(kZeros), 0};
-    if (s == 0 && g.sums != nullptr) from = {const_cast<float*>(g.sums) + token_[i] * g.sums_stride + 16 * block, g.sums_stride};
+    if (s == 0 && g.sums != nullptr)
+      from = {const_cast<float*>(g.sums) + token_[i] * g.sums_stride + 16 * block, g.sums_stride};
     if (s + 1 == g.stretch.stretch_count) to = {g.out + token_[i] * g.out_stride + 16 * block, g.out_stride};
     const FloatEntries<S, Kind> entries;
     if constexpr (Kind == More::any) {

@@ -10,8 +10,8 @@
 
 namespace lowbit::kernels {
 
-// How a code of at most 8 bits becomes the u8 that dot products take: integer(code) - least. Exclusive or with 0 or the
-// upper bit of codes alone, which kernels may make two cases of.
+// How a code of at most 8 bits becomes the u8 that dot products take: integer(code) - least. Exclusive or with 0 or
+// the upper bit of codes alone, which kernels may make two cases of.
 enum class CodeMap : uint8_t { exclusive_or, lookup16, lookup64, lookup256, as_it_is, upper_flipped };
 
 // Where `bits` stands for how codes are stored: three values, five to a byte (kTrits of tensor/planes.h). 40 units, 5
@@ -170,8 +170,8 @@ struct PanesArgs {
 };
 
 // As DotArgs, but for: panels are panes, `step` bytes from one row block to the next; codes of activations lie by
-// tiles of for_each_tile(tokens, kPaneTokens): [tile][pane of the row][token of the tile][64 columns], entries likewise;
-// there are no starts; units, first_unit, signed_codes, plane and word_units are not read.
+// tiles of for_each_tile(tokens, kPaneTokens): [tile][pane of the row][token of the tile][64 columns], entries
+// likewise; there are no starts; units, first_unit, signed_codes, plane and word_units are not read.
 struct PaneDotArgs {
   DotArgs dot;
   int64_t step;

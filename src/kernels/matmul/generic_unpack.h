@@ -41,8 +41,8 @@ static inline typename S::Bytes unit_codes(const uint8_t* step) {
       first = false;
     };
     if constexpr (kHas4 != 0) take(plane_part<S, 4, kHas2 + kHas1, J, kFlip>(step));
-    if constexpr (kHas2 != 0) take(plane_part<S, 2, kHas1, J, kHas4 == 0 ? kFlip : 0>(step + 64 * kHas4));
-    if constexpr (kHas1 != 0) take(plane_part<S, 1, 0, J, Bits == 1 ? kFlip : 0>(step + 64 * (kHas4 + kHas2)));
+    if constexpr (kHas2 != 0) take(plane_part < S, 2, kHas1, J, kHas4 == 0 ? kFlip : 0 > (step + 64 * kHas4));
+    if constexpr (kHas1 != 0) take(plane_part < S, 1, 0, J, Bits == 1 ? kFlip : 0 > (step + 64 * (kHas4 + kHas2)));
     return code;
   }
 }
@@ -51,12 +51,12 @@ static inline typename S::Bytes unit_codes(const uint8_t* step) {
 constexpr int64_t kWeightsAhead = 4096;
 
 // Where what is asked for with the step (of trits kTritSteps of them) at `step` lies.
-// In streams: the steps of the next segment, not as they lie but in turn from 16 places about a page apart. A
-// processor that fetches ahead for each page by itself then does so in 16 pages.
+// In streams: the steps of the next segment, not as they lie but in turn from 8 places about a page apart. A
+// processor that fetches ahead for each page by itself then does so in 8 pages.
 template <uint64_t Bytes>
 LOWBIT_INLINE static inline const uint8_t* ahead_of(const FusedArgs& g, const uint8_t* step) {
   if (!g.in_streams) return step + kWeightsAhead;
-  constexpr uint64_t kStreams = 16, kPageBytes = 4096;
+  constexpr uint64_t kStreams = 8, kPageBytes = 4096;
   constexpr uint64_t kSteps = std::bit_ceil(kPageBytes / Bytes), kSegment = kStreams * kSteps;  // of a stream, of all
   const uint64_t at = static_cast<uint64_t>(step - g.codes_begin) / Bytes % kSegment;
   return step + static_cast<int64_t>(Bytes * (kSegment + at % kStreams * kSteps + at / kStreams - at));
@@ -88,7 +88,7 @@ static inline typename S::Bytes mapped(const Args& g, typename S::Bytes code) {
 template <class S, int Bits, CodeMap Map, int J, class Args>
 LOWBIT_INLINE static inline typename S::Bytes unit_weights(const Args& g, const uint8_t* step) {
   if constexpr (Bits == kTrits || Map == CodeMap::as_it_is || Map == CodeMap::upper_flipped) {
-    return unit_codes<S, Bits, J, Map == CodeMap::upper_flipped>(step);
+    return unit_codes < S, Bits, J, Map == CodeMap::upper_flipped > (step);
   } else {
     return mapped<S, Map>(g, unit_codes<S, Bits, J>(step));
   }

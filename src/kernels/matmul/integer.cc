@@ -190,9 +190,9 @@ void IntegerPart::run_fused(int64_t block, int64_t blocks, float* out, int64_t o
     if (!in_place) load_scales(block + b, 1, s);
     StretchArgs stretch = stretch_args(0, s);
     if (in_place) point_to_entries(block + b, stretch.in_place);
-    k_fused.at(isa_)({stretch, packed(block + b), plan_.width, packed(0), streams, plan_.map, plan_.flip, plan_.map_table.data(),
-                      plan_.signed_codes, plan_.fused_units, x_.tokens, x_.codes, x_.code_stride, x_.plane,
-                      plan_.word_units, out + b * kRowBlock, out_stride});
+    k_fused.at(isa_)({stretch, packed(block + b), plan_.width, packed(0), streams, plan_.map, plan_.flip,
+                      plan_.map_table.data(), plan_.signed_codes, plan_.fused_units, x_.tokens, x_.codes,
+                      x_.code_stride, x_.plane, plan_.word_units, out + b * kRowBlock, out_stride});
   }
 }
 
