@@ -12,12 +12,19 @@ using S = simd::avx512::Simd;
 // Sums of a tile: of 16 tokens and a row block.
 constexpr int kSums = 256;
 
-template <bool Signed, int Sum, int Token, int Weight>
+// Sums 0 to 3 are those of tokens 4, 4, 5, 5 and weights 6, 7, 6, 7. GCC takes numerals alone.
+template <bool Signed, int Sum>
 LOWBIT_INLINE inline void multiply() {
   if constexpr (Signed) {
-    _tile_dpbssd(Sum, 4 + Token, 6 + Weight);
+    if constexpr (Sum == 0) _tile_dpbssd(0, 4, 6);
+    if constexpr (Sum == 1) _tile_dpbssd(1, 4, 7);
+    if constexpr (Sum == 2) _tile_dpbssd(2, 5, 6);
+    if constexpr (Sum == 3) _tile_dpbssd(3, 5, 7);
   } else {
-    _tile_dpbsud(Sum, 4 + Token, 6 + Weight);
+    if constexpr (Sum == 0) _tile_dpbsud(0, 4, 6);
+    if constexpr (Sum == 1) _tile_dpbsud(1, 4, 7);
+    if constexpr (Sum == 2) _tile_dpbsud(2, 5, 6);
+    if constexpr (Sum == 3) _tile_dpbsud(3, 5, 7);
   }
 }
 
@@ -77,20 +84,20 @@ class Square {
     for (int64_t p = 0; p < panes; ++p, weights_ += kPaneBytes) {
       _tile_loadd(4, codes_[0] + (first + p) * count_[0] * kPaneColumns, 64);
       _tile_loadd(6, weights_, 64);
-      multiply<Signed, 0, 0, 0>();
+      multiply<Signed, 0>();
       if constexpr (Blocks == 2) {
         _tile_loadd(7, weights_ + args_->step, 64);
-        multiply<Signed, 1, 0, 1>();
+        multiply<Signed, 1>();
       }
       if constexpr (Tiles == 2) {
         _tile_loadd(5, codes_[1] + (first + p) * count_[1] * kPaneColumns, 64);
-        multiply<Signed, 2, 1, 0>();
-        if constexpr (Blocks == 2) multiply<Signed, 3, 1, 1>();
+        multiply<Signed, 2>();
+        if constexpr (Blocks == 2) multiply<Signed, 3>();
       }
     }
   }
 
-  // The sums of a tile, in memory, of stretch s, which is the last or not, to out.
+  // Brings the sums of a tile over stretch s, in memory, to what the stretches before gave; the last one to out.
   LOWBIT_INLINE void end(int64_t s, int i, int b, const int32_t* sums, float* between) const {
     const DotArgs& g = args_->dot;
     const int64_t group = g.stretch.stretches[s].weight_group, block = block_ + b;
