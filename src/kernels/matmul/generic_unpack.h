@@ -2,8 +2,6 @@
 // needs nothing.
 #pragma once
 
-#include <bit>
-
 #include "kernels/matmul/args.h"
 
 namespace lowbit::kernels {
@@ -57,7 +55,12 @@ template <uint64_t Bytes>
 LOWBIT_INLINE static inline const uint8_t* ahead_of(const FusedArgs& g, const uint8_t* step) {
   if (!g.in_streams) return step + kWeightsAhead;
   constexpr uint64_t kStreams = 8, kPageBytes = 4096;
-  constexpr uint64_t kSteps = std::bit_ceil(kPageBytes / Bytes), kSegment = kStreams * kSteps;  // of a stream, of all
+  constexpr uint64_t kSteps = [] {  // of a stream: a power of two
+    uint64_t steps = 1;
+    while (steps * Bytes < kPageBytes) steps *= 2;
+    return steps;
+  }();
+  constexpr uint64_t kSegment = kStreams * kSteps;
   const uint64_t at = static_cast<uint64_t>(step - g.codes_begin) / Bytes % kSegment;
   return step + static_cast<int64_t>(Bytes * (kSegment + at % kStreams * kSteps + at / kStreams - at));
 }
