@@ -2,8 +2,9 @@
 """Hot tiles keep their accumulators in registers: no innermost loop of the product kernels spills a vector.
 
 Compiles src/kernels/{matmul,gemm}/<isa>.cc to assembly as the release build does and looks at every loop of one block
-that multiplies (vpdpbusd, vpmaddubsw, vfmadd) or counts (vpopcntd). A vector or tile that goes to or from the stack in there is a failure. Innermost
-loops are what is looked at: what a tile loads before and stores after them is not in the count.
+that multiplies (vpdpbusd, vpmaddubsw, vfmadd, tdpb) or counts (vpopcntd). A vector or tile that goes to or from the
+stack in there is a failure. Innermost loops are what is looked at: what a tile loads before and stores after them is
+not in the count.
 """
 
 import pathlib

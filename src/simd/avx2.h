@@ -22,8 +22,8 @@ struct Simd {
   static constexpr int kFloatFewTokens = 4;
   static constexpr int kFloatFewVectors = 4;
   static constexpr bool kByteTables = false;
-  // Two products of 128 * 127 still fit the 16-bit sums of vpmaddubsw.
   static constexpr bool kFlipsFields = false;
+  // Two products of 128 * 127 still fit the 16-bit sums of vpmaddubsw.
   static constexpr int kDotMax = 128;
   static constexpr bool kWordSums = true;
 

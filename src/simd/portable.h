@@ -24,8 +24,8 @@ struct Simd {
   static constexpr int kFloatFewTokens = 1;       // of the tile that decodes weights in registers, at most
   static constexpr int kFloatFewVectors = 0;      // registers of these kernels' sums and weights
   static constexpr bool kByteTables = false;      // tables of 256 bytes in registers: value_table() and its like
+  static constexpr bool kFlipsFields = false;     // field() turns bits round at no cost: its last argument
   // Largest u8 code that dot() takes exactly; above it kernels use dot_signed() on code - 128.
-  static constexpr bool kFlipsFields = false;
   static constexpr int kDotMax = 255;
   static constexpr bool kWordSums = false;  // small products are faster summed in 16 bits first: add_words()
 

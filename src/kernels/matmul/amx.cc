@@ -54,11 +54,11 @@ class Square {
  public:
   // Tiles [tile, tile + Tiles) of those that for_each_tile gives.
   Square(const PaneDotArgs& args, int64_t block, int64_t tile) : args_(&args), block_(block) {
-    const int64_t tokens = args.dot.tokens, tiles = (tokens + kPaneTokens - 1) / kPaneTokens;
-    const int64_t size = tokens / tiles, larger = tokens % tiles;
+    const int64_t tokens = args.dot.tokens;
     for (int64_t i = 0; i < Tiles; ++i) {
-      count_[i] = size + (tile + i < larger ? 1 : 0);
-      token_[i] = (tile + i) * size + (tile + i < larger ? tile + i : larger);
+      const TileOfTokens at = tile_at(tokens, tiles_of(tokens, kPaneTokens), tile + i);
+      count_[i] = at.size;
+      token_[i] = at.first;
       codes_[i] = args.dot.codes + token_[i] * args.row_panes * kPaneColumns;
     }
     weights_ = args.dot.panels + block * args.step;
@@ -174,7 +174,7 @@ __attribute__((noinline)) void squares(const PaneDotArgs& args, int64_t block, i
 
 template <int Blocks, bool Signed, More Kind>
 void tokens_of(const PaneDotArgs& args, int64_t block) {
-  const int64_t tiles = (args.dot.tokens + kPaneTokens - 1) / kPaneTokens, even = tiles / 2 * 2;
+  const int64_t tiles = tiles_of(args.dot.tokens, kPaneTokens), even = tiles / 2 * 2;
   squares<Blocks, 2, Signed, Kind>(args, block, 0, even);
   if (even < tiles) squares<Blocks, 1, Signed, Kind>(args, block, even, tiles);
 }

@@ -84,14 +84,23 @@ constexpr int32_t pair_of_sum(int32_t sum) {
   return ((sum - 128 * high) & 0xffff) | high << 16;
 }
 
-// Tokens are taken in tiles of nearly equal size of at most `most`. Calls visit(first token, tokens) for each.
+// Tokens are taken in tiles of nearly equal size of at most `most`, the larger ones first.
+static constexpr int64_t tiles_of(int64_t tokens, int64_t most) { return (tokens + most - 1) / most; }
+struct TileOfTokens {
+  int64_t first, size;
+};
+static constexpr TileOfTokens tile_at(int64_t tokens, int64_t tiles, int64_t tile) {
+  const int64_t size = tokens / tiles, larger = tokens % tiles;
+  return tile < larger ? TileOfTokens{tile * (size + 1), size + 1} : TileOfTokens{tile * size + larger, size};
+}
+
+// Calls visit(first token, tokens) for each.
 template <class Visit>
 static inline void for_each_tile(int64_t tokens, int64_t most, const Visit& visit) {
-  int64_t token = 0;
-  for (int64_t tiles = (tokens + most - 1) / most; tiles > 0; --tiles) {
-    const int64_t size = (tokens - token + tiles - 1) / tiles;
-    visit(token, size);
-    token += size;
+  const int64_t tiles = tiles_of(tokens, most);
+  for (int64_t i = 0; i < tiles; ++i) {
+    const TileOfTokens tile = tile_at(tokens, tiles, i);
+    visit(tile.first, tile.size);
   }
 }
 
@@ -155,8 +164,8 @@ struct DotArgs {
 // A pane is what a tile register of AMX holds: 64 columns of 16 rows, of a weight (a row block) or of tokens.
 constexpr int64_t kPaneUnits = 16, kPaneColumns = 64, kPaneBytes = 1024, kPaneTokens = 16;
 // Panes of the row, whose borders are where a row's columns begin, that a stretch has a part of.
-constexpr int64_t first_pane(const DotStretch& s) { return s.begin_unit / kPaneUnits; }
-constexpr int64_t panes_of(const DotStretch& s) { return (s.end_unit - 1) / kPaneUnits + 1 - first_pane(s); }
+static constexpr int64_t first_pane(const DotStretch& s) { return s.begin_unit / kPaneUnits; }
+static constexpr int64_t panes_of(const DotStretch& s) { return (s.end_unit - 1) / kPaneUnits + 1 - first_pane(s); }
 
 // The panes of each stretch of one row block, one behind the other: unpacked codes + `add` as [unit][16 rows][4],
 // zeros where the stretch is not.

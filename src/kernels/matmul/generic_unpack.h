@@ -32,6 +32,8 @@ static inline typename S::Bytes unit_codes(const uint8_t* step) {
     return Flipped ? S::bytes_xor(code, kFlip) : code;
   } else {
     constexpr int kHas4 = Bits & 4, kHas2 = Bits & 2, kHas1 = Bits & 1;
+    // The upper bit lies in the first plane that is there.
+    constexpr int kFlip2 = kHas4 == 0 ? kFlip : 0, kFlip1 = Bits == 1 ? kFlip : 0;
     typename S::Bytes code;
     bool first = true;
     const auto take = [&](typename S::Bytes part) {
@@ -39,8 +41,8 @@ static inline typename S::Bytes unit_codes(const uint8_t* step) {
       first = false;
     };
     if constexpr (kHas4 != 0) take(plane_part<S, 4, kHas2 + kHas1, J, kFlip>(step));
-    if constexpr (kHas2 != 0) take(plane_part < S, 2, kHas1, J, kHas4 == 0 ? kFlip : 0 > (step + 64 * kHas4));
-    if constexpr (kHas1 != 0) take(plane_part < S, 1, 0, J, Bits == 1 ? kFlip : 0 > (step + 64 * (kHas4 + kHas2)));
+    if constexpr (kHas2 != 0) take(plane_part<S, 2, kHas1, J, kFlip2>(step + 64 * kHas4));
+    if constexpr (kHas1 != 0) take(plane_part<S, 1, 0, J, kFlip1>(step + 64 * (kHas4 + kHas2)));
     return code;
   }
 }

@@ -34,7 +34,7 @@ const uint8_t* IntegerPart::packed(int64_t block) const {
 int64_t IntegerPart::blocks_at_once(int64_t count, int threads) const {
   // Many items for each thread, so that one that is held up keeps nobody waiting, of several row blocks where there
   // are enough.
-  const int64_t tile = x_.order == Order::tiles || x_.order == Order::panes ? plan_.row_tile : 1;
+  const int64_t tile = by_chunks(x_.order) ? plan_.row_tile : 1;
   return std::clamp<int64_t>(count / (int64_t{16} * threads) / tile, 1, 4) * tile;
 }
 

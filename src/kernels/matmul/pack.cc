@@ -217,7 +217,7 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
                         plan,
                         x,
                         out.order,
-                        out.order == Order::tiles || out.order == Order::panes ? plan.chunks : std::span(&row, 1),
+                        by_chunks(out.order) ? plan.chunks : std::span(&row, 1),
                         units,
                         codes,
                         sized(s.scales, entries),
@@ -225,14 +225,13 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
                         sized(s.starts, entries),
                         minima ? sized(s.totals, entries) : nullptr};
   if (!s.holds(isa, plan, x, out.order)) {
-    pool.parallel_for(ceil_div(x.tokens, tile), std::max<int64_t>(1, 32 / tile),
-                      [&](int64_t begin, int64_t end, int) {
-                        int64_t i = 0;
-                        for_each_tile(x.tokens, tile, [&](int64_t token, int64_t size) {
-                          if (i >= begin && i < end) packing.tile(token, size);
-                          ++i;
-                        });
-                      });
+    const int64_t tiles = tiles_of(x.tokens, tile);
+    pool.parallel_for(tiles, std::max<int64_t>(1, 32 / tile), [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) {
+        const TileOfTokens part = tile_at(x.tokens, tiles, i);
+        packing.tile(part.first, part.size);
+      }
+    });
     s.remember(isa, plan, x, out.order);
   }
   out.codes = rows ? x.codes : codes;
