@@ -5,6 +5,7 @@
 
 set(LOWBIT_ISA_FLAGS_avx2 -mavx2 -mfma -mf16c)
 set(LOWBIT_ISA_FLAGS_avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mavx512vnni -mavx512vbmi -mavx512vpopcntdq -mgfni -mfma -mf16c)
+set(LOWBIT_ISA_FLAGS_avx512bf16 ${LOWBIT_ISA_FLAGS_avx512} -mavx512bf16)
 set(LOWBIT_ISA_FLAGS_amx ${LOWBIT_ISA_FLAGS_avx512} -mamx-tile -mamx-int8)
 
 set(LOWBIT_TEST_LINK_formats mpfr gmp)

@@ -51,9 +51,9 @@ int unknown_command(const std::string& name) {
                                           did_you_mean(name, names)));
 }
 
-kernels::PlaneLimits known_plane_limits(Isa isa) {
+kernels::KernelChoice known_kernel_choice(Isa isa) {
   const auto folder = io::cache_folder();
-  return cost::known_plane_limits(isa, folder.ok() ? *folder : std::string());
+  return cost::known_kernel_choice(isa, folder.ok() ? *folder : std::string());
 }
 
 int execute(const Command& command, const std::vector<std::string>& arguments) {
@@ -69,7 +69,7 @@ int execute(const Command& command, const std::vector<std::string>& arguments) {
                     fmt::format("{}: {} (lowbit {} --help)", command.name, parsed.message(), command.name));
   }
   if (const Status isa = check_isa_override(); !isa.ok()) return complain(kExitUsage, isa.message());
-  kernels::set_plane_limits_source(known_plane_limits);
+  kernels::set_kernel_choice_source(known_kernel_choice);
   const Status done = action();
   if (!done.ok()) return complain(kExitError, done.message());
   return finish_output();

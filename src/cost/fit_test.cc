@@ -61,7 +61,7 @@ TEST(KnownLimits, AreMeasuredOnce) {
 
 TEST(KnownLimits, PlanesOfBitsAreMeasuredOnceToo) {
   const ScratchFolder folder;
-  const kernels::PlaneLimits first = known_plane_limits(active_isa(), folder.path + "/new");
+  const kernels::KernelChoice first = known_kernel_choice(active_isa(), folder.path + "/new");
   EXPECT_GE(first.few, 0);
   EXPECT_LE(first.few, kernels::kMostPlanePairs);
   std::ifstream file(folder.path + "/new/limits.json");
@@ -73,11 +73,11 @@ TEST(KnownLimits, PlanesOfBitsAreMeasuredOnceToo) {
     std::string other = text;
     other.replace(text.find(many), many.size(), fmt::format("\"many\": {}", kept));
     std::ofstream(folder.path + "/new/limits.json") << other;
-    const int found = known_plane_limits(active_isa(), folder.path + "/new").many;
+    const int found = known_kernel_choice(active_isa(), folder.path + "/new").many;
     EXPECT_TRUE(found == kept || kept < 0 || kept > 4) << found << " for " << kept;
     EXPECT_TRUE(found >= 0 && found <= kernels::kMostPlanePairs) << found;
   }
-  EXPECT_GE(known_plane_limits(active_isa(), "/proc/no-such-folder").few, 0);
+  EXPECT_GE(known_kernel_choice(active_isa(), "/proc/no-such-folder").few, 0);
 }
 
 TEST(KnownLimits, AFileOfAnythingIsMeasuredAnew) {

@@ -33,9 +33,14 @@ bool has_integers(const Format& weight) {
   return weight.element.bits <= 8 && formats::integer_form(weight.element) != nullptr;
 }
 
+const formats::ElementFormat& bf16() {
+  static const formats::ElementFormat element = formats::parse_element("bf16").value();
+  return element;
+}
+
 Format activation_for(const Format& weight, const std::optional<Format>& asked) {
   if (asked) return *asked;
-  if (!has_integers(weight)) return formats::parse_format("f32").value();
+  if (!has_integers(weight)) return formats::parse_format(weight.element == bf16() ? "bf16" : "f32").value();
   const int64_t group = weight.is_plain() ? 32 : weight.levels[0].group;
   return formats::parse_format(fmt::format("int8/{}:f32", group == 64 || group == 128 ? group : 32)).value();
 }
@@ -116,6 +121,7 @@ class Bench {
     rate.activation = formats::print(activation);
     rate.kernel = products[0].counts_bits(tokens)                                              ? "bits"
                   : kernels::arithmetic_of(format, activation) == kernels::Arithmetic::integer ? "bytes"
+                  : products[0].pairs_columns(tokens)                                          ? "bf16"
                                                                                                : "fp32";
     rate.rows = matrix.rows;
     rate.cols = matrix.cols;
@@ -136,9 +142,12 @@ class Bench {
     rate.bytes_per_s = static_cast<double>(weights_[0].bytes()) / rate.timing.seconds;
     rate.ops_per_s = 2 * multiplied / rate.timing.seconds;
     rate.reading = beside.bytes_per_s();
-    const bool integers = kernels::is_integer_activation(activation);
+    // Of bf16 the limit is that of the faster way, whichever was taken.
+    const double peak = kernels::is_integer_activation(activation) ? limits_.int8_ops_per_s
+                        : format.element == bf16() && activation.element == bf16() ? limits_.bf16_ops_per_s
+                                                                       : limits_.fp32_ops_per_s;
     const double reading = rate.bytes_per_s / rate.reading;
-    const double computing = rate.ops_per_s / (integers ? limits_.int8_ops_per_s : limits_.fp32_ops_per_s);
+    const double computing = rate.ops_per_s / peak;
     rate.by_reading = reading > computing;
     rate.share = std::max(reading, computing);
     row_(rate);

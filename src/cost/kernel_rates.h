@@ -15,7 +15,7 @@ namespace lowbit::cost {
 
 struct KernelRate {
   std::string weight, activation;  // formats
-  const char* kernel = "";         // what multiplies: bits, bytes or fp32
+  const char* kernel = "";         // what multiplies: bits, bytes, bf16 or fp32
   int64_t rows = 0, cols = 0, tokens = 0;
   int copies = 1;           // of the weight, taken in turn
   Timing timing;            // of one product
@@ -24,7 +24,8 @@ struct KernelRate {
   double ops_per_s = 0;     // a multiply-add counts two
   double reading = 0;       // bytes a second that the machine reads meanwhile
   double share = 0;         // of the limit that binds: the greater of the two shares
-  bool by_reading = false;  // that is the read rate; else the int8 peak (fp32 where activations are no integers)
+  bool by_reading = false;  // that is the read rate; else the int8 peak (bf16 or fp32 where activations are
+                            // no integers)
 };
 
 struct Matrix {

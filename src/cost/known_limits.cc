@@ -7,7 +7,7 @@
 #include <system_error>
 
 #include "base/file.h"
-#include "cost/plane_limits.h"
+#include "cost/kernel_choice.h"
 
 namespace lowbit::cost {
 namespace {
@@ -44,6 +44,13 @@ bool read_pairs(const Json& from, const char* key, int& to) {
   const auto pairs = found->get<int64_t>();
   to = static_cast<int>(pairs);
   return pairs >= 0 && pairs <= kernels::kMostPlanePairs;
+}
+
+bool read_flag(const Json& from, const char* key, bool& to) {
+  const auto found = from.find(key);
+  if (found == from.end() || !found->is_boolean()) return false;
+  to = found->get<bool>();
+  return true;
 }
 
 // Whatever a person may have done to the file: what is no positive number is not there.
@@ -87,22 +94,22 @@ Result<MachineLimits> known_limits(Isa isa, ThreadPool& pool, const std::string&
   return limits;
 }
 
-kernels::PlaneLimits known_plane_limits(Isa isa, const std::string& folder) {
-  const std::string key = machine_key(isa, 1) + " | planes of bits";
+kernels::KernelChoice known_kernel_choice(Isa isa, const std::string& folder) {
+  const std::string key = machine_key(isa, 1) + " | kernels";
   if (!folder.empty()) {
     const Json all = read(folder);
     const auto found = all.find(key);
-    kernels::PlaneLimits known;
+    kernels::KernelChoice known;
     if (found != all.end() && found->is_object() && read_pairs(*found, "few", known.few) &&
-        read_pairs(*found, "many", known.many)) {
+        read_pairs(*found, "many", known.many) && read_flag(*found, "bf16", known.bf16)) {
       return known;
     }
   }
-  const auto measured = measure_plane_limits(isa);
-  if (!measured.ok()) return kernels::usual_plane_limits(isa);
+  const auto measured = measure_kernel_choice(isa);
+  if (!measured.ok()) return kernels::usual_kernel_choice(isa);
   if (!folder.empty()) {
     Json all = read(folder);
-    all[key] = {{"few", measured->few}, {"many", measured->many}};
+    all[key] = {{"few", measured->few}, {"many", measured->many}, {"bf16", measured->bf16}};
     write(folder, all);
   }
   return *measured;

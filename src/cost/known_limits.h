@@ -13,7 +13,7 @@ Result<MachineLimits> known_limits(Isa isa, ThreadPool& pool, const std::string&
                                    const ProgressFn& progress = {});
 
 // The same of bit planes, which do not depend on threads. Where they cannot be measured, the usual ones.
-kernels::PlaneLimits known_plane_limits(Isa isa, const std::string& folder);
+kernels::KernelChoice known_kernel_choice(Isa isa, const std::string& folder);
 
 // Keeps them; ok also where the folder cannot be written to.
 void keep_limits(const MachineLimits& limits, const std::string& folder);

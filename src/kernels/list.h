@@ -53,6 +53,11 @@ struct PerIsa {
   void op(const Args&);                            \
   }                                                \
   inline constexpr PerIsa<Args> k_##op = {{nullptr, nullptr, nullptr, amx::op}};
+#define LOWBIT_BF16_KERNEL(op, Args, numeric_class) \
+  namespace avx512bf16 {                            \
+  void op(const Args&);                             \
+  }                                                 \
+  inline constexpr PerIsa<Args> k_##op = {{nullptr, nullptr, avx512bf16::op}};
 #else
 #define LOWBIT_KERNEL(op, Args, numeric_class) \
   namespace portable {                         \
@@ -60,9 +65,11 @@ struct PerIsa {
   }                                            \
   inline constexpr PerIsa<Args> k_##op = {{portable::op}};
 #define LOWBIT_AMX_KERNEL(op, Args, numeric_class) inline constexpr PerIsa<Args> k_##op = {};
+#define LOWBIT_BF16_KERNEL(op, Args, numeric_class) inline constexpr PerIsa<Args> k_##op = {};
 #endif
 #include "kernels/kernels.inc"
 #undef LOWBIT_KERNEL
 #undef LOWBIT_AMX_KERNEL
+#undef LOWBIT_BF16_KERNEL
 
 }  // namespace lowbit::kernels

@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "base/bits.h"
+#include "kernels/limits/limits.h"
 #include "kernels/list.h"
 #include "kernels/matmul/groups.h"
+#include "kernels/matmul/pairs.h"
 #include "kernels/matmul/plan.h"
 #include "kernels/matmul/small_floats.h"
 #include "tensor/codes_block.h"
@@ -24,6 +27,11 @@ constexpr int64_t kFewCodeTokens[kIsas] = {0, 4, 64, 64};
 // kFloatTile of the instruction sets; kFloatRows at most.
 constexpr int64_t kFloatTile[kIsas] = {4, 6, 12, 12};
 constexpr int64_t kFloatRows = 2;
+
+// Up to so many tokens of bf16 decoding weights costs less than pairing their columns.
+constexpr int64_t kFewPairedTokens = 12;
+
+constexpr int kUnknown = std::numeric_limits<int>::min();
 
 // Columns that are decoded together, with trits whole bytes of them: two row blocks of them are a third of the
 // first-level cache.
@@ -92,8 +100,9 @@ inline void transpose(const float* const (&from)[4], int64_t col, float* out, in
   for (int i = 0; i < 4; ++i) std::memcpy(out + i * step, &columns[i], sizeof(Four));
 }
 
-void pack_tile(const Activations& x, int64_t token, int64_t count, int64_t first, int64_t depth, float* out) {
-  const auto row = [&](int64_t t) { return x.values + (token + t) * x.cols + first; };
+// `depth` words of each of `count` rows.
+void pack_tile(const float* in, int64_t stride, int64_t count, int64_t depth, float* out) {
+  const auto row = [&](int64_t t) { return in + t * stride; };
   int64_t t = 0;
   const int64_t whole = depth / 4 * 4;
   for (; t + 4 <= count; t += 4) {
@@ -108,7 +117,7 @@ void pack_tile(const Activations& x, int64_t token, int64_t count, int64_t first
   }
 }
 
-const float* pack_tiles(const Activations& x, const FloatPlan& plan, ThreadPool& pool) {
+const float* pack_tiles(const Activations& x, const FloatPlan& plan, bool paired, ThreadPool& pool) {
   static thread_local std::vector<float> buffer;
   struct Tile {
     int64_t window, window_tokens, token, tokens;
@@ -119,23 +128,73 @@ const float* pack_tiles(const Activations& x, const FloatPlan& plan, ThreadPool&
     for_each_tile(window_tokens, plan.token_tile,
                   [&](int64_t token, int64_t tokens) { tiles.push_back({window, window_tokens, token, tokens}); });
   });
-  float* out = sized(buffer, x.tokens * x.cols);
+  const int64_t together = paired ? 2 : 1;  // columns of a word
+  const int64_t words = ceil_div(x.cols, together);
+  float* out = sized(buffer, x.tokens * words);
   // The buffers are those of the thread that calls, not of the one that packs.
   const std::span<const Tile> all = tiles;
   pool.parallel_for(std::ssize(all), 1, [&](int64_t begin, int64_t end, int) {
     for (const Tile& t : all.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin))) {
       for_each_chunk(x.cols, plan.chunk_columns, [&](int64_t first, int64_t depth) {
-        pack_tile(x, t.window + t.token, t.tokens, first, depth,
-                  out + t.window * x.cols + t.window_tokens * first + t.token * depth);
+        const float* rows = x.values + (t.window + t.token) * x.cols + first;
+        const int64_t some = ceil_div(depth, together);
+        float* to = out + t.window * words + t.window_tokens * (first / together) + t.token * some;
+        if (!paired) return pack_tile(rows, x.cols, t.tokens, some, to);
+        static thread_local std::vector<float> pairs;
+        float* own = sized(pairs, t.tokens * some);
+        for (int64_t i = 0; i < t.tokens; ++i) pair_up(rows + i * x.cols, depth, own + i * some);
+        pack_tile(own, some, t.tokens, some, to);
       });
     }
   });
   return out;
 }
 
+// Of all values of an element of at most 8 bits, NaN apart, which stays NaN in any sum.
+int exponent_of_codes(const formats::ElementFormat& element) {
+  std::vector<float> values;
+  std::ranges::copy_if(formats::decode_table(element), std::back_inserter(values), [](float v) { return v == v; });
+  return common_exponent(values);
+}
+
+// Whether all values of a format are bf16.
+bool is_bf16(const formats::Format& format) {
+  static const formats::ElementFormat bf16 = formats::parse_element("bf16").value();
+  if (!format.is_plain()) return false;
+  return format.element == bf16 || (format.element.bits <= 8 && exponent_of_codes(format.element) != kUnpaired);
+}
+
+// By all threads.
+template <class T>
+int exponent_of_many(std::span<const T> values, ThreadPool& pool) {
+  std::atomic<int> least = std::numeric_limits<int>::max();
+  pool.parallel_for(std::ssize(values), 1 << 14, [&](int64_t begin, int64_t end, int) {
+    const int found = common_exponent(values.subspan(static_cast<size_t>(begin), static_cast<size_t>(end - begin)));
+    int known = least.load();
+    while (found < known && !least.compare_exchange_weak(known, found)) {
+    }
+  });
+  return least;
+}
+
+int exponent_of_weights(const PackedMatrix& matrix, ThreadPool& pool) {
+  const formats::ElementFormat& element = matrix.format().element;
+  if (element.bits <= 8) return exponent_of_codes(element);
+  const std::span<const std::byte> bytes = matrix.bytes();
+  return exponent_of_many(std::span(reinterpret_cast<const uint16_t*>(bytes.data()), bytes.size() / 2), pool);
+}
+
+// Whether products with these activations have the bits of the chain if columns are paired.
+bool may_be_paired(const PartPlan& plan, const Activations& x, ThreadPool& pool) {
+  if (!pairs_columns(plan, x.tokens)) return false;
+  std::atomic<int>& known = *plan.floats.common;
+  if (known == kUnknown) known = exponent_of_weights(*plan.matrix, pool);
+  return may_pair(known, exponent_of_many(std::span(x.values, static_cast<size_t>(x.tokens * x.cols)), pool));
+}
+
 }  // namespace
 
-FloatPlan plan_floats(Isa isa, const PackedMatrix& matrix, int64_t group) {
+FloatPlan plan_floats(Isa isa, const PackedMatrix& matrix, int64_t group, const formats::Format& activation) {
   static const formats::ElementFormat f16 = formats::parse_element("f16").value();
   static const formats::ElementFormat bf16 = formats::parse_element("bf16").value();
   const formats::Format& format = matrix.format();
@@ -161,14 +220,22 @@ FloatPlan plan_floats(Isa isa, const PackedMatrix& matrix, int64_t group) {
     }
   }
   plan.few_tokens = few;
+  if (has_bf16_products(isa) && activation.is_plain() && activation.element == bf16 && is_bf16(format))
+    plan.common = std::make_shared<std::atomic<int>>(kUnknown);
   return plan;
 }
 
-bool packs_floats(const PartPlan& plan, const Activations& x) { return x.tokens > plan.floats.few_tokens; }
+bool pairs_columns(const PartPlan& plan, int64_t tokens) {
+  return plan.floats.common != nullptr && plan.choice.bf16 && tokens > kFewPairedTokens;
+}
+
+bool packs_floats(const PartPlan& plan, const Activations& x) {
+  return x.tokens > plan.floats.few_tokens || pairs_columns(plan, x.tokens);
+}
 
 FloatPart::FloatPart(Isa isa, const PartPlan& plan, const Activations& x, ThreadPool& pool)
-    : isa_(isa), plan_(plan), x_(x) {
-  if (packs_floats(plan, x)) tiles_ = pack_tiles(x, plan.floats, pool);
+    : isa_(isa), plan_(plan), x_(x), paired_(may_be_paired(plan, x, pool)) {
+  if (paired_ || x.tokens > plan.floats.few_tokens) tiles_ = pack_tiles(x, plan.floats, paired_, pool);
 }
 
 int64_t FloatPart::blocks_at_once(int64_t count, int threads) const {
@@ -209,11 +276,12 @@ FloatWeights FloatPart::weights(int64_t block, int64_t blocks) const {
 void FloatPart::run(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
   const FloatWeights w = weights(block, blocks);
   if (tiles_ == nullptr) return k_float_few.at(isa_)({w, blocks, x_.tokens, x_.values, x_.cols, out, out_stride});
-  const int64_t step = kRowBlock * plan_.floats.chunk_columns;
+  const int64_t chunk = plan_.floats.chunk_columns, step = kRowBlock * chunk;
   float* panels = sized(scratch().panels, blocks * step);
-  for_each_chunk(w.cols, plan_.floats.chunk_columns, [&](int64_t first, int64_t depth) {
+  for_each_chunk(w.cols, chunk, [&](int64_t first, int64_t depth) {
     const FloatPanelArgs args{w, blocks, first, depth, panels, step};
-    k_float_panels.at(isa_)(args);
+    if (!paired_ || w.kind != FloatKind::bf16) k_float_panels.at(isa_)(args);
+    if (paired_) k_pair_panels.at(isa_)(args);
     const bool last = first + depth == w.cols;
     const uint8_t* next = last ? w.packed + blocks * w.block_bytes : w.packed + packed_bytes(w, first + depth);
     run_tiles(args, next, out, out_stride);
@@ -224,6 +292,7 @@ void FloatPart::run(int64_t block, int64_t blocks, float* out, int64_t out_strid
 // own.
 void FloatPart::run_tiles(const FloatPanelArgs& panels, const uint8_t* next, float* out, int64_t out_stride) const {
   const int64_t width = panels.blocks * kRowBlock, cols = panels.weights.cols, first = panels.first;
+  const int64_t together = paired_ ? 2 : 1;  // columns of a word
   const bool last = first + panels.depth == cols;
   float* acc = last && first == 0 ? nullptr : sized(scratch().acc, x_.tokens * width);
   for_each_tile(x_.tokens, kWindowTokens, [&](int64_t token, int64_t tokens) {
@@ -231,9 +300,9 @@ void FloatPart::run_tiles(const FloatPanelArgs& panels, const uint8_t* next, flo
     args.panels = panels.panels;
     args.panel_step = panels.panel_step;
     args.blocks = panels.blocks;
-    args.depth = panels.depth;
+    args.depth = ceil_div(panels.depth, together);
     args.tokens = tokens;
-    args.x = tiles_ + token * cols + tokens * first;
+    args.x = tiles_ + token * ceil_div(cols, together) + tokens * (first / together);
     args.in = first == 0 ? nullptr : acc + token * width;
     args.in_stride = width;
     args.out = last ? out + token * out_stride : acc + token * width;
@@ -241,7 +310,7 @@ void FloatPart::run_tiles(const FloatPanelArgs& panels, const uint8_t* next, flo
     args.ahead = next;
     args.ahead_bytes = token == 0 ? packed_bytes(panels.weights, plan_.floats.chunk_columns) : 0;
     args.ahead_step = panels.weights.block_bytes;
-    k_float_tiles.at(isa_)(args);
+    paired_ ? k_pair_tiles.at(isa_)(args) : k_float_tiles.at(isa_)(args);
   });
 }
 

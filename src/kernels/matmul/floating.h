@@ -2,6 +2,8 @@
 // of columns decoded to fp32 for many.
 #pragma once
 
+#include <atomic>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -21,10 +23,15 @@ struct FloatPlan {
   int64_t few_tokens = 0;  // that `float_few` takes
   int64_t chunk_columns = 0;
   int64_t token_tile = 1;  // kFloatTile of the instruction set
+  // common_exponent() of the weights (pairs.h), found when it is first asked for; null: columns are not paired.
+  std::shared_ptr<std::atomic<int>> common;
 };
 
-// Columns that share a scale.
-FloatPlan plan_floats(Isa isa, const tensor::PackedMatrix& matrix, int64_t group);
+// group: columns that share a scale.
+FloatPlan plan_floats(Isa isa, const tensor::PackedMatrix& matrix, int64_t group, const formats::Format& activation);
+
+// Whether columns of so many tokens are paired by the plan's choice, if their values allow it.
+bool pairs_columns(const PartPlan& plan, int64_t tokens);
 
 // Whether activations are copied into tiles.
 bool packs_floats(const PartPlan& plan, const Activations& x);
@@ -47,7 +54,8 @@ class FloatPart {
   Isa isa_;
   const PartPlan& plan_;
   const Activations& x_;
-  const float* tiles_ = nullptr;  // [window][chunk][tile][column][token of the tile]
+  bool paired_ = false;
+  const float* tiles_ = nullptr;  // [window][chunk][tile][column, or pair of them][token of the tile]
 };
 
 }  // namespace lowbit::kernels

@@ -46,7 +46,7 @@ class Guarded {
 
 // A weight of one part with its bytes between guards; they begin at any address.
 void check(const formats::Format& format, const formats::Format& activation, int64_t rows, int64_t cols,
-           int64_t tokens, bool at_end, Rng& rng, const PlaneLimits& limits = {}) {
+           int64_t tokens, bool at_end, Rng& rng, const KernelChoice& limits = {}) {
   tensor::Weight weight = test::random_weight({format}, rows, cols, false, rng);
   const auto x = test::activations(activation, tokens, cols, test::normals(tokens * cols, rng));
   std::vector<float> expected(static_cast<size_t>(tokens * rows));

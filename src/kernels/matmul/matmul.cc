@@ -7,6 +7,7 @@
 #include "kernels/matmul/floating.h"
 #include "kernels/matmul/groups.h"
 #include "kernels/matmul/integer.h"
+#include "kernels/matmul/kernel_choice.h"
 #include "kernels/matmul/pack.h"
 #include "kernels/matmul/plan.h"
 #include "kernels/matmul/plane_plan.h"
@@ -170,18 +171,24 @@ Product::Product(Isa isa, const tensor::Weight& weight, const formats::Format& a
     : isa_(isa), weight_(&weight) {
   for (const PackedMatrix& part : weight.parts) {
     parts_.push_back(plan_part(isa, part, activation, {}));
-    if (parts_.back().planes.pairs > 0) parts_.back().plane_limits = plane_limits(isa);
+    PartPlan& plan = parts_.back();
+    if (plan.planes.pairs > 0 || plan.floats.common) plan.choice = kernel_choice(isa);
   }
 }
 
-Product::Product(Isa isa, const tensor::Weight& weight, const formats::Format& activation, const PlaneLimits& limits)
+Product::Product(Isa isa, const tensor::Weight& weight, const formats::Format& activation, const KernelChoice& choice)
     : isa_(isa), weight_(&weight) {
-  for (const PackedMatrix& part : weight.parts) parts_.push_back(plan_part(isa, part, activation, limits));
+  for (const PackedMatrix& part : weight.parts) parts_.push_back(plan_part(isa, part, activation, choice));
 }
 
 bool Product::counts_bits(int64_t tokens) const {
   return std::any_of(parts_.begin(), parts_.end(),
                      [&](const PartPlan& plan) { return kernels::counts_bits(plan, tokens); });
+}
+
+bool Product::pairs_columns(int64_t tokens) const {
+  return std::any_of(parts_.begin(), parts_.end(),
+                     [&](const PartPlan& plan) { return kernels::pairs_columns(plan, tokens); });
 }
 
 Product::~Product() = default;

@@ -68,26 +68,30 @@ uint64_t new_stamp();
 struct PartPlan;  // plan.h
 class Region;     // matmul.cc
 
-// Where two kernels give the same bits: products of weights of 1 or 2 bits with activations of 1 to 4 count ones of
-// pairs of bit planes (weight bits * activation bits, at most 4), or multiply bytes. Pairs up to which ones are
-// counted, for one call's few (at most 4) tokens and for more; 0: never.
-struct PlaneLimits {
+// Where two kernels give the same bits, which is the faster.
+struct KernelChoice {
+  // Products of weights of 1 or 2 bits with activations of 1 to 4 count ones of pairs of bit planes (weight bits *
+  // activation bits, at most 4), or multiply bytes. Pairs up to which ones are counted, for one call's few (at most 4)
+  // tokens and for more; 0: never.
   int few = 0, many = 0;
+  // Floating products of bf16 go by pairs of columns (pairs.h), or one column at a time in fp32.
+  bool bf16 = false;
 };
 // What no known processor is slower with.
-PlaneLimits usual_plane_limits(Isa isa);
-// Where a program knows better by a measurement (cost/plane_limits.h): asked once for each ISA, when the first
-// product that it matters to is made. Null: the usual ones.
-void set_plane_limits_source(PlaneLimits (*source)(Isa));
+KernelChoice usual_kernel_choice(Isa isa);
+// Where a program knows better by a measurement (cost/kernel_choice.h): asked once for each ISA, when the first
+// product that it matters to is made. Null: the usual one.
+void set_kernel_choice_source(KernelChoice (*source)(Isa));
 
 // A weight prepared for activations of one format: made once, used by any number of calls, which do not allocate once
 // their scratch has grown. The weight stays where it is.
 class Product {
  public:
   Product(Isa isa, const tensor::Weight& weight, const formats::Format& activation);
-  Product(Isa isa, const tensor::Weight& weight, const formats::Format& activation, const PlaneLimits& limits);
-  // Whether some part counts bits for so many tokens.
+  Product(Isa isa, const tensor::Weight& weight, const formats::Format& activation, const KernelChoice& choice);
+  // Whether some part counts bits, or pairs columns of bf16, for so many tokens.
   bool counts_bits(int64_t tokens) const;
+  bool pairs_columns(int64_t tokens) const;
   ~Product();
   Product(Product&&) noexcept;
   Product& operator=(Product&&) noexcept;

@@ -254,9 +254,9 @@ std::vector<uint8_t> upper_halves(uint32_t count, const float* table) {
 }
 
 PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& activation,
-                   const PlaneLimits& limits) {
+                   const KernelChoice& choice) {
   PartPlan plan;
-  plan.plane_limits = limits;
+  plan.choice = choice;
   plan.matrix = &matrix;
   plan.row_tile = kRowTile[static_cast<int>(isa)];
   plan.token_tile = kTokenTile[static_cast<int>(isa)];
@@ -290,7 +290,7 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
     if (whole && begin_at_steps(plan) && plan.width != kTrits)
       plan.planes = plan_planes(isa, element, form, activation);
   } else {
-    plan.floats = plan_floats(isa, matrix, plan.group);
+    plan.floats = plan_floats(isa, matrix, plan.group, activation);
   }
   plan_scales(isa, matrix, plan);
   return plan;

@@ -70,7 +70,7 @@ struct PartPlan {
   int64_t chunk_panes = 0;
   bool signed_panes = false;
   PlanePlan planes;
-  PlaneLimits plane_limits;
+  KernelChoice choice;
   int64_t row_tile = 1, token_tile = 1, few_tile = 1;  // kRowTile, kTokenTile, kFewTile of the instruction set
   // Scales, minima and zero points in passes of the kernel `entries`, from the inside out. Without passes of scales
   // tensor::group_values() reads all three.
@@ -84,6 +84,6 @@ std::vector<uint8_t> upper_halves(uint32_t count, const float* table);
 
 // matrix stays where it is as long as the plan is used.
 PartPlan plan_part(Isa isa, const tensor::PackedMatrix& matrix, const formats::Format& activation,
-                   const PlaneLimits& limits);
+                   const KernelChoice& choice);
 
 }  // namespace lowbit::kernels

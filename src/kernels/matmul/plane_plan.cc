@@ -1,9 +1,6 @@
 #include "kernels/matmul/plane_plan.h"
 
-#include <array>
 #include <cstdlib>
-#include <mutex>
-#include <optional>
 
 namespace lowbit::kernels {
 
@@ -12,33 +9,10 @@ namespace {
 // kPlaneRoom of the ISA.
 constexpr int kPlaneRoom[kIsas] = {3, 6, 24, 24};
 
-std::mutex limits_mutex;
-PlaneLimits (*limits_source)(Isa) = nullptr;
-std::array<std::optional<PlaneLimits>, std::size(kPlaneRoom)> known_limits;
-
 }  // namespace
 
-PlaneLimits usual_plane_limits(Isa isa) {
-  // By docs/decisions/products-of-few-bits.md.
-  if (isa >= Isa::avx512) return {2, 2};
-  return isa == Isa::avx2 ? PlaneLimits{2, 1} : PlaneLimits{4, 4};
-}
-
-void set_plane_limits_source(PlaneLimits (*source)(Isa)) {
-  const std::lock_guard lock(limits_mutex);
-  limits_source = source;
-  for (std::optional<PlaneLimits>& known : known_limits) known.reset();
-}
-
-PlaneLimits plane_limits(Isa isa) {
-  const std::lock_guard lock(limits_mutex);
-  std::optional<PlaneLimits>& known = known_limits[static_cast<size_t>(isa)];
-  if (!known) known = limits_source != nullptr ? limits_source(isa) : usual_plane_limits(isa);
-  return *known;
-}
-
 bool counts_bits(const PartPlan& plan, int64_t tokens) {
-  const int most = tokens <= kFusedTokens ? plan.plane_limits.few : plan.plane_limits.many;
+  const int most = tokens <= kFusedTokens ? plan.choice.few : plan.choice.many;
   return plan.planes.pairs > 0 && plan.planes.pairs <= most;
 }
 

@@ -9,11 +9,8 @@ namespace lowbit::kernels {
 PlanePlan plan_planes(Isa isa, const formats::ElementFormat& weight, const formats::IntegerForm& form,
                       const formats::Format& activation);
 
-// By the limits of the plan.
+// By the choice of the plan.
 bool counts_bits(const PartPlan& plan, int64_t tokens);
-
-// The limits in force: those of the source where one is set.
-PlaneLimits plane_limits(Isa isa);
 
 // What the sum of a stretch begins with, if its activations sum to `sum` over `cols` columns.
 int32_t start_of_planes(const PlanePlan& plan, int32_t sum, int64_t cols);

@@ -10,14 +10,14 @@ namespace {
 
 using test::format_of;
 
-constexpr PlaneLimits kAlways = {kMostPlanePairs, kMostPlanePairs}, kNever = {0, 0};
+constexpr KernelChoice kAlways = {kMostPlanePairs, kMostPlanePairs}, kNever = {0, 0};
 
 ThreadPool& pool() {
   static ThreadPool two(2);
   return two;
 }
 
-std::vector<float> product(Isa isa, const tensor::Weight& weight, const Activations& x, const PlaneLimits& limits) {
+std::vector<float> product(Isa isa, const tensor::Weight& weight, const Activations& x, const KernelChoice& limits) {
   const int64_t rows = weight.rows();
   std::vector<float> out(static_cast<size_t>(x.tokens * rows), -777.0f);
   Product(isa, weight, *x.format, limits).run(0, rows, x, pool(), out.data(), rows);
@@ -28,7 +28,7 @@ void check(const tensor::Weight& weight, const Activations& x, const std::string
   std::vector<float> expected(static_cast<size_t>(x.tokens * weight.rows()));
   matmul_oracle(weight, x, expected.data(), weight.rows());
   for (const Isa isa : test::isas()) {
-    for (const PlaneLimits& limits : {kAlways, kNever}) {
+    for (const KernelChoice& limits : {kAlways, kNever}) {
       EXPECT_EQ(test::first_difference(product(isa, weight, x, limits), expected), -1)
           << what << ", " << isa_name(isa) << ", " << limits.few << ", " << x.tokens << " x " << weight.rows()
           << " x " << x.cols;
@@ -142,9 +142,9 @@ TEST(Planes, ExtremeCodes) {
 TEST(Planes, TheSourceOfLimitsChooses) {
   static int asked;
   asked = 0;
-  set_plane_limits_source([](Isa) {
+  set_kernel_choice_source([](Isa) {
     ++asked;
-    return PlaneLimits{2, 1};
+    return KernelChoice{2, 1};
   });
   Rng rng(34);
   const tensor::Weight one = test::random_weight({format_of("binary/32:f16")}, 20, 64, false, rng);
@@ -159,7 +159,7 @@ TEST(Planes, TheSourceOfLimitsChooses) {
   EXPECT_FALSE(counts("int2/row:f32", 5));
   EXPECT_FALSE(counts("int3/row:f32", 1));
   EXPECT_EQ(asked, 1);
-  set_plane_limits_source(nullptr);
+  set_kernel_choice_source(nullptr);
   for (const Isa isa : test::isas()) EXPECT_TRUE(Product(isa, one, format_of("binary/row:f32")).counts_bits(1));
 }
 

@@ -1,4 +1,4 @@
-#include "cost/plane_limits.h"
+#include "cost/kernel_choice.h"
 
 #include <time.h>
 
@@ -6,6 +6,7 @@
 
 #include "cost/random_activations.h"
 #include "cost/shapes.h"
+#include "kernels/limits/limits.h"
 
 namespace lowbit::cost {
 namespace {
@@ -31,17 +32,18 @@ double thread_seconds() {
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
-Result<bool> counting_is_faster(Isa isa, const Candidate& candidate, int64_t tokens, ThreadPool& pool) {
-  LOWBIT_ASSIGN(const formats::Format format, formats::parse_format(candidate.weight));
-  LOWBIT_ASSIGN(const formats::Format activation, formats::parse_format(candidate.activation));
+// Whether the second of two choices is.
+Result<bool> is_faster(Isa isa, const char* weight_format, const char* activation_format, int64_t tokens,
+                       const kernels::KernelChoice (&choices)[2], ThreadPool& pool) {
+  LOWBIT_ASSIGN(const formats::Format format, formats::parse_format(weight_format));
+  LOWBIT_ASSIGN(const formats::Format activation, formats::parse_format(activation_format));
   tensor::Weight weight;
   weight.shape = {kRows, kCols};
   LOWBIT_ASSIGN(tensor::PackedMatrix matrix, random_matrix(format, kRows, kCols, kSeed));
   weight.parts.push_back(std::move(matrix));
   const RandomActivations x(activation, tokens, kCols, kSeed);
   std::vector<float> out(static_cast<size_t>(tokens * kRows));
-  const kernels::Product products[] = {{isa, weight, activation, {0, 0}},
-                                       {isa, weight, activation, {candidate.pairs, candidate.pairs}}};
+  const kernels::Product products[] = {{isa, weight, activation, choices[0]}, {isa, weight, activation, choices[1]}};
   double best[2] = {1e9, 1e9};
   for (int run = 0; run < 2 * kRuns; ++run) {
     const double begin = thread_seconds();
@@ -53,19 +55,23 @@ Result<bool> counting_is_faster(Isa isa, const Candidate& candidate, int64_t tok
 
 }  // namespace
 
-Result<kernels::PlaneLimits> measure_plane_limits(Isa isa) {
+Result<kernels::KernelChoice> measure_kernel_choice(Isa isa) {
   ThreadPool pool(1);
-  kernels::PlaneLimits limits;
-  for (const auto& [most, tokens] : {std::pair{&limits.few, 1}, std::pair{&limits.many, 32}}) {
+  kernels::KernelChoice choice;
+  for (const auto& [most, tokens] : {std::pair{&choice.few, 1}, std::pair{&choice.many, 32}}) {
     int slower = kernels::kMostPlanePairs + 1;  // the fewest pairs that are
     for (const Candidate& candidate : kCandidates) {
       if (candidate.pairs >= slower) break;
-      LOWBIT_ASSIGN(const bool faster, counting_is_faster(isa, candidate, tokens, pool));
+      LOWBIT_ASSIGN(const bool faster, is_faster(isa, candidate.weight, candidate.activation, tokens,
+                                                 {{}, {candidate.pairs, candidate.pairs}}, pool));
       if (!faster) slower = candidate.pairs;
     }
     *most = slower - 1;
   }
-  return limits;
+  if (kernels::has_bf16_products(isa)) {
+    LOWBIT_ASSIGN(choice.bf16, is_faster(isa, "bf16", "bf16", 64, {{}, {0, 0, true}}, pool));
+  }
+  return choice;
 }
 
 }  // namespace lowbit::cost
