@@ -156,6 +156,8 @@ TEST(PolicyOptionsTest, SetsThePolicy) {
   EXPECT_TRUE(fast.integer_attention);
   EXPECT_EQ(fast.kv, format("int8/32:f16"));
   EXPECT_EQ(fast.integer_activations, standard.integer_activations);
+  EXPECT_EQ(fast.other_activations, format("bf16"));
+  EXPECT_EQ(parsed({"--fast", "--activations", "f32"}).value().other_activations, format("f32"));
   EXPECT_FALSE(parsed({"--fast", "--attention", "f32"}).value().integer_attention);
   EXPECT_EQ(parsed({"--attention", "int8", "--kv", "int4/16:f16"}).value().kv, format("int4/16:f16"));
   using graph::KvHadamard;

@@ -68,13 +68,16 @@ void cast_row(const formats::Format& format, int64_t cols, const float* x, float
     std::copy(x, x + cols, out);
     return;
   }
+  if (format.is_plain()) {
+    const auto count = static_cast<size_t>(cols);
+    return formats::cast_array(element, {x, count}, {out, count});
+  }
   const int64_t group = columns_of_scale(format, cols);
   for (int64_t begin = 0; begin < cols; begin += group) {
     const int64_t end = std::min(begin + group, cols);
     const float scale = scale_of(format, {x + begin, x + end});
     for (int64_t i = begin; i < end; ++i) {
-      const float value = element.decode(formats::encode(element, quotient(x[i], scale)));
-      out[i] = format.is_plain() ? value : value * scale;
+      out[i] = element.decode(formats::encode(element, quotient(x[i], scale))) * scale;
     }
   }
 }
