@@ -66,7 +66,7 @@ struct StretchSums {
   const float* scales;    // of the activations
   const int32_t* sums;    // sum(s8); where offsets are paired, pair_of_sum of it; null: not wanted
   const int32_t* starts;  // a constant of the element times that sum
-  const float* totals;    // float(sum(s8)), null where there are no minima
+  const float* totals;    // float(sum(s8)) times the scale; null where there are no minima
 
   // From an entry on.
   StretchSums from(int64_t entry) const {
@@ -127,7 +127,7 @@ struct EntriesInPlace {
 // What ends a stretch: for each output
 //   sum = sum(u8 * s8) + start + offset[weight group] * sum(s8)     exact
 //   acc = fma(float(sum), float(weight scale * activation scale), acc)
-//   acc = fma(float(sum(s8)), float(minimum * activation scale), acc)   where there are minima
+//   acc = fma(minimum, float(float(sum(s8)) * activation scale), acc)   where there are minima
 struct StretchArgs {
   const DotStretch* stretches;  // ascending
   int64_t stretch_count;

@@ -240,7 +240,7 @@ float IntegerPart::unaligned(int64_t index, const uint8_t* panel, int64_t t, int
     }
     const float activation = g.activations.scales[entry];
     acc = std::fma(static_cast<float>(sum), g.scales[at] * activation, acc);
-    if (g.minimums != nullptr) acc = std::fma(static_cast<float>(total), g.minimums[at] * activation, acc);
+    if (g.minimums != nullptr) acc = std::fma(g.minimums[at], static_cast<float>(total) * activation, acc);
   }
   return acc;
 }

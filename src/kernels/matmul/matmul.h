@@ -6,7 +6,7 @@
 //           activations have more than 8 bits), so that its sum fits 32 bits. Groups ascending:
 //             sum = exact integer sum of (code - zero point) * activation code
 //             acc = fma(float(sum), float(weight scale * activation scale), acc)
-//             acc = fma(float(sum of activation codes), float(minimum * activation scale), acc)   with a minimum
+//             acc = fma(minimum, float(float(sum of activation codes) * activation scale), acc)   with a minimum
 //           The weight scale includes the power of two of the element's integer form.
 // floating  anything else: both sides decoded to fp32 (formats/format.h), acc = fma(weight, activation, acc),
 //           columns ascending from acc = +0.

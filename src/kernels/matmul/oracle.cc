@@ -57,7 +57,7 @@ float integer_output(const formats::Format& format, const tensor::Codes& codes, 
     const float scale = g.scale * std::ldexp(1.0f, form.exponent);
     const float activation = x.scales[token * x.groups() + begin / x.group];
     acc = std::fma(static_cast<float>(sum), scale * activation, acc);
-    if (format.has_minimum()) acc = std::fma(static_cast<float>(total), g.minimum * activation, acc);
+    if (format.has_minimum()) acc = std::fma(g.minimum, static_cast<float>(total) * activation, acc);
     begin = end;
   }
   return acc;

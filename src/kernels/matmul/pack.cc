@@ -166,7 +166,7 @@ struct Packing {
         if (shared) scales[at] = from[t * x.groups() + group];
         sums[at] = plan.paired ? pair_of_sum(sum) : sum;
         starts[at] = start(static_cast<size_t>(i), sum);
-        if (totals != nullptr) totals[at] = static_cast<float>(sum);
+        if (totals != nullptr) totals[at] = static_cast<float>(sum) * scales[at];
       }
     }
   }
