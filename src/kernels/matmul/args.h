@@ -119,9 +119,9 @@ struct EntriesInPlace {
   int64_t span, coded_ahead, outer_ahead;
   const uint16_t* half_minimums;  // f16, scales in `halves`
   const uint16_t* halves;         // f16, times `unit`
-  const uint8_t* bytes;           // floats of 8 bits, times `factor`, then `unit`
+  float unit;
+  const uint8_t* bytes;  // floats of 8 bits, as `small` has them
   simd::SmallFloat small;
-  float factor, unit;
 };
 
 // What ends a stretch: for each output

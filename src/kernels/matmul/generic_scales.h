@@ -56,10 +56,11 @@ struct HalfMinima {
 template <class S>
 struct ByteEntries {
   static constexpr More kMore = More::none;
-  LOWBIT_INLINE void move(const StretchArgs& g, int64_t at) { ask_next(g, g.in_place.bytes, at); }
+  LOWBIT_INLINE void move(const StretchArgs& g, int64_t at) {
+    if (at % 64 == 0) ask_next(g, g.in_place.bytes, at);
+  }
   LOWBIT_INLINE typename S::Float scale(const StretchArgs& g, int64_t at) const {
-    const typename S::Float v = S::small_float(S::int_load_bytes(g.in_place.bytes + at), g.in_place.small);
-    return S::mul(S::mul(v, S::broadcast(g.in_place.factor)), S::broadcast(g.in_place.unit));
+    return S::small_float(S::int_load_bytes(g.in_place.bytes + at), g.in_place.small);
   }
   LOWBIT_INLINE typename S::Float minimum(const StretchArgs&, int64_t) const { return S::zero(); }
 };

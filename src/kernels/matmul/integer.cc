@@ -171,13 +171,12 @@ void IntegerPart::point_to_entries(int64_t block, EntriesInPlace& args) const {
     args.outer_ahead = plan_.scales[1].block_bytes / 2;
     return;
   }
-  args.factor = scale.factor;
-  args.unit = scale.unit;
   if (plan_.in_place == InPlace::bytes) {
     args.bytes = entries(scale);
-    args.small = *scale.small;
+    args.small = *plan_.scale_bytes;
     return;
   }
+  args.unit = scale.unit;
   args.halves = halves(scale);
   if (plan_.in_place == InPlace::half_minima) args.half_minimums = halves(plan_.minimums.front());
 }

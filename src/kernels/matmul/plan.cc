@@ -202,7 +202,7 @@ bool are_coded(const std::vector<EntryPass>& passes, int64_t groups) {
   return plain(passes[0]) && plain(passes[1]) && passes[0].span == 1 && passes[1].span % 4 == 0 && groups % 4 == 0;
 }
 
-InPlace in_place(Isa isa, const PartPlan& plan) {
+InPlace in_place(Isa isa, PartPlan& plan) {
   if (!plan.zeros.empty()) return InPlace::nothing;
   const bool all_kinds = isa >= Isa::avx512;  // kEntriesInPlace
   const bool halves = are_halves(plan.scales), as_they_are = halves && plan.scales[0].as_it_is();
@@ -213,9 +213,11 @@ InPlace in_place(Isa isa, const PartPlan& plan) {
     return all_kinds && coded ? InPlace::coded : InPlace::nothing;
   }
   if (as_they_are || (all_kinds && halves)) return InPlace::halves;
-  const bool bytes = is_direct(plan.scales) && plan.scales[0].kind == EntryKind::table8 && plan.scales[0].bits == 8 &&
-                     plan.scales[0].small;
-  return all_kinds && bytes && bytes_in_place(plan.width) ? InPlace::bytes : InPlace::nothing;
+  const EntryPass& scale = plan.scales[0];
+  const bool bytes = is_direct(plan.scales) && scale.kind == EntryKind::table8 && scale.bits == 8 && scale.small;
+  if (!all_kinds || !bytes || !bytes_in_place(plan.width)) return InPlace::nothing;
+  plan.scale_bytes = scaled(*scale.small, 256, scale.factor, scale.unit);
+  return plan.scale_bytes ? InPlace::bytes : InPlace::nothing;
 }
 
 void plan_scales(Isa isa, const PackedMatrix& w, PartPlan& plan) {

@@ -76,6 +76,7 @@ struct PartPlan {
   // tensor::group_values() reads all three.
   std::vector<EntryPass> scales, minimums, zeros;
   InPlace in_place = InPlace::nothing;
+  std::optional<simd::SmallFloat> scale_bytes;  // InPlace::bytes: scales with all that they are multiplied by
 };
 
 // [2][256]: the lower and the upper bytes of the upper halves of values, where the lower halves are 0; else nothing.

@@ -1,6 +1,7 @@
 #include "kernels/matmul/small_floats.h"
 
 #include <cmath>
+#include <vector>
 
 #include "base/bits.h"
 
@@ -48,6 +49,14 @@ std::optional<SmallFloat> small_float_of(std::span<const float> values) {
     }
   }
   return std::nullopt;
+}
+
+std::optional<SmallFloat> scaled(const SmallFloat& f, int codes, float factor, float unit) {
+  SmallFloat out = f;
+  out.factor = f.factor * unit * factor;
+  std::vector<float> values;
+  for (int c = 0; c < codes; ++c) values.push_back(simd::small_float(c, f) * factor * unit);
+  return gives(out, values) ? std::optional(out) : std::nullopt;
 }
 
 }  // namespace lowbit::kernels
