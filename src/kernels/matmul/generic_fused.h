@@ -120,6 +120,7 @@ LOWBIT_INLINE static inline void walk_trits(const FusedArgs& g, Tile& tile) {
   tile.begin(0);
   for (const uint8_t* packed = g.packed;; packed += kTritBytes) {
     tile.ahead = ahead_of<kTritBytes>(g, packed);
+    ask_far<kTritBytes>(g, packed);
     if (trit_step<0>(g, tile, packed, at) || trit_step<8>(g, tile, packed, at) ||
         trit_step<16>(g, tile, packed, at) || trit_step<24>(g, tile, packed, at) ||
         trit_step<32>(g, tile, packed, at)) {
@@ -137,6 +138,7 @@ LOWBIT_INLINE static inline void walk_planes(const FusedArgs& g, Tile& tile) {
     for (int64_t s = 0; s < g.stretch.stretch_count; s += 2, units += 8, step += kStep) {
       tile.begin(s);
       tile.ahead = ahead_of<kStep>(g, step);
+      ask_far<kStep>(g, step);
       tile.first_half(step, units);
       tile.end(s);
       if (s + 1 == g.stretch.stretch_count) break;
@@ -151,6 +153,7 @@ LOWBIT_INLINE static inline void walk_planes(const FusedArgs& g, Tile& tile) {
       const int64_t end = Tile::kBrief ? units + 8 : g.stretch.stretches[s].end_unit;
       for (; units < end; units += 8, step += kStep) {
         tile.ahead = ahead_of<kStep>(g, step);
+        ask_far<kStep>(g, step);
         tile.first_half(step, units);
         tile.second_half(step, units);
       }

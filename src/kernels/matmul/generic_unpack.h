@@ -47,8 +47,9 @@ static inline typename S::Bytes unit_codes(const uint8_t* step) {
   }
 }
 
-// Bytes of packed weights that are asked for ahead: the processor's own prefetching ends at every page.
-constexpr int64_t kWeightsAhead = 4096;
+// Bytes of packed weights that are asked for ahead, for the first-level cache and before that for the second: the
+// processor's own prefetching ends at every page, and what the first level can wait for at a time is not enough.
+constexpr int64_t kWeightsAhead = 4096, kWeightsFarAhead = 12288;
 
 // Where what is asked for with the step (of trits kTritSteps of them) at `step` lies.
 // In streams: the steps of the next segment, not as they lie but in turn from 8 places about a page apart. A
@@ -65,6 +66,13 @@ LOWBIT_INLINE static inline const uint8_t* ahead_of(const FusedArgs& g, const ui
   constexpr uint64_t kSegment = kStreams * kSteps;
   const uint64_t at = static_cast<uint64_t>(step - g.codes_begin) / Bytes % kSegment;
   return step + static_cast<int64_t>(Bytes * (kSegment + at % kStreams * kSteps + at / kStreams - at));
+}
+
+// With the step at `step`, for the second-level cache.
+template <int Bytes>
+LOWBIT_INLINE static inline void ask_far(const FusedArgs& g, const uint8_t* step) {
+  if (g.in_streams) return;
+  for (int i = 0; i < Bytes; i += 64) __builtin_prefetch(step + kWeightsFarAhead + i, 0, 2);
 }
 
 // The vector that is asked for with unit J, if any: as many as the step has bytes for.
