@@ -71,6 +71,9 @@ Result<kernels::KernelChoice> measure_kernel_choice(Isa isa) {
   if (kernels::has_bf16_products(isa)) {
     LOWBIT_ASSIGN(choice.bf16, is_faster(isa, "bf16", "bf16", 64, {{}, {0, 0, true}}, pool));
   }
+  if (isa >= Isa::avx512) {
+    LOWBIT_ASSIGN(choice.shifts, is_faster(isa, "int4/64:f16", "int8/64:f32", 8, {{}, {0, 0, false, true}}, pool));
+  }
   return choice;
 }
 

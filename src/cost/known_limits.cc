@@ -101,7 +101,8 @@ kernels::KernelChoice known_kernel_choice(Isa isa, const std::string& folder) {
     const auto found = all.find(key);
     kernels::KernelChoice known;
     if (found != all.end() && found->is_object() && read_pairs(*found, "few", known.few) &&
-        read_pairs(*found, "many", known.many) && read_flag(*found, "bf16", known.bf16)) {
+        read_pairs(*found, "many", known.many) && read_flag(*found, "bf16", known.bf16) &&
+        read_flag(*found, "shifts", known.shifts)) {
       return known;
     }
   }
@@ -109,7 +110,7 @@ kernels::KernelChoice known_kernel_choice(Isa isa, const std::string& folder) {
   if (!measured.ok()) return kernels::usual_kernel_choice(isa);
   if (!folder.empty()) {
     Json all = read(folder);
-    all[key] = {{"few", measured->few}, {"many", measured->many}, {"bf16", measured->bf16}};
+    all[key] = {{"few", measured->few}, {"many", measured->many}, {"bf16", measured->bf16}, {"shifts", measured->shifts}};
     write(folder, all);
   }
   return *measured;

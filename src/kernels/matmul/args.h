@@ -199,6 +199,7 @@ struct FusedArgs {
   int bits;
   const uint8_t* codes_begin;  // those of the weight's first row block
   bool in_streams;             // how codes are asked for ahead (generic_unpack.h)
+  bool by_shifts;              // how fields of codes are taken for more than kFusedTokens (ShiftingSimd)
   CodeMap map;
   uint8_t flip;
   const uint8_t* table;

@@ -23,8 +23,15 @@ struct FewTile {
   }
   LOWBIT_INLINE void end(int64_t s) {
     const int64_t group = g.stretch.stretches[s].weight_group;
-    more ? end_stretch<S>(g.stretch, FloatEntries<S, More::any>(), group, 0, entry, sum, acc)
-         : end_stretch<S>(g.stretch, FloatEntries<S, More::none>(), group, 0, entry, sum, acc);
+    if (more) {
+      end_stretch<S>(g.stretch, FloatEntries<S, More::any>(), group, 0, entry, sum, acc);
+    } else if (g.stretch.in_place.halves != nullptr) {
+      HalfEntries<S, false> halves;
+      halves.move(g.stretch, 16 * group);
+      end_stretch<S>(g.stretch, KeptEntries<S, More::none>(halves, g.stretch, 16 * group), group, 0, entry, sum, acc);
+    } else {
+      end_stretch<S>(g.stretch, FloatEntries<S, More::none>(), group, 0, entry, sum, acc);
+    }
     entry += Tokens;
   }
   template <int J>

@@ -183,13 +183,15 @@ void IntegerPart::point_to_entries(int64_t block, EntriesInPlace& args) const {
 
 void IntegerPart::run_fused(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
   Scratch& s = scratch();
-  const bool in_place = plan_.in_place != InPlace::nothing && x_.tokens <= kFusedTokens;
+  // Of more tokens `few` reads scales of one kind alone where they lie.
+  const bool few = plan_.in_place == InPlace::halves && plan_.scales[0].as_it_is();
+  const bool in_place = x_.tokens <= kFusedTokens ? plan_.in_place != InPlace::nothing : few;
   const bool streams = reads_in_streams();
   for (int64_t b = 0; b < blocks; ++b) {
     if (!in_place) load_scales(block + b, 1, s);
     StretchArgs stretch = stretch_args(0, s);
     if (in_place) point_to_entries(block + b, stretch.in_place);
-    k_fused.at(isa_)({stretch, packed(block + b), plan_.width, packed(0), streams, plan_.map, plan_.flip,
+    k_fused.at(isa_)({stretch, packed(block + b), plan_.width, packed(0), streams, plan_.choice.shifts, plan_.map, plan_.flip,
                       plan_.map_table.data(), plan_.signed_codes, plan_.fused_units, x_.tokens, x_.codes,
                       x_.code_stride, x_.plane, plan_.word_units, out + b * kRowBlock, out_stride});
   }

@@ -76,6 +76,8 @@ struct KernelChoice {
   int few = 0, many = 0;
   // Floating products of bf16 go by pairs of columns (pairs.h), or one column at a time in fp32.
   bool bf16 = false;
+  // Codes of 5 tokens and some more are cut by shifts and masks, or by GF2P8AFFINEQB.
+  bool shifts = false;
 };
 // What no known processor is slower with.
 KernelChoice usual_kernel_choice(Isa isa);

@@ -76,8 +76,10 @@ void check(const std::vector<Format>& formats, const Format& activation, int64_t
   }
   for (const Isa isa : test::isas()) {
     for (const int threads : {1, 2}) {
+      KernelChoice choice = usual_kernel_choice(isa);
+      choice.shifts = threads == 2;  // both ways
       std::vector<float> got(expected.size(), -777.0f);
-      matmul(isa, weight, x->view, pool(threads), got.data(), stride);
+      Product(isa, weight, activation, choice).run(0, rows, x->view, pool(threads), got.data(), stride);
       const int64_t at = test::first_difference(got, expected);
       EXPECT_EQ(at, -1) << names(formats) << " times " << formats::print(activation) << ", " << isa_name(isa) << ", "
                         << threads << " threads, " << tokens << " x " << rows << " x " << cols << ": " << got[at]

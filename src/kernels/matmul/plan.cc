@@ -287,6 +287,7 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
         matrix.format().has_zero_point() && plan.aligned && longest * largest_code(activation) < kPairedSums;
     plan.width = tensor::code_width(element);
     if (plan.aligned && can_fuse(plan)) plan.fused_units = fused_units(plan);
+    plan.few_by_shifts = isa >= Isa::avx512 && plan.fused_units > 0 && plan.width < 8;
     // Binary activations count differences, and what lies behind the last column of a file's row may be anything.
     const bool whole = !is_binary_activation(activation) || matrix.cols() % tensor::kColumnStep == 0;
     if (whole && begin_at_steps(plan) && plan.width != kTrits)

@@ -65,6 +65,7 @@ struct PartPlan {
   bool paired = false;          // zero points as pairs (args.h)
   int64_t word_units = 0;       // as in DotArgs
   int64_t fused_units = 0;      // units of a stretch where the kernel `fused` can do it, else 0
+  bool few_by_shifts = false;   // whether it can take codes of more tokens by shifts
   std::vector<DotChunk> chunks;
   // Panes (args.h) that a chunk of many tokens' products has at most; 0: there are none.
   int64_t chunk_panes = 0;
