@@ -188,14 +188,15 @@ struct PaneDotArgs {
   bool signed_weights;  // bytes of panes are s8, else u8
 };
 
-// The same of one row block straight from its packed codes, for stretches of 16 columns or multiples of 32,
-// and maps of at most 64 entries (trits: stretches of whole steps and no map). Up to
+// The same of row blocks, one after the other, straight from their packed codes, for stretches of 16 columns or
+// multiples of 32, and maps of at most 64 entries (trits: stretches of whole steps and no map). Up to
 // kFusedTokens tokens lie by rows: codes [token][code_stride], entries [token][stretch]. More lie by tiles of
 // kFewTile as in DotArgs, in one plane. All stretches but the last have `stretch_units` units.
 constexpr int64_t kFusedTokens = 4;
 struct FusedArgs {
-  StretchArgs stretch;
+  StretchArgs stretch;  // of the first row block
   const uint8_t* packed;
+  int64_t blocks, block_bytes;
   int bits;
   const uint8_t* codes_begin;  // those of the weight's first row block
   bool in_streams;             // how codes are asked for ahead (generic_unpack.h)
@@ -210,7 +211,7 @@ struct FusedArgs {
   int64_t code_stride;  // bytes of a token
   int64_t plane;        // as in DotArgs
   int64_t word_units;   // likewise
-  float* out;
+  float* out;           // 16 for each row block
   int64_t out_stride;
 };
 

@@ -62,18 +62,21 @@ struct FewTile {
 
 template <class S, int Bits, CodeMap Map, int Tokens>
 static inline void few_tile(const FusedArgs& given, int64_t token) {
-  const FusedArgs g = given;
-  FewTile<S, Bits, Map, Tokens> tile{g,
-                                     g.stretch.offsets != nullptr || g.stretch.minimums != nullptr,
-                                     g.codes + token * g.code_stride,
-                                     token * g.stretch.stretch_count,
-                                     {},
-                                     {},
-                                     nullptr};
-  for (int t = 0; t < Tokens; ++t) tile.acc[0][t] = S::zero();
-  walk<Bits>(g, tile);
-  float* out = g.out + token * g.out_stride;
-  for (int t = 0; t < Tokens; ++t) S::store(out + t * g.out_stride, tile.acc[0][t]);
+  FusedArgs g = given;
+  for (int64_t b = 0; b < given.blocks; ++b) {
+    FewTile<S, Bits, Map, Tokens> tile{g,
+                                       g.stretch.offsets != nullptr || g.stretch.minimums != nullptr,
+                                       g.codes + token * g.code_stride,
+                                       token * g.stretch.stretch_count,
+                                       {},
+                                       {},
+                                       nullptr};
+    for (int t = 0; t < Tokens; ++t) tile.acc[0][t] = S::zero();
+    walk<Bits>(g, tile);
+    float* out = g.out + token * g.out_stride;
+    for (int t = 0; t < Tokens; ++t) S::store(out + t * g.out_stride, tile.acc[0][t]);
+    next_block(g);
+  }
 }
 
 // The tile of `size` tokens, at most Most. More than kFewTile tokens give tiles of half of it at least.

@@ -162,6 +162,12 @@ LOWBIT_INLINE static inline void walk_planes(const FusedArgs& g, Tile& tile) {
   }
 }
 
+LOWBIT_INLINE static inline void next_block(FusedArgs& g) {
+  g.packed += g.block_bytes;
+  g.out += 16;
+  next_block(g.stretch);
+}
+
 // All stretches of a row: tile.begin(), the halves of its steps, tile.end().
 template <int Bits, class Tile>
 LOWBIT_INLINE static inline void walk(const FusedArgs& g, Tile& tile) {
@@ -174,14 +180,17 @@ LOWBIT_INLINE static inline void walk(const FusedArgs& g, Tile& tile) {
 
 template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums, class Entries, bool Brief>
 static inline void fused_row(const FusedArgs& given) {
-  const FusedArgs g = given;
-  FusedRow<S, Bits, Map, Tokens, Signed, Sums, Entries, Brief> row{g, {}, {}, {}, {}, {}, {}, nullptr};
-  for (int t = 0; t < Tokens; ++t) {
-    row.acc[t] = S::zero();
-    row.a[t] = g.codes + t * g.code_stride;
+  FusedArgs g = given;
+  for (int64_t b = 0; b < given.blocks; ++b) {
+    FusedRow<S, Bits, Map, Tokens, Signed, Sums, Entries, Brief> row{g, {}, {}, {}, {}, {}, {}, nullptr};
+    for (int t = 0; t < Tokens; ++t) {
+      row.acc[t] = S::zero();
+      row.a[t] = g.codes + t * g.code_stride;
+    }
+    walk<Bits>(g, row);
+    for (int t = 0; t < Tokens; ++t) S::store(g.out + t * g.out_stride, row.acc[t]);
+    next_block(g);
   }
-  walk<Bits>(g, row);
-  for (int t = 0; t < Tokens; ++t) S::store(g.out + t * g.out_stride, row.acc[t]);
 }
 
 template <class S, int Bits, CodeMap Map, bool Signed, class Entries, bool Brief>

@@ -18,6 +18,24 @@ struct FloatEntries {
   LOWBIT_INLINE typename S::Float minimum(const StretchArgs& g, int64_t at) const { return S::load(g.minimums + at); }
 };
 
+// To the next row block.
+LOWBIT_INLINE static inline void next_block(StretchArgs& g) {
+  const auto move = [](auto*& entries, int64_t by) {
+    if (entries != nullptr) entries += by;
+  };
+  move(g.scales, g.group_step);
+  move(g.offsets, g.group_step);
+  move(g.minimums, g.group_step);
+  EntriesInPlace& in_place = g.in_place;
+  for (int i = 0; i < 2; ++i) {
+    move(in_place.coded[i], in_place.coded_ahead);
+    move(in_place.outer[i], in_place.outer_ahead);
+  }
+  move(in_place.halves, g.group_step);
+  move(in_place.half_minimums, g.group_step);
+  move(in_place.bytes, g.group_step);
+}
+
 // What the next row block reads at this place is asked for.
 template <class Entry>
 LOWBIT_INLINE static inline void ask_next(const StretchArgs& g, const Entry* entries, int64_t at) {

@@ -14,6 +14,9 @@ namespace lowbit::kernels {
 
 using tensor::kRowBlock;
 
+// Codes of an item of work, where there are many.
+constexpr int64_t kLeastBytes = 1 << 14;
+
 // Buffers of one thread, kept between calls.
 struct IntegerPart::Scratch {
   std::vector<uint8_t> panel, panes;
@@ -35,7 +38,9 @@ int64_t IntegerPart::blocks_at_once(int64_t count, int threads) const {
   // Many items for each thread, so that one that is held up keeps nobody waiting, of several row blocks where there
   // are enough.
   const int64_t tile = by_chunks(x_.order) ? plan_.row_tile : 1;
-  return std::clamp<int64_t>(count / (int64_t{16} * threads) / tile, 1, 4) * tile;
+  // Nor should the way to an item cost as much as the item.
+  const int64_t least = std::clamp<int64_t>(std::min(kLeastBytes / block_bytes(), count / (int64_t{4} * threads)), 1, 4);
+  return std::clamp<int64_t>(count / (int64_t{16} * threads) / tile, least, 4) * tile;
 }
 
 // What weights bring to the stretches of some row blocks, from `index` of those loaded.
@@ -186,15 +191,13 @@ void IntegerPart::run_fused(int64_t block, int64_t blocks, float* out, int64_t o
   // Of more tokens `few` reads scales of one kind alone where they lie.
   const bool few = plan_.in_place == InPlace::halves && plan_.scales[0].as_it_is();
   const bool in_place = x_.tokens <= kFusedTokens ? plan_.in_place != InPlace::nothing : few;
-  const bool streams = reads_in_streams();
-  for (int64_t b = 0; b < blocks; ++b) {
-    if (!in_place) load_scales(block + b, 1, s);
-    StretchArgs stretch = stretch_args(0, s);
-    if (in_place) point_to_entries(block + b, stretch.in_place);
-    k_fused.at(isa_)({stretch, packed(block + b), plan_.width, packed(0), streams, plan_.choice.shifts, plan_.map, plan_.flip,
-                      plan_.map_table.data(), plan_.signed_codes, plan_.fused_units, x_.tokens, x_.codes,
-                      x_.code_stride, x_.plane, plan_.word_units, out + b * kRowBlock, out_stride});
-  }
+  if (!in_place) load_scales(block, blocks, s);
+  StretchArgs stretch = stretch_args(0, s);
+  if (in_place) point_to_entries(block, stretch.in_place);
+  k_fused.at(isa_)({stretch, packed(block), blocks, block_bytes(), plan_.width, packed(0), reads_in_streams(),
+                    plan_.choice.shifts, plan_.map, plan_.flip, plan_.map_table.data(), plan_.signed_codes,
+                    plan_.fused_units, x_.tokens, x_.codes, x_.code_stride, x_.plane, plan_.word_units, out,
+                    out_stride});
 }
 
 void IntegerPart::run_planes(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
