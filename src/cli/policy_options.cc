@@ -83,8 +83,10 @@ void PolicyOptions::add_attention_to(Options& options) {
           "arithmetic of attention: int8 (queries become int8, weights uint8, and meet a cache of small integers in "
           "exact sums) or f32 (f32)")
       .choices = {"int8", "f32"};
-  options.flag("--fast", fast, "--kv int8/32:f16 --attention int8, and activations in bf16 where they would be f32: long contexts cost half, "
-               "prompts of bf16 models up to half, and a little quality");
+  options.flag(
+      "--fast", fast,
+      "--kv int8/32:f16 --attention int8, and activations in bf16 where they would be f32: long contexts cost half, "
+      "prompts of bf16 models up to half, and a little quality");
   options.check([this]() -> Status {
     const graph::NumericPolicy chosen = policy();
     constexpr int64_t kUsualHead = 256;

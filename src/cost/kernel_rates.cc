@@ -143,9 +143,9 @@ class Bench {
     rate.ops_per_s = 2 * multiplied / rate.timing.seconds;
     rate.reading = beside.bytes_per_s();
     // Of bf16 the limit is that of the faster way, whichever was taken.
-    const double peak = kernels::is_integer_activation(activation) ? limits_.int8_ops_per_s
+    const double peak = kernels::is_integer_activation(activation)                 ? limits_.int8_ops_per_s
                         : format.element == bf16() && activation.element == bf16() ? limits_.bf16_ops_per_s
-                                                                       : limits_.fp32_ops_per_s;
+                                                                                   : limits_.fp32_ops_per_s;
     const double reading = rate.bytes_per_s / rate.reading;
     const double computing = rate.ops_per_s / peak;
     rate.by_reading = reading > computing;

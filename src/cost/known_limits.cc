@@ -110,7 +110,8 @@ kernels::KernelChoice known_kernel_choice(Isa isa, const std::string& folder) {
   if (!measured.ok()) return kernels::usual_kernel_choice(isa);
   if (!folder.empty()) {
     Json all = read(folder);
-    all[key] = {{"few", measured->few}, {"many", measured->many}, {"bf16", measured->bf16}, {"shifts", measured->shifts}};
+    all[key] = {
+        {"few", measured->few}, {"many", measured->many}, {"bf16", measured->bf16}, {"shifts", measured->shifts}};
     write(folder, all);
   }
   return *measured;

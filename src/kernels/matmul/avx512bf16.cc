@@ -18,8 +18,8 @@ using S = simd::avx512::Simd;
 // Of columns [first, first + depth): words of two columns as they lie.
 void pair_words(const FloatPanelArgs& g, const uint8_t* in, float* out) {
   // Row r of the first column is the upper half of word r.
-  alignas(64) static constexpr uint16_t kOrder[32] = {16, 0,  17, 1,  18, 2,  19, 3,  20, 4,  21, 5,  22, 6,  23, 7,
-                                                      24, 8,  25, 9,  26, 10, 27, 11, 28, 12, 29, 13, 30, 14, 31, 15};
+  alignas(64) static constexpr uint16_t kOrder[32] = {16, 0, 17, 1, 18, 2,  19, 3,  20, 4,  21, 5,  22, 6,  23, 7,
+                                                      24, 8, 25, 9, 26, 10, 27, 11, 28, 12, 29, 13, 30, 14, 31, 15};
   const __m512i order = _mm512_load_si512(kOrder);
   int64_t col = 0;
   for (; col + 2 <= g.depth; col += 2, in += 64, out += 16)

@@ -34,7 +34,8 @@ LOWBIT_INLINE static inline void end_stretch(const StretchArgs& g, const Entries
   if (kMore == More::minima || (kMore == More::any && g.minimums != nullptr)) {
     for (int t = 0; t < Tokens; ++t) {
       const typename S::Float total = S::broadcast(g.activations.totals[entry + t]);
-      for (int b = 0; b < Blocks; ++b) acc[b][t] = S::fma(entries.minimum(g, at + b * g.group_step), total, acc[b][t]);
+      for (int b = 0; b < Blocks; ++b)
+        acc[b][t] = S::fma(entries.minimum(g, at + b * g.group_step), total, acc[b][t]);
     }
   }
 }

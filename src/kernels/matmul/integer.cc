@@ -39,7 +39,8 @@ int64_t IntegerPart::blocks_at_once(int64_t count, int threads) const {
   // are enough.
   const int64_t tile = by_chunks(x_.order) ? plan_.row_tile : 1;
   // Nor should the way to an item cost as much as the item.
-  const int64_t least = std::clamp<int64_t>(std::min(kLeastBytes / block_bytes(), count / (int64_t{4} * threads)), 1, 4);
+  const int64_t least =
+      std::clamp<int64_t>(std::min(kLeastBytes / block_bytes(), count / (int64_t{4} * threads)), 1, 4);
   return std::clamp<int64_t>(count / (int64_t{16} * threads) / tile, least, 4) * tile;
 }
 
@@ -194,9 +195,25 @@ void IntegerPart::run_fused(int64_t block, int64_t blocks, float* out, int64_t o
   if (!in_place) load_scales(block, blocks, s);
   StretchArgs stretch = stretch_args(0, s);
   if (in_place) point_to_entries(block, stretch.in_place);
-  k_fused.at(isa_)({stretch, packed(block), blocks, block_bytes(), plan_.width, packed(0), reads_in_streams(),
-                    plan_.choice.shifts, plan_.map, plan_.flip, plan_.map_table.data(), plan_.signed_codes,
-                    plan_.fused_units, x_.tokens, x_.codes, x_.code_stride, x_.plane, plan_.word_units, out,
+  k_fused.at(isa_)({stretch,
+                    packed(block),
+                    blocks,
+                    block_bytes(),
+                    plan_.width,
+                    packed(0),
+                    reads_in_streams(),
+                    plan_.choice.shifts,
+                    plan_.map,
+                    plan_.flip,
+                    plan_.map_table.data(),
+                    plan_.signed_codes,
+                    plan_.fused_units,
+                    x_.tokens,
+                    x_.codes,
+                    x_.code_stride,
+                    x_.plane,
+                    plan_.word_units,
+                    out,
                     out_stride});
 }
 

@@ -71,8 +71,8 @@ class Region;     // matmul.cc
 // Where two kernels give the same bits, which is the faster.
 struct KernelChoice {
   // Products of weights of 1 or 2 bits with activations of 1 to 4 count ones of pairs of bit planes (weight bits *
-  // activation bits, at most 4), or multiply bytes. Pairs up to which ones are counted, for one call's few (at most 4)
-  // tokens and for more; 0: never.
+  // activation bits, at most 4), or multiply bytes. Pairs up to which ones are counted, for one call's few (at most
+  // 4) tokens and for more; 0: never.
   int few = 0, many = 0;
   // Floating products of bf16 go by pairs of columns (pairs.h), or one column at a time in fp32.
   bool bf16 = false;

@@ -93,14 +93,17 @@ struct Packing {
   int32_t *sums, *starts;
   float* totals;  // or null
 
-  void tile(int64_t token, int64_t size) const {
+  bool by_columns() const { return order == Order::tiles || (order == Order::fused && codes != nullptr); }
+
+  // Chunks [first, last) of some tokens.
+  void tile(int64_t token, int64_t size, int64_t first, int64_t last) const {
     static thread_local std::vector<int32_t> tile_sums;
     int32_t* own = sized(tile_sums, std::ssize(plan.stretches) * size);  // [stretch][token]
     if (order == Order::planes) planes(token, size);
     if (order == Order::panes) panes(token, size);
-    const bool by_columns = order == Order::tiles || (order == Order::fused && codes != nullptr);
+    const bool by_columns = this->by_columns();
     if (!by_columns) sum_rows(token, size, own);
-    for (const DotChunk& c : chunks) {
+    for (const DotChunk& c : chunks.subspan(static_cast<size_t>(first), static_cast<size_t>(last - first))) {
       if (by_columns) columns(token, size, c);
       if (by_columns) sum_columns(token, size, c, own);
       entries(token, size, c, own);
@@ -207,7 +210,9 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
                        : out.order == Order::panes  ? kPaneTokens
                        : out.order == Order::planes ? plan.planes.tile
                                                     : plan.token_tile;
-  const int64_t entries = x.tokens * std::ssize(plan.stretches);
+  const int64_t entries = x.tokens * std::ssize(plan.stretches), tiles = tiles_of(x.tokens, tile);
+  // Of a single tile what is fused lies as if it were by chunks.
+  const bool one_tile = tiles == 1 && out.order == Order::fused;
   const int64_t units = tensor::padded_units(x.cols), whole = out.order == Order::panes ? kPaneUnits : 1;
   const int64_t bytes = x.tokens * ceil_div(units, whole) * whole * tensor::kUnitColumns;
   int8_t* codes = rows ? nullptr : sized_lines(s.codes, bytes * code_planes(*x.format));
@@ -217,7 +222,7 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
                         plan,
                         x,
                         out.order,
-                        by_chunks(out.order) ? plan.chunks : std::span(&row, 1),
+                        by_chunks(out.order) || (one_tile && !rows) ? plan.chunks : std::span(&row, 1),
                         units,
                         codes,
                         sized(s.scales, entries),
@@ -225,11 +230,13 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
                         sized(s.starts, entries),
                         minima ? sized(s.totals, entries) : nullptr};
   if (!s.holds(isa, plan, x, out.order)) {
-    const int64_t tiles = tiles_of(x.tokens, tile);
-    pool.parallel_for(tiles, std::max<int64_t>(1, 32 / tile), [&](int64_t begin, int64_t end, int) {
+    // Threads share tiles, of a single one its chunks.
+    const auto chunks = std::ssize(packing.chunks), parts = tiles == 1 && packing.by_columns() ? chunks : 1;
+    pool.parallel_for(tiles * parts, std::max<int64_t>(1, 32 / tile / parts), [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
-        const TileOfTokens part = tile_at(x.tokens, tiles, i);
-        packing.tile(part.first, part.size);
+        const TileOfTokens some = tile_at(x.tokens, tiles, i / parts);
+        const int64_t first = i % parts;
+        packing.tile(some.first, some.size, first, parts == 1 ? chunks : first + 1);
       }
     });
     s.remember(isa, plan, x, out.order);
