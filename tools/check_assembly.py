@@ -2,7 +2,7 @@
 """Hot tiles keep their accumulators in registers: no innermost loop of the product kernels spills a vector.
 
 Compiles src/kernels/{matmul,gemm}/<isa>.cc to assembly as the release build does and looks at every loop of one block
-that multiplies (vpdpbusd, vpmaddubsw, vfmadd, tdpb) or counts (vpopcntd). A vector or tile that goes to or from the
+that multiplies (vpdpbusd, vdpbf16ps, vpmaddubsw, vfmadd, tdpb) or counts (vpopcntd). A vector or tile that goes to or from the
 stack in there is a failure. Innermost loops are what is looked at: what a tile loads before and stores after them is
 not in the count.
 """
@@ -19,7 +19,7 @@ import sources
 COMPILER = "clang++-19"
 CACHE = ["ccache"] if shutil.which("ccache") else []  # as the build has it
 FLAGS = ["-std=c++20", "-O3", "-DNDEBUG", "-ffp-contract=off", "-fno-math-errno", "-Isrc", "-S"]
-PRODUCT = re.compile(r"\t(tdpb..d|v(pdpbusd|pmaddubsw|popcntd|fn?madd\d+ps))\b")
+PRODUCT = re.compile(r"\t(tdpb..d|v(pdpbusd|dpbf16ps|pmaddubsw|popcntd|fn?madd\d+ps))\b")
 SPILL = re.compile(r"\t(v|tile)\S+\t.*\(%rsp\)")
 LABEL = re.compile(r"^(\.L\S+|_Z\S+):")
 JUMP = re.compile(r"^\tj\w+\t(\.L\S+)")
