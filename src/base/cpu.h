@@ -10,8 +10,8 @@ namespace lowbit {
 
 // Ordered: a higher value includes the lower ones.
 // portable: the baseline of the target. avx2: AVX2 + FMA + F16C. avx512: F, BW, DQ, VL, VNNI, VBMI, VPOPCNTDQ, GFNI
-// (one that has BF16 uses it to measure its own limit alone). amx: avx512 and the tiles of AMX-INT8, where the system
-// lets programs use them.
+// (BF16 is asked for apart: has_bf16_products() of kernels/limits). amx: avx512 and the tiles of AMX-INT8, where the
+// system lets programs use them.
 enum class Isa { portable = 0, avx2 = 1, avx512 = 2, amx = 3 };
 constexpr int kIsas = 4;
 

@@ -59,7 +59,7 @@ TEST(KnownLimits, AreMeasuredOnce) {
   EXPECT_EQ(known_limits(Isa::portable, pool, folder.path + "/new", options)->read_bytes, 0u) << "both are kept";
 }
 
-TEST(KnownLimits, PlanesOfBitsAreMeasuredOnceToo) {
+TEST(KnownLimits, KernelsAreChosenOnceToo) {
   const ScratchFolder folder;
   const kernels::KernelChoice first = known_kernel_choice(active_isa(), folder.path + "/new");
   EXPECT_GE(first.few, 0);
@@ -76,6 +76,18 @@ TEST(KnownLimits, PlanesOfBitsAreMeasuredOnceToo) {
     const int found = known_kernel_choice(active_isa(), folder.path + "/new").many;
     EXPECT_TRUE(found == kept || kept < 0 || kept > 4) << found << " for " << kept;
     EXPECT_TRUE(found >= 0 && found <= kernels::kMostPlanePairs) << found;
+  }
+  for (const bool kept : {false, true}) {
+    std::string other = text;
+    for (const auto& [key, found] : {std::pair{"bf16", first.bf16}, {"shifts", first.shifts}}) {
+      const std::string flag = fmt::format("\"{}\": {}", key, found);
+      ASSERT_NE(other.find(flag), std::string::npos) << other;
+      other.replace(other.find(flag), flag.size(), fmt::format("\"{}\": {}", key, kept));
+    }
+    std::ofstream(folder.path + "/new/limits.json") << other;
+    const kernels::KernelChoice choice = known_kernel_choice(active_isa(), folder.path + "/new");
+    EXPECT_EQ(choice.bf16, kept);
+    EXPECT_EQ(choice.shifts, kept);
   }
   EXPECT_GE(known_kernel_choice(active_isa(), "/proc/no-such-folder").few, 0);
 }

@@ -198,6 +198,21 @@ TEST(Matmul, RandomFormats) {
   }
 }
 
+// Several chunks of columns, which threads pack apart, and several row blocks in a call.
+TEST(Matmul, FewTokensOfLongRows) {
+  Rng rng(19);
+  for (const char* weight : {"int4/64:f16", "int4/32:f16+zp", "q4_1", "q4_k", "nvfp4", "mxfp4", "int3/128:f16",
+                             "ternary/128:f16", "uint8/row:f32", "e2m2/32:f16"}) {
+    for (const char* activation : {"int8/32:f32", "int8/row:f32", "int14/32:f32"}) {
+      for (const int64_t tokens : {1, 2, 3, 4, 5, 8, 9, 16}) {
+        const auto rows = static_cast<int64_t>(1 + rng.below(300)),
+                   cols = static_cast<int64_t>(600 + rng.below(1500));
+        check({format_of(weight)}, format_of(activation), rows, cols, tokens, false, rng);
+      }
+    }
+  }
+}
+
 // Rows that end in every step of those in which units begin a vector again, stretches of every length.
 TEST(Matmul, TernaryRowsOfEveryLength) {
   Rng rng(16);
