@@ -46,7 +46,7 @@ class Guarded {
 
 // A weight of one part with its bytes between guards; they begin at any address.
 void check(const formats::Format& format, const formats::Format& activation, int64_t rows, int64_t cols,
-           int64_t tokens, bool at_end, Rng& rng, const KernelChoice& limits = {}) {
+           int64_t tokens, bool at_end, Rng& rng, const KernelChoice& choice = {}) {
   tensor::Weight weight = test::random_weight({format}, rows, cols, false, rng);
   const auto x = test::activations(activation, tokens, cols, test::normals(tokens * cols, rng));
   std::vector<float> expected(static_cast<size_t>(tokens * rows));
@@ -64,7 +64,7 @@ void check(const formats::Format& format, const formats::Format& activation, int
   ThreadPool pool(1);
   for (const Isa isa : test::isas()) {
     std::fill_n(out.as<float>(), expected.size(), -777.0f);
-    Product(isa, weight, activation, limits).run(0, rows, view, pool, out.as<float>(), rows);
+    Product(isa, weight, activation, choice).run(0, rows, view, pool, out.as<float>(), rows);
     EXPECT_EQ(test::first_difference(std::span(out.as<float>(), expected.size()), expected), -1)
         << formats::print(format) << " times " << formats::print(activation) << ", " << isa_name(isa) << ", "
         << tokens << " x " << rows << " x " << cols;
@@ -119,6 +119,27 @@ TEST(Guard, ProductsThatCountBits) {
           check(test::format_of(format), test::format_of(activation), rows, cols, tokens, at_end, rng,
                 {kMostPlanePairs, kMostPlanePairs});
         }
+      }
+    }
+  }
+}
+
+TEST(Guard, ProductsByTheOtherKernels) {
+  Rng rng(24);
+  const char* pairs[][2] = {{"bf16", "bf16"},
+                            {"e4m3fn", "bf16"},
+                            {"int8", "bf16"},
+                            {"int4/64:f16", "int8/64:f32"},
+                            {"q4_1", "int8/32:f32"},
+                            {"nvfp4", "int8/32:f32"},
+                            {"int3/32:f16", "int8/32:f32"},
+                            {"int7/32:bf16", "int8/32:f32"}};
+  for (const auto& [format, activation] : pairs) {
+    for (const int64_t tokens : {3, 8, 13, 16, 67}) {
+      for (const bool at_end : {false, true}) {
+        const auto rows = static_cast<int64_t>(1 + rng.below(70)), cols = static_cast<int64_t>(1 + rng.below(900));
+        check(test::format_of(format), test::format_of(activation), rows, cols, tokens, at_end, rng,
+              {0, 0, true, true});
       }
     }
   }
