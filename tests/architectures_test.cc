@@ -32,7 +32,8 @@ class Architecture : public testing::TestWithParam<std::string> {
     auto opened = models::open("goldens/architectures/" + GetParam());
     ASSERT_TRUE(opened.ok()) << opened.message();
     opened_ = std::move(opened).value();
-    weights_ = models::load_weights(opened_).value();
+    ThreadPool pool(2);
+    weights_ = models::load_weights(opened_, pool).value();
     golden_ = goldens().at(GetParam());
     tokens_ = golden_.at("ids").get<std::vector<int32_t>>();
   }
@@ -201,7 +202,7 @@ TEST_P(Architecture, QuantizedToFourBits) {
   EXPECT_GT(outcome->loss, 0.0);
   const auto written = models::open(out);
   ASSERT_TRUE(written.ok()) << written.message();
-  const tensor::Weights weights = models::load_weights(*written).value();
+  const tensor::Weights weights = models::load_weights(*written, *pool).value();
   EXPECT_LT(distance(run(weights, NumericPolicy::standard())).first, spread());
   std::filesystem::remove_all(folder);
 }
@@ -211,6 +212,25 @@ INSTANTIATE_TEST_SUITE_P(Goldens, Architecture, testing::ValuesIn(files()), [](c
   std::replace(name.begin(), name.end(), '-', '_');
   return name;
 });
+
+TEST(Loading, ThreadsGiveTheSameWeightsAndTheFirstError) {
+  auto opened = models::open("goldens/tiny-llama-mixed.gguf").value();
+  ThreadPool one(1), four(4);
+  const tensor::Weights expected = models::load_weights(opened, one).value();
+  const tensor::Weights got = models::load_weights(opened, four).value();
+  ASSERT_EQ(got.size(), expected.size());
+  for (const auto& [name, weight] : expected) {
+    EXPECT_TRUE(std::ranges::equal(got.at(name)->parts.at(0).bytes(), weight->parts.at(0).bytes())) << name;
+  }
+  auto& parameters = opened.model.graph.parameters;
+  parameters.at(3).name = "nowhere";
+  parameters.at(5).name = "neither";
+  for (ThreadPool* pool : {&one, &four}) {
+    const auto missing = models::load_weights(opened, *pool);
+    ASSERT_FALSE(missing.ok());
+    EXPECT_NE(missing.message().find("tensor nowhere is missing"), std::string::npos) << missing.message();
+  }
+}
 
 }  // namespace
 }  // namespace lowbit

@@ -25,7 +25,8 @@ inline std::vector<std::string> golden_folders() {
 
 // Of 40 tokens below 64.
 inline std::vector<float> logits_of(const models::OpenedModel& opened, const graph::NumericPolicy& policy) {
-  const tensor::Weights weights = models::load_weights(opened).value();
+  ThreadPool pool(2);
+  const tensor::Weights weights = models::load_weights(opened, pool).value();
   const auto runner = executor(with_casts(opened.model.graph, weights, policy), weights, active_isa(), 2);
   std::vector<int32_t> tokens;
   for (int32_t i = 0; i < 40; ++i) tokens.push_back((i * i * 7 + 3 * i + 5) % 64);

@@ -91,7 +91,8 @@ TEST(RandomFormats, FromCodesThroughAFileToLogits) {
     if (HasFatalFailure()) return;
     const auto opened = models::open(path);
     ASSERT_TRUE(opened.ok()) << opened.message();
-    const auto weights = models::load_weights(*opened);
+    ThreadPool loaders(2);
+    const auto weights = models::load_weights(*opened, loaders);
     ASSERT_TRUE(weights.ok()) << weights.message();
     expect_same_weights(*weights, tiny.weights);
     bool finite = false;

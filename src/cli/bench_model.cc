@@ -50,11 +50,11 @@ Result<Measured> of_shape(const BenchArguments& a, const std::string& typed, con
   return out;
 }
 
-Result<Measured> of_file(const BenchArguments& a, ProgressBar& bar) {
+Result<Measured> of_file(const BenchArguments& a, ThreadPool& pool, ProgressBar& bar) {
   Measured out;
   LOWBIT_ASSIGN(const std::string path, find_model(a.what, bar));
   LOWBIT_ASSIGN(models::OpenedModel opened, models::open(path));
-  LOWBIT_ASSIGN(out.weights, models::load_weights(opened, bar.callback()));
+  LOWBIT_ASSIGN(out.weights, models::load_weights(opened, pool, bar.callback()));
   out.name = a.what;
   out.model = std::move(opened.model);
   return out;
@@ -135,7 +135,7 @@ Status bench_model(const BenchArguments& a) {
   const auto pool = a.pool();
   std::optional<Measured> file;
   if (a.shape.empty()) {
-    LOWBIT_ASSIGN(file, of_file(a, bar));
+    LOWBIT_ASSIGN(file, of_file(a, *pool, bar));
   }
   LOWBIT_ASSIGN(const cost::MachineLimits limits,
                 cost::measure_limits(a.isa, *pool, a.limit_options(), bar.callback()));

@@ -9,6 +9,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (!file.ok()) return 0;
   const auto opened = models::open(std::move(file).value());
   if (!opened.ok()) return 0;
-  (void)models::load_weights(*opened);
+  ThreadPool pool(1);
+  (void)models::load_weights(*opened, pool);
   return 0;
 }

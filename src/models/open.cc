@@ -1,5 +1,9 @@
 #include "models/open.h"
 
+#include <mutex>
+#include <optional>
+#include <vector>
+
 #include "models/hf/model.h"
 
 namespace lowbit::models {
@@ -38,12 +42,28 @@ Result<std::shared_ptr<const tensor::Weight>> load_weight(const OpenedModel& ope
   return std::shared_ptr<const tensor::Weight>(std::make_shared<tensor::Weight>(std::move(weight)));
 }
 
-Result<tensor::Weights> load_weights(const OpenedModel& opened, const ProgressFn& progress) {
-  tensor::Weights weights;
+Result<tensor::Weights> load_weights(const OpenedModel& opened, ThreadPool& pool, const ProgressFn& progress) {
   const auto& parameters = opened.model.graph.parameters;
+  const auto count = std::ssize(parameters);
+  std::vector<std::optional<Result<std::shared_ptr<const tensor::Weight>>>> loaded(parameters.size());
+  std::mutex mutex;
+  int64_t done = 0, bad = count;  // bad: the first that failed
+  pool.parallel_for(count, 1, [&](int64_t begin, int64_t end, int) {
+    for (int64_t i = begin; i < end; ++i) {
+      {
+        const std::lock_guard lock(mutex);
+        if (i > bad) continue;
+      }
+      auto& weight = loaded[static_cast<size_t>(i)];
+      weight = load_weight(opened, parameters[static_cast<size_t>(i)].name);
+      const std::lock_guard lock(mutex);
+      if (!weight->ok()) bad = std::min(bad, i);
+      report_progress(progress, "loading", static_cast<double>(++done), static_cast<double>(count));
+    }
+  });
+  tensor::Weights weights;
   for (size_t i = 0; i < parameters.size(); ++i) {
-    LOWBIT_ASSIGN(weights[parameters[i].name], load_weight(opened, parameters[i].name));
-    report_progress(progress, "loading", static_cast<double>(i + 1), static_cast<double>(parameters.size()));
+    LOWBIT_ASSIGN(weights[parameters[i].name], std::move(*loaded[i]));
   }
   return weights;
 }

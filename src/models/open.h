@@ -5,6 +5,7 @@
 #include <string>
 
 #include "base/progress.h"
+#include "base/threads.h"
 #include "io/model_file.h"
 #include "models/model.h"
 #include "tensor/weight.h"
@@ -25,7 +26,8 @@ Result<OpenedModel> open(const std::string& path);
 Result<OpenedModel> open(std::shared_ptr<const io::ModelFile> file);
 
 // All parameters of the graph in lowbit's layout; views where the file holds them so.
-Result<tensor::Weights> load_weights(const OpenedModel& opened, const ProgressFn& progress = {});
+// Of several errors the one of the first parameter.
+Result<tensor::Weights> load_weights(const OpenedModel& opened, ThreadPool& pool, const ProgressFn& progress = {});
 
 // One parameter.
 Result<std::shared_ptr<const tensor::Weight>> load_weight(const OpenedModel& opened, const std::string& name);

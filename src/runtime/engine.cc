@@ -31,8 +31,8 @@ Result<std::unique_ptr<Engine>> Engine::open(const std::string& path, const Engi
     return errorf("{}: the tokenizer has {} tokens, but the embedding only {} rows", path, engine->tokenizer->size(),
                   engine->opened.model.vocabulary);
   }
-  LOWBIT_ASSIGN(engine->weights, models::load_weights(engine->opened, progress));
   engine->pool = options.pool ? options.pool : std::make_shared<ThreadPool>(options.threads);
+  LOWBIT_ASSIGN(engine->weights, models::load_weights(engine->opened, *engine->pool, progress));
   LOWBIT_TRY(engine->settle_weights());
   LOWBIT_ASSIGN(engine->executor, engine->executor_for(options.policy, options.isa));
   return engine;

@@ -20,6 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   auto file = models::hf::open(std::move(checkpoint).value());
   if (!file.ok()) return 0;
   const auto opened = models::open(std::move(file).value());
-  if (opened.ok()) (void)models::load_weights(*opened);
+  ThreadPool pool(1);
+  if (opened.ok()) (void)models::load_weights(*opened, pool);
   return 0;
 }

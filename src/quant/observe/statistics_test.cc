@@ -20,7 +20,8 @@ class StatisticsTest : public testing::Test {
     std::string pattern = (fs::temp_directory_path() / "lowbit-statistics-XXXXXX").string();
     root_ = ::mkdtemp(pattern.data());
     opened_ = models::open("goldens/tiny-llama-mixed.gguf").value();
-    weights_ = models::load_weights(opened_).value();
+    ThreadPool pool(2);
+    weights_ = models::load_weights(opened_, pool).value();
     Rng rng(4);
     for (int c = 0; c < 5; ++c) {
       chunks_.emplace_back();
