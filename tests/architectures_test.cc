@@ -223,8 +223,8 @@ TEST(Loading, ThreadsGiveTheSameWeightsAndTheFirstError) {
     EXPECT_TRUE(std::ranges::equal(got.at(name)->parts.at(0).bytes(), weight->parts.at(0).bytes())) << name;
   }
   auto& parameters = opened.model.graph.parameters;
-  parameters.at(3).name = "nowhere";
-  parameters.at(5).name = "neither";
+  parameters[3].name = "nowhere";
+  parameters[5].name = "neither";
   for (ThreadPool* pool : {&one, &four}) {
     const auto missing = models::load_weights(opened, *pool);
     ASSERT_FALSE(missing.ok());
