@@ -14,7 +14,7 @@ namespace lowbit::kernels {
 
 using tensor::kRowBlock;
 
-// Codes of an item of work, where there are many.
+// Codes of an item of work for few tokens, where there are many.
 constexpr int64_t kLeastBytes = 1 << 14;
 
 // Buffers of one thread, kept between calls.
@@ -38,9 +38,9 @@ int64_t IntegerPart::blocks_at_once(int64_t count, int threads) const {
   // Many items for each thread, so that one that is held up keeps nobody waiting, of several row blocks where there
   // are enough.
   const int64_t tile = by_chunks(x_.order) ? plan_.row_tile : 1;
-  // Nor should the way to an item cost as much as the item.
-  const int64_t least =
-      std::clamp<int64_t>(std::min(kLeastBytes / block_bytes(), count / (int64_t{4} * threads)), 1, 4);
+  // Nor should the way to an item of few tokens cost as much as the item.
+  const int64_t some = std::min(kLeastBytes / block_bytes(), count / (int64_t{4} * threads));
+  const int64_t least = by_chunks(x_.order) ? 1 : std::clamp<int64_t>(some, 1, 4);
   return std::clamp<int64_t>(count / (int64_t{16} * threads) / tile, least, 4) * tile;
 }
 
