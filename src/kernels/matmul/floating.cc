@@ -157,11 +157,15 @@ int exponent_of_codes(const formats::ElementFormat& element) {
   return common_exponent(values);
 }
 
+const formats::ElementFormat& bf16() {
+  static const formats::ElementFormat element = formats::parse_element("bf16").value();
+  return element;
+}
+
 // Whether all values of a format are bf16.
 bool is_bf16(const formats::Format& format) {
-  static const formats::ElementFormat bf16 = formats::parse_element("bf16").value();
   if (!format.is_plain()) return false;
-  return format.element == bf16 || (format.element.bits <= 8 && exponent_of_codes(format.element) != kUnpaired);
+  return format.element == bf16() || (format.element.bits <= 8 && exponent_of_codes(format.element) != kUnpaired);
 }
 
 // By all threads.
@@ -196,7 +200,6 @@ bool may_be_paired(const PartPlan& plan, const Activations& x, ThreadPool& pool)
 
 FloatPlan plan_floats(Isa isa, const PackedMatrix& matrix, int64_t group, const formats::Format& activation) {
   static const formats::ElementFormat f16 = formats::parse_element("f16").value();
-  static const formats::ElementFormat bf16 = formats::parse_element("bf16").value();
   const formats::Format& format = matrix.format();
   const formats::ElementFormat& element = format.element;
   FloatPlan plan;
@@ -213,14 +216,14 @@ FloatPlan plan_floats(Isa isa, const PackedMatrix& matrix, int64_t group, const 
     const bool scales_alone = !format.has_minimum() && !format.has_zero_point();
     few = whole && decodes && scales_alone ? kFewCodeTokens[static_cast<int>(isa)] : 0;
   } else if (element.bits != 32) {
-    plan.kind = element == f16 ? FloatKind::f16 : element == bf16 ? FloatKind::bf16 : FloatKind::words;
+    plan.kind = element == f16 ? FloatKind::f16 : element == bf16() ? FloatKind::bf16 : FloatKind::words;
     if (plan.kind == FloatKind::words) {
       plan.words = formats::decode_table(element).data();
       few = 0;
     }
   }
   plan.few_tokens = few;
-  if (has_bf16_products(isa) && activation.is_plain() && activation.element == bf16 && is_bf16(format))
+  if (has_bf16_products(isa) && activation.is_plain() && activation.element == bf16() && is_bf16(format))
     plan.common = std::make_shared<std::atomic<int>>(kUnknown);
   return plan;
 }

@@ -101,11 +101,10 @@ struct Packing {
     int32_t* own = sized(tile_sums, std::ssize(plan.stretches) * size);  // [stretch][token]
     if (order == Order::planes) planes(token, size);
     if (order == Order::panes) panes(token, size);
-    const bool by_columns = this->by_columns();
-    if (!by_columns) sum_rows(token, size, own);
+    if (!by_columns()) sum_rows(token, size, own);
     for (const DotChunk& c : chunks.subspan(static_cast<size_t>(first), static_cast<size_t>(last - first))) {
-      if (by_columns) columns(token, size, c);
-      if (by_columns) sum_columns(token, size, c, own);
+      if (by_columns()) columns(token, size, c);
+      if (by_columns()) sum_columns(token, size, c, own);
       entries(token, size, c, own);
     }
   }
