@@ -20,8 +20,19 @@ constexpr int64_t kScoreRoom = 320 * 1024;    // scores of a task, which stay in
 constexpr int64_t kMostRows = 16 * kRowTile;  // of a task, but where one token has more
 constexpr int64_t kLeastCut = 1 << 18;        // products of scores that are worth three more waits
 
+// Keys and values of tokens that no other task reads into the cache: by who reads them next.
+void put_if_alone(const AttentionTask& t) {
+  if (!t.is_alone) return;
+  const int64_t width = int64_t{t.a->kv_heads} * t.a->dim;
+  for (int64_t i = 0; i < t.tokens; ++i) {
+    const int64_t at = i * width + t.kv_head * t.a->dim;
+    t.store->put(t.kv_head, t.position + i, t.k + at, t.v + at);
+  }
+}
+
 void run_whole(AttentionTask t) {
   static thread_local Room room;
+  put_if_alone(t);
   t.w = work_at(t, 1, room.bytes(work_bytes(t, 1)));
   pack_queries(t);
   score(t, 0, t.blocks(), t.w.maxima);
@@ -56,6 +67,7 @@ void run_cut(Pass& pass) {
   }
   const int64_t parts = std::min<int64_t>(chunks, 4 * pass.pool->size());
   for (const AttentionTask& t : pass.tasks) size += work_bytes(t, parts);
+  pass.over_pieces(1, [](const AttentionTask& t, int64_t) { put_if_alone(t); });
   std::byte* at = room.bytes(size);
   for (AttentionTask& t : pass.tasks) {
     t.w = work_at(t, parts, at);
@@ -97,8 +109,8 @@ int64_t tile_tokens(const graph::Attention& a, int64_t position, int64_t length)
   return std::max<int64_t>(1, rows / group >= least ? rows / group / least * least : rows / group);
 }
 
-// Keys and values of the pass into the cache, block by block.
-void put_all(Executor::State& s, const graph::Node& node) {
+// Keys and values of sequences whose tokens fill several tiles, block by block.
+void put_blocks(Executor::State& s, const graph::Node& node) {
   const graph::Attention& a = node.attention;
   const float* k = s.rows_of(node.inputs[1]);
   const float* v = s.rows_of(node.inputs[2]);
@@ -108,6 +120,8 @@ void put_all(Executor::State& s, const graph::Node& node) {
     KvStore& store = segment.cache->state().layers[static_cast<size_t>(a.layer)];
     const auto count = static_cast<int64_t>(segment.tokens.size());
     const int64_t start = segment.cache->length(), from = row - start;
+    row += count;
+    if (tile_tokens(a, start, start + count) >= count) continue;
     const auto put_block = [&](int64_t block) {
       for (int64_t p = std::max(start, block * 16); p < std::min(start + count, block * 16 + 16); ++p) {
         for (int64_t head = 0; head < a.kv_heads; ++head) {
@@ -116,26 +130,28 @@ void put_all(Executor::State& s, const graph::Node& node) {
         }
       }
     };
-    const int64_t first = start / 16, blocks = count == 0 ? 0 : ceil_div(start + count, 16) - first;
+    const int64_t first = start / 16, blocks = ceil_div(start + count, 16) - first;
     s.pool->parallel_for(blocks, 1, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) put_block(first + i);
     });
-    row += count;
   }
 }
 
 void make_tasks(Executor::State& s, const graph::Node& node, Pass& pass) {
   const graph::Attention& a = node.attention;
   const float* q = s.rows_of(node.inputs[0]);
+  const float* k = s.rows_of(node.inputs[1]);
+  const float* v = s.rows_of(node.inputs[2]);
   float* out = s.rows_of(node.output);
-  const int64_t width = int64_t{a.heads} * a.dim, group = a.heads / a.kv_heads;
+  const int64_t width = int64_t{a.heads} * a.dim, kv_width = int64_t{a.kv_heads} * a.dim;
+  const int64_t group = a.heads / a.kv_heads;
   pass.pool = s.pool.get();
   pass.tasks.clear();
   pass.first.resize(std::max(pass.first.size(), s.positions.size() * static_cast<size_t>(group)));
   pass.end.resize(pass.first.size());
   int64_t row = 0;
   for (const Segment& segment : s.segments) {
-    const KvStore& store = segment.cache->state().layers[static_cast<size_t>(a.layer)];
+    KvStore& store = segment.cache->state().layers[static_cast<size_t>(a.layer)];
     const auto count = static_cast<int64_t>(segment.tokens.size());
     const int64_t start = segment.cache->length(), length = start + count;
     for (int64_t i = 0, tokens = 0; i < count; i += tokens, row += tokens) {
@@ -144,7 +160,10 @@ void make_tasks(Executor::State& s, const graph::Node& node, Pass& pass) {
                          &store,
                          s.isa,
                          q + row * width,
+                         k + row * kv_width,
+                         v + row * kv_width,
                          out + row * width,
+                         tokens == count,
                          tokens,
                          start + i,
                          length,
@@ -165,8 +184,8 @@ void make_tasks(Executor::State& s, const graph::Node& node, Pass& pass) {
 
 void Ops::attention(Executor::State& s, const graph::Node& node, Rows) {
   static thread_local Pass pass;
-  put_all(s, node);
   make_tasks(s, node, pass);
+  put_blocks(s, node);
   if (is_worth_cutting(pass)) {
     run_cut(pass);
   } else {

@@ -41,10 +41,12 @@ struct AttentionWork {
 
 struct AttentionTask {
   const graph::Attention* a;
-  const KvStore* store;
+  KvStore* store;
   Isa isa;
   const float* q;  // row of the first token of the tile
+  const float *k, *v;  // likewise, all kv heads
   float* out;
+  bool is_alone;     // has all tokens of its sequence in this pass
   int64_t tokens;    // in the tile
   int64_t position;  // of the first
   int64_t length;    // of the sequence, with the tokens of this pass
