@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Hot tiles keep their accumulators in registers: no innermost loop of the product kernels spills a vector.
 
-Compiles src/kernels/{matmul,gemm}/<isa>.cc to assembly as the release build does and looks at every loop of one block
+Compiles src/kernels/{matmul,matmul/few,gemm}/<isa>.cc to assembly as the release build does and looks at every loop of one block
 that multiplies (vpdpbusd, vdpbf16ps, vpmaddubsw, vfmadd, tdpb) or counts (vpopcntd). A vector or tile that goes to or from the
 stack in there is a failure. Innermost loops are what is looked at: what a tile loads before and stores after them is
 not in the count.
@@ -67,7 +67,7 @@ def check(root):
         running = []
         for isa, flags in isa_flags(root).items():
             for name in sources.tracked(root):
-                if re.fullmatch(rf"src/kernels/(matmul|gemm)/{isa}\.cc", name):
+                if re.fullmatch(rf"src/kernels/(matmul|matmul/few|gemm)/{isa}\.cc", name) and "simd/" in sources.read(root, name):
                     out = pathlib.Path(folder) / f"{len(running)}.s"
                     command = [*CACHE, COMPILER, *FLAGS, *flags, name, "-o", str(out)]
                     running.append((name, out, subprocess.Popen(command, cwd=root, stderr=subprocess.PIPE, text=True)))

@@ -53,13 +53,22 @@ float exp(float x) {
   x = x > -87.0f ? x : -87.0f;
   x = x < 88.0f ? x : 88.0f;
   const float magic = 12582912.0f;
-  const float n = std::fma(x, 1.44269504f, magic) - magic;
+  const float n = std::fma(x, kLog2E, magic) - magic;
   float r = std::fma(n, -0.693359375f, x);
   r = std::fma(n, 2.12194440e-4f, r);
   float p = 1.98412698e-4f;
   for (const float c : {1.38888889e-3f, 8.33333333e-3f, 4.16666667e-2f, 1.66666667e-1f, 5.0e-1f, 1.0f, 1.0f}) {
     p = std::fma(p, r, c);
   }
+  return p * std::bit_cast<float>(static_cast<uint32_t>(static_cast<int32_t>(n) + 127) << 23);
+}
+
+float coarse_exp2(float t) {
+  t = t > -100.0f ? t : -100.0f;
+  const float magic = 12582912.0f;
+  const float n = (t + magic) - magic, r = t - n;
+  float p = 5.517167e-2f;
+  for (const float c : {2.4261113e-1f, 6.9326097e-1f, 9.9992806e-1f}) p = std::fma(p, r, c);
   return p * std::bit_cast<float>(static_cast<uint32_t>(static_cast<int32_t>(n) + 127) << 23);
 }
 

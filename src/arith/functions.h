@@ -7,6 +7,11 @@ namespace lowbit::arith {
 // exp(x) in fp32: 0 below -87, x of 88 at most, Cody-Waite reduction, degree 7 Taylor by Horner's rule; below 2 ulp.
 float exp(float x);
 
+// 2^t for weights that are to be codes of 8 bits: within 1e-4 relative, for t of 0 at most or little more; 2^-100
+// below -100 and of NaN.
+constexpr float kLog2E = 1.44269504f;
+float coarse_exp2(float t);
+
 // x / (1 + exp(-x)).
 float silu(float x);
 

@@ -24,6 +24,18 @@ TEST(Functions, ExpIsWithinTwoUlpOfTheExactValue) {
   EXPECT_EQ(arith::exp(1000.0f), arith::exp(88.0f));
 }
 
+TEST(Functions, CoarseExp2IsFarBelowAStepOfEightBits) {
+  for (int i = -99990; i <= 1000; ++i) {
+    const float t = static_cast<float>(i) * 1e-3f;
+    EXPECT_NEAR(arith::coarse_exp2(t) / std::exp2(static_cast<double>(t)), 1.0, 8e-5) << t;
+  }
+  const float least = arith::coarse_exp2(-100.0f);
+  EXPECT_NEAR(least, 0x1p-100f, 0x1p-100f * 8e-5f);
+  EXPECT_EQ(arith::coarse_exp2(-1000.0f), least);
+  EXPECT_EQ(arith::coarse_exp2(-INFINITY), least);
+  EXPECT_EQ(arith::coarse_exp2(NAN), least);
+}
+
 TEST(Functions, TanhIsWithinTwoUlpOfTheExactValue) {
   for (int i = -120000; i <= 120000; i += 7) {
     const float x = static_cast<float>(i) * 1e-4f;

@@ -72,7 +72,8 @@ Result<kernels::KernelChoice> measure_kernel_choice(Isa isa) {
     LOWBIT_ASSIGN(choice.bf16, is_faster(isa, "bf16", "bf16", 64, {{}, {0, 0, true}}, pool));
   }
   if (isa >= Isa::avx512) {
-    LOWBIT_ASSIGN(choice.shifts, is_faster(isa, "int4/64:f16", "int8/64:f32", 8, {{}, {0, 0, false, true}}, pool));
+    // Of codes of two planes, where the ways differ most.
+    LOWBIT_ASSIGN(choice.shifts, is_faster(isa, "int3/64:f16", "int8/64:f32", 8, {{}, {0, 0, false, true}}, pool));
   }
   return choice;
 }

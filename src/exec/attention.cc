@@ -121,7 +121,7 @@ void put_blocks(Executor::State& s, const graph::Node& node) {
     const auto count = static_cast<int64_t>(segment.tokens.size());
     const int64_t start = segment.cache->length(), from = row - start;
     row += count;
-    if (tile_tokens(a, start, start + count) >= count) continue;
+    if (count == 0 || tile_tokens(a, start, start + count) >= count) continue;
     const auto put_block = [&](int64_t block) {
       for (int64_t p = std::max(start, block * 16); p < std::min(start + count, block * 16 + 16); ++p) {
         for (int64_t head = 0; head < a.kv_heads; ++head) {

@@ -9,8 +9,9 @@ namespace {
 
 kernels::ScoresArgs scores_of(const AttentionTask& t, const RowTile& tile) {
   float* scores = t.w.scores + (tile.begin * t.rows() + tile.row) * 16;
-  return {tile.count,       t.rows(),   tile.end - tile.begin, tile.begin * 16,         scores, t.first + tile.row,
-          t.end + tile.row, t.a->scale, t.a->softcap,          t.w.greatest + tile.row, nullptr};
+  return {tile.count,   t.rows(),           tile.end - tile.begin,   tile.begin * 16,
+          scores,       t.first + tile.row, t.end + tile.row,        t.a->scale,
+          t.a->softcap, t.integer(),        t.w.greatest + tile.row, nullptr};
 }
 
 // Takes arrays one after the other from a range of bytes, or only counts them.

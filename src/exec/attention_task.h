@@ -43,7 +43,7 @@ struct AttentionTask {
   const graph::Attention* a;
   KvStore* store;
   Isa isa;
-  const float* q;  // row of the first token of the tile
+  const float* q;      // row of the first token of the tile
   const float *k, *v;  // likewise, all kv heads
   float* out;
   bool is_alone;     // has all tokens of its sequence in this pass

@@ -207,12 +207,15 @@ void make_room(Executor::State& s, const graph::Node& node) {
   buffer.stamp = kernels::new_stamp();
 }
 
-// Rows that are taken through all nodes of a step at once: as many as stay in a near cache.
+// Rows that are taken through all nodes of a step at once: as many as stay in a near cache, of few rows each thread's
+// share if that is worth the wait for each other.
 int64_t rows_at_once(const Executor::State& s, const Step& step) {
-  constexpr int64_t kValues = 1 << 14, kMostRows = 16;
+  constexpr int64_t kValues = 1 << 14, kMostRows = 16, kLeastValues = 1 << 12;
   int64_t width = 1;
   for (const graph::Node& node : s.nodes(step)) width = std::max(width, s.value(node.output).width);
-  return std::clamp<int64_t>(kValues / width, 1, kMostRows);
+  const int64_t most = std::clamp<int64_t>(kValues / width, 1, kMostRows);
+  const int64_t least = std::clamp<int64_t>(kLeastValues / width, 1, most);
+  return std::clamp(ceil_div(s.rows, s.pool->size()), least, most);
 }
 
 void run_step(Executor::State& s, const Step& step) {

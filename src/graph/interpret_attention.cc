@@ -107,17 +107,23 @@ float integer_output(const std::vector<float>& weights, const Kept& v, size_t be
 void attend(const Attention& a, const float* q, size_t position, const Kept& k, const Kept& v, float* out) {
   const auto at = static_cast<int64_t>(position), length = static_cast<int64_t>(k.values.size() / k.dim);
   const auto begin = static_cast<size_t>(a.first_key(at)), end = static_cast<size_t>(a.end_key(at, length));
-  std::vector<float> scores(end);
+  std::vector<float> raw(end), scores(end);
   float greatest = 0.0f;
   const QueryCodes codes(q, k);
   for (size_t j = begin; j < end; ++j) {
-    scores[j] = (a.integer ? integer_score(codes, k, j) : float_score(q, k, j)) * a.scale;
+    raw[j] = a.integer ? integer_score(codes, k, j) : float_score(q, k, j);
+    scores[j] = raw[j] * a.scale;
     if (a.softcap > 0.0f) scores[j] = arith::softcap(scores[j], a.softcap);
     greatest = j == begin ? scores[j] : std::max(greatest, scores[j]);
   }
+  // Of integers a scale that keeps the order of scores is multiplied together with log2 e.
+  const bool waits = a.integer && a.scale > 0.0f && !(a.softcap > 0.0f);
+  const float unit = (waits ? a.scale : 1.0f) * arith::kLog2E;
   float lane[16] = {};
   for (size_t j = begin; j < end; ++j) {
-    scores[j] = arith::exp(scores[j] - greatest);
+    scores[j] = a.integer
+                    ? arith::coarse_exp2(std::fma(waits ? raw[j] : scores[j], unit, -(greatest * arith::kLog2E)))
+                    : arith::exp(scores[j] - greatest);
     lane[j % 16] += scores[j];
   }
   const float sum = sum_of_lanes(lane);

@@ -4,6 +4,8 @@
 
 namespace lowbit::simd {
 
+constexpr float kLog2E = 1.44269504f;
+
 // exp(x): 0 below -87, where numbers become subnormal, which some processors multiply a hundred times as slowly; x of
 // 88 at most; n = nearest integer of x * log2(e), r = x - n * ln 2 in two steps (Cody and Waite),
 // the Taylor terms up to r^7 / 5040 by Horner's rule (|r| <= ln2 / 2, so what is left out is below 6e-9 relative),
@@ -18,7 +20,7 @@ static inline void exp(typename S::Float (&x)[Count]) {
   for (int i = 0; i < Count; ++i) {
     given[i] = x[i];
     x[i] = S::min(S::max(x[i], S::broadcast(-87.0f)), S::broadcast(88.0f));
-    n[i] = S::fma(x[i], S::broadcast(1.44269504f), magic);
+    n[i] = S::fma(x[i], S::broadcast(kLog2E), magic);
   }
   for (int i = 0; i < Count; ++i) r[i] = S::fma(S::sub(n[i], magic), S::broadcast(-0.693359375f), x[i]);
   for (int i = 0; i < Count; ++i) r[i] = S::fma(S::sub(n[i], magic), S::broadcast(2.12194440e-4f), r[i]);
@@ -36,6 +38,26 @@ static inline typename S::Float exp(typename S::Float x) {
   typename S::Float one[1] = {x};
   exp<S, 1>(one);
   return one[0];
+}
+
+// 2^t for weights that are to be codes of 8 bits: t of 0 at most or little more, 2^-100 below -100 and of NaN; n =
+// nearest integer of t, a polynomial of degree 3 of what is left (least maximum error, 8e-5 relative), times 2^n.
+template <class S, int Count>
+static inline void coarse_exp2(typename S::Float (&t)[Count]) {
+  using F = typename S::Float;
+  const F magic = S::broadcast(12582912.0f);
+  F n[Count], p[Count];
+  for (int i = 0; i < Count; ++i) {
+    t[i] = S::max(t[i], S::broadcast(-100.0f));
+    n[i] = S::add(t[i], magic);
+    t[i] = S::sub(t[i], S::sub(n[i], magic));
+    p[i] = S::broadcast(5.517167e-2f);
+  }
+  constexpr float kTerms[] = {2.4261113e-1f, 6.9326097e-1f, 9.9992806e-1f};
+  for (const float term : kTerms) {
+    for (int i = 0; i < Count; ++i) p[i] = S::fma(p[i], t[i], S::broadcast(term));
+  }
+  for (int i = 0; i < Count; ++i) t[i] = S::add_exponent(p[i], n[i]);
 }
 
 // x / (1 + exp(-x)).

@@ -55,6 +55,7 @@ struct ScoresArgs {
   const int64_t* first;
   const int64_t* end;
   float scale, cap;
+  bool coarse;            // score_weights: weights are to be codes of 8 bits
   const float* greatest;  // [rows], scaled and capped: score_weights
   float* lanes;           // [rows][16], by position mod 16: greatest scores so far, or sums of weights so far
 };

@@ -20,7 +20,8 @@ void panels(Isa isa, const PanelsArgs& args);
 void score_maxima(Isa isa, const ScoresArgs& args);
 
 // Second pass: score = exp(score - greatest), the score scaled now if it was not, where seen, and 0 elsewhere up to
-// the end of the last block seen; lanes += them, positions ascending.
+// the end of the last block seen; lanes += them, positions ascending. Coarse: score = 2^fma(score, float(scale * log2
+// e), -float(greatest * log2 e)) by arith::coarse_exp2, scale 1 if it was scaled.
 void score_weights(Isa isa, const ScoresArgs& args);
 
 // ---- integers: codes of whole numbers of 4 or 8 bits whose groups are one, or multiples of 16 columns ----

@@ -276,6 +276,7 @@ TEST(AttentionKernels, TwoPassesAreTheSoftmaxOfWhatIsSeen) {
     std::vector<float> scores = normals(kBlocks * kPitch * 16, rng);
     for (float& v : scores) v *= rng.below(3) == 0 ? 100.0f : rng.below(9) == 0 ? NAN : 2.0f;
     const float cap = round % 2 == 0 ? 0.0f : 7.0f, scale = round % 3 == 0 ? -0.3f : 0.3f;
+    const bool coarse = round % 5 > 2;
     std::vector<int64_t> first, end;
     for (int64_t r = 0; r < kRows; ++r) {
       first.push_back(static_cast<int64_t>(rng.below(100)));
@@ -295,16 +296,22 @@ TEST(AttentionKernels, TwoPassesAreTheSoftmaxOfWhatIsSeen) {
         const float seen = cap > 0.0f || scale < 0.0f ? s : raw;
         if (seen > most) most = seen;
       }
+      const bool shaped = cap > 0.0f || scale < 0.0f;
+      const float most = greatest[static_cast<size_t>(r)], unit = (shaped ? 1.0f : scale) * arith::kLog2E;
       for (int64_t j = 0; j < (to + 15) / 16 * 16; ++j) {
         float& s = weights[at(j)];
-        s = j < from || j >= to ? 0.0f : arith::exp(s - greatest[static_cast<size_t>(r)]);
+        const float given = shaped ? s : scores[at(j)];
+        s = j < from || j >= to ? 0.0f
+            : coarse            ? arith::coarse_exp2(std::fma(given, unit, -(most * arith::kLog2E)))
+                                : arith::exp(s - most);
         sums[static_cast<size_t>(r * 16 + j % 16)] += s;
       }
     }
     for (const Isa isa : isas()) {
       for (const int64_t part : {int64_t{1}, int64_t{4}, kBlocks}) {
         std::vector<float> got = scores, got_maxima(kRows * 16, -INFINITY), got_sums(kRows * 16, 0.0f);
-        ScoresArgs g{kRows, kPitch, 0, 0, nullptr, first.data(), end.data(), scale, cap, greatest.data(), nullptr};
+        ScoresArgs g{kRows,      kPitch, 0,   0,      nullptr,         first.data(),
+                     end.data(), scale,  cap, coarse, greatest.data(), nullptr};
         for (const bool second : {false, true}) {
           g.lanes = second ? got_sums.data() : got_maxima.data();
           for (int64_t block = 0; block < kBlocks; block += part) {

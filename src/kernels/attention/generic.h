@@ -47,17 +47,23 @@ static inline void score_maxima(const ScoresArgs& g) {
   }
 }
 
-// Weights of `Count` blocks of a row and their sums.
-template <class S, int Count>
+// Weights of `Count` blocks of a row and their sums. scale, greatest: of the row, coarse times log2 e.
+template <class S, bool Coarse, int Count>
 static inline void weigh_blocks(const ScoresArgs& g, int64_t row, int64_t block, const Seen& seen, float scale,
-                                typename S::Float& sum) {
+                                float greatest, typename S::Float& sum) {
   float* at = g.scores + (block * g.pitch + row) * 16;
   const int64_t step = g.pitch * 16;
   typename S::Float e[Count];
   for (int i = 0; i < Count; ++i) {
-    e[i] = S::sub(S::mul(S::load(at + i * step), S::broadcast(scale)), S::broadcast(g.greatest[row]));
+    const typename S::Float s = S::load(at + i * step);
+    e[i] = Coarse ? S::fma(s, S::broadcast(scale), S::broadcast(-greatest))
+                  : S::sub(S::mul(s, S::broadcast(scale)), S::broadcast(greatest));
   }
-  simd::exp<S>(e);
+  if constexpr (Coarse) {
+    simd::coarse_exp2<S>(e);
+  } else {
+    simd::exp<S>(e);
+  }
   for (int i = 0; i < Count; ++i) {
     if constexpr (Count == 1) e[i] = seen_lanes<S>(e[i], block, seen, 0.0f);
     S::store(at + i * step, e[i]);
@@ -65,10 +71,12 @@ static inline void weigh_blocks(const ScoresArgs& g, int64_t row, int64_t block,
   }
 }
 
-template <class S>
-static inline void score_weights(const ScoresArgs& g) {
-  const float scale = shaped_first(g.scale, g.cap) ? 1.0f : g.scale;
+template <class S, bool Coarse>
+static inline void weigh_rows(const ScoresArgs& g) {
+  const float unit = Coarse ? simd::kLog2E : 1.0f;
+  const float scale = (shaped_first(g.scale, g.cap) ? 1.0f : g.scale) * unit;
   for (int64_t row = 0; row < g.rows; ++row) {
+    const float greatest = g.greatest[row] * unit;
     const Seen seen = seen_by(g, row);
     typename S::Float sum = S::load(g.lanes + row * 16);
     for (int64_t block = 0; block < seen.begin_block && block < g.blocks; ++block) {
@@ -76,15 +84,20 @@ static inline void score_weights(const ScoresArgs& g) {
     }
     for (int64_t block = seen.begin_block; block < seen.end_block;) {
       if (block * 16 >= seen.first && block * 16 + 64 <= seen.end) {
-        weigh_blocks<S, 4>(g, row, block, seen, scale, sum);
+        weigh_blocks<S, Coarse, 4>(g, row, block, seen, scale, greatest, sum);
         block += 4;
       } else {
-        weigh_blocks<S, 1>(g, row, block, seen, scale, sum);
+        weigh_blocks<S, Coarse, 1>(g, row, block, seen, scale, greatest, sum);
         ++block;
       }
     }
     S::store(g.lanes + row * 16, sum);
   }
+}
+
+template <class S>
+static inline void score_weights(const ScoresArgs& g) {
+  g.coarse ? weigh_rows<S, true>(g) : weigh_rows<S, false>(g);
 }
 
 }  // namespace lowbit::kernels

@@ -189,9 +189,9 @@ struct PaneDotArgs {
 };
 
 // The same of row blocks, one after the other, straight from their packed codes, for stretches of 16 columns or
-// multiples of 32, and maps of at most 64 entries (trits: stretches of whole steps and no map). Up to
-// kFusedTokens tokens lie by rows: codes [token][code_stride], entries [token][stretch]. More lie by tiles of
-// kFewTile as in DotArgs, in one plane. All stretches but the last have `stretch_units` units.
+// multiples of 32, and maps of at most 64 entries (trits: stretches of whole steps and no map). Tokens of `fused`, at
+// most kFusedTokens, lie by rows: codes [token][code_stride], entries [token][stretch]. Those of `few`, at least half
+// of kFewTile, lie by tiles of it as in DotArgs. All stretches but the last have `stretch_units` units.
 constexpr int64_t kFusedTokens = 4;
 struct FusedArgs {
   StretchArgs stretch;  // of the first row block
@@ -200,7 +200,7 @@ struct FusedArgs {
   int bits;
   const uint8_t* codes_begin;  // those of the weight's first row block
   bool in_streams;             // how codes are asked for ahead (generic_unpack.h)
-  bool by_shifts;              // how fields of codes are taken for more than kFusedTokens (ShiftingSimd)
+  bool by_shifts;              // how `few` takes fields of codes (ShiftingSimd)
   CodeMap map;
   uint8_t flip;
   const uint8_t* table;

@@ -5,7 +5,7 @@
 namespace lowbit::kernels::avx2 {
 
 void unpack(const UnpackArgs& args) { kernels::unpack<simd::avx2::Simd>(args); }
-void fused(const FusedArgs& args) { kernels::fused_or_few<simd::avx2::Simd>(args); }
+void fused(const FusedArgs& args) { kernels::fused<simd::avx2::Simd>(args); }
 void pack_planes(const PackPlanesArgs& args) { kernels::pack_planes<simd::avx2::Simd>(args); }
 void planes(const PlanesArgs& args) { kernels::planes<simd::avx2::Simd>(args); }
 void sums(const SumArgs& args) { kernels::sums<simd::avx2::Simd>(args); }

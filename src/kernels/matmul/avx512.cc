@@ -5,10 +5,7 @@
 namespace lowbit::kernels::avx512 {
 
 void unpack(const UnpackArgs& args) { kernels::unpack<simd::avx512::Simd>(args); }
-void fused(const FusedArgs& args) {
-  if (args.by_shifts && args.tokens > kFusedTokens) return kernels::few<simd::avx512::ShiftingSimd>(args);
-  kernels::fused_or_few<simd::avx512::Simd>(args);
-}
+void fused(const FusedArgs& args) { kernels::fused<simd::avx512::Simd>(args); }
 void pack_planes(const PackPlanesArgs& args) { kernels::pack_planes<simd::avx512::Simd>(args); }
 void planes(const PlanesArgs& args) { kernels::planes<simd::avx512::Simd>(args); }
 void sums(const SumArgs& args) { kernels::sums<simd::avx512::Simd>(args); }

@@ -3,7 +3,6 @@
 
 #include "kernels/matmul/generic_dot.h"
 #include "kernels/matmul/generic_entries.h"
-#include "kernels/matmul/generic_few.h"
 #include "kernels/matmul/generic_floats.h"
 #include "kernels/matmul/generic_fused.h"
 #include "kernels/matmul/generic_pack.h"

@@ -7,7 +7,8 @@
 
 namespace lowbit::kernels {
 
-template <class S, int Bits, CodeMap Map, int Tokens>
+// Planes: of activations (DotArgs::plane).
+template <class S, int Bits, CodeMap Map, int Tokens, int Planes>
 struct FewTile {
   static constexpr bool kBrief = false;
   const FusedArgs& g;
@@ -16,13 +17,20 @@ struct FewTile {
   int64_t entry;
   typename S::Float acc[1][Tokens];
   typename S::Int sum[1][Tokens];
-  const uint8_t* ahead;  // ahead_of() the step
+  typename S::Int high[Tokens];  // of the second plane
+  const uint8_t* ahead;          // ahead_of() the step
 
   LOWBIT_INLINE void begin(int64_t) {
-    for (int t = 0; t < Tokens; ++t) sum[0][t] = S::int_broadcast(g.stretch.activations.starts[entry + t]);
+    for (int t = 0; t < Tokens; ++t) {
+      sum[0][t] = S::int_broadcast(g.stretch.activations.starts[entry + t]);
+      if constexpr (Planes == 2) high[t] = S::int_zero();
+    }
   }
   LOWBIT_INLINE void end(int64_t s) {
     const int64_t group = g.stretch.stretches[s].weight_group;
+    if constexpr (Planes == 2) {
+      for (int t = 0; t < Tokens; ++t) sum[0][t] = S::int_add(sum[0][t], S::int_mul(high[t], S::int_broadcast(128)));
+    }
     if (more) {
       end_stretch<S>(g.stretch, FloatEntries<S, More::any>(), group, 0, entry, sum, acc);
     } else if (g.stretch.in_place.halves != nullptr) {
@@ -39,8 +47,9 @@ struct FewTile {
     prefetch_ahead<Bits, J>(ahead);
     const typename S::Bytes w = unit_weights<S, Bits, Map, J>(g, step);
     for (int t = 0; t < Tokens; ++t) {
-      const typename S::Bytes a = S::bytes_broadcast4(x + 4 * (J % 8 * Tokens + t));
-      sum[0][t] = S::dot(sum[0][t], w, a);
+      const int8_t* at = x + 4 * (J % 8 * Tokens + t);
+      sum[0][t] = S::dot(sum[0][t], w, S::bytes_broadcast4(at));
+      if constexpr (Planes == 2) high[t] = S::dot(high[t], w, S::bytes_broadcast4(at + g.plane));
     }
   }
   template <int First = 0>
@@ -60,17 +69,18 @@ struct FewTile {
   }
 };
 
-template <class S, int Bits, CodeMap Map, int Tokens>
+template <class S, int Bits, CodeMap Map, int Tokens, int Planes>
 static inline void few_tile(const FusedArgs& given, int64_t token) {
   FusedArgs g = given;
   for (int64_t b = 0; b < given.blocks; ++b) {
-    FewTile<S, Bits, Map, Tokens> tile{g,
-                                       g.stretch.offsets != nullptr || g.stretch.minimums != nullptr,
-                                       g.codes + token * g.code_stride,
-                                       token * g.stretch.stretch_count,
-                                       {},
-                                       {},
-                                       nullptr};
+    FewTile<S, Bits, Map, Tokens, Planes> tile{g,
+                                               g.stretch.offsets != nullptr || g.stretch.minimums != nullptr,
+                                               g.codes + token * g.code_stride,
+                                               token * g.stretch.stretch_count,
+                                               {},
+                                               {},
+                                               {},
+                                               nullptr};
     for (int t = 0; t < Tokens; ++t) tile.acc[0][t] = S::zero();
     walk<Bits>(g, tile);
     float* out = g.out + token * g.out_stride;
@@ -80,18 +90,23 @@ static inline void few_tile(const FusedArgs& given, int64_t token) {
 }
 
 // The tile of `size` tokens, at most Most. More than kFewTile tokens give tiles of half of it at least.
-template <class S, int Bits, CodeMap Map, int Most>
+template <class S, int Bits, CodeMap Map, int Planes, int Most>
 static inline void few_tile_of(const FusedArgs& g, int64_t token, int64_t size) {
   if constexpr (2 * Most >= S::kFewTile) {
-    if (size == Most) return few_tile<S, Bits, Map, Most>(g, token);
-    few_tile_of<S, Bits, Map, Most - 1>(g, token, size);
+    if (size == Most) return few_tile<S, Bits, Map, Most, Planes>(g, token);
+    few_tile_of<S, Bits, Map, Planes, Most - 1>(g, token, size);
   }
+}
+
+template <class S, int Bits, CodeMap Map, int Planes>
+static inline void few_planes(const FusedArgs& g) {
+  for_each_tile(g.tokens, S::kFewTile,
+                [&](int64_t token, int64_t size) { few_tile_of<S, Bits, Map, Planes, S::kFewTile>(g, token, size); });
 }
 
 template <class S, int Bits, CodeMap Map>
 static inline void few_tokens(const FusedArgs& g) {
-  for_each_tile(g.tokens, S::kFewTile,
-                [&](int64_t token, int64_t size) { few_tile_of<S, Bits, Map, S::kFewTile>(g, token, size); });
+  g.plane == 0 ? few_planes<S, Bits, Map, 1>(g) : few_planes<S, Bits, Map, 2>(g);
 }
 
 template <class S, int Bits>
@@ -112,14 +127,6 @@ static inline void few(const FusedArgs& g) {
   static constexpr Fn kBits[] = {few_map<S, 1>, few_map<S, 2>, few_map<S, 3>, few_map<S, 4>,     few_map<S, 5>,
                                  few_map<S, 6>, few_map<S, 7>, few_map<S, 8>, few_map<S, kTrits>};
   kBits[g.bits - 1](g);
-}
-
-template <class S>
-static inline void fused_or_few(const FusedArgs& g) {
-  if constexpr (S::kFewTile > 0) {
-    if (g.tokens > kFusedTokens) return few<S>(g);
-  }
-  fused<S>(g);
 }
 
 }  // namespace lowbit::kernels

@@ -16,6 +16,8 @@ using tensor::kRowBlock;
 
 // Codes of an item of work for few tokens, where there are many.
 constexpr int64_t kLeastBytes = 1 << 14;
+// Codes that are asked for at a beginning: what is asked for with them lies so far ahead (generic_unpack.h).
+constexpr int64_t kFirstBytes = 1 << 15;
 
 // Buffers of one thread, kept between calls.
 struct IntegerPart::Scratch {
@@ -75,6 +77,7 @@ void IntegerPart::run(int64_t block, int64_t blocks, float* out, int64_t out_str
       load_scales(block, blocks, scratch());
       return run_unaligned(block, blocks, out, out_stride);
     case Order::fused:
+    case Order::few:
       return run_fused(block, blocks, out, out_stride);
     case Order::tiles:
     case Order::panes:
@@ -189,32 +192,39 @@ void IntegerPart::point_to_entries(int64_t block, EntriesInPlace& args) const {
 
 void IntegerPart::run_fused(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
   Scratch& s = scratch();
-  // Of more tokens `few` reads scales of one kind alone where they lie.
-  const bool few = plan_.in_place == InPlace::halves && plan_.scales[0].as_it_is();
-  const bool in_place = x_.tokens <= kFusedTokens ? plan_.in_place != InPlace::nothing : few;
+  // `few` reads scales of one kind alone where they lie.
+  const bool few = x_.order == Order::few, halves = plan_.in_place == InPlace::halves && plan_.scales[0].as_it_is();
+  const bool in_place = few ? halves : plan_.in_place != InPlace::nothing;
   if (!in_place) load_scales(block, blocks, s);
   StretchArgs stretch = stretch_args(0, s);
   if (in_place) point_to_entries(block, stretch.in_place);
-  k_fused.at(isa_)({stretch,
-                    packed(block),
-                    blocks,
-                    block_bytes(),
-                    plan_.width,
-                    packed(0),
-                    reads_in_streams(),
-                    plan_.choice.shifts,
-                    plan_.map,
-                    plan_.flip,
-                    plan_.map_table.data(),
-                    plan_.signed_codes,
-                    plan_.fused_units,
-                    x_.tokens,
-                    x_.codes,
-                    x_.code_stride,
-                    x_.plane,
-                    plan_.word_units,
-                    out,
-                    out_stride});
+  (few ? k_few : k_fused)
+      .at(isa_)({stretch,
+                 packed(block),
+                 blocks,
+                 block_bytes(),
+                 plan_.width,
+                 packed(0),
+                 reads_in_streams(),
+                 plan_.choice.shifts,
+                 plan_.map,
+                 plan_.flip,
+                 plan_.map_table.data(),
+                 plan_.signed_codes,
+                 plan_.fused_units,
+                 x_.tokens,
+                 x_.codes,
+                 x_.code_stride,
+                 x_.plane,
+                 plan_.word_units,
+                 out,
+                 out_stride});
+}
+
+void IntegerPart::ask_first(int64_t block) const {
+  if (x_.order != Order::fused && x_.order != Order::few) return;
+  const uint8_t* at = packed(block);
+  for (int64_t i = 0; i < kFirstBytes; i += 64) __builtin_prefetch(at + i, 0, 2);
 }
 
 void IntegerPart::run_planes(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {

@@ -16,6 +16,9 @@ class IntegerPart {
   int64_t blocks_at_once(int64_t count, int threads) const;
   // Row blocks [block, block + blocks): out[token][out_stride], 16 for each block.
   void run(int64_t block, int64_t blocks, float* out, int64_t out_stride) const;
+  // Asks for the first codes of a row block that some thread begins with: within a weight they are asked for with
+  // those before.
+  void ask_first(int64_t block) const;
 
  private:
   struct Scratch;

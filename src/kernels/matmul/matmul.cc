@@ -69,6 +69,9 @@ struct Work {
     at_once = std::visit([&](const auto& p) { return p.blocks_at_once(count, threads); }, products);
     items = ceil_div(to - from, at_once);
   }
+  void ask_first(int64_t item) const {
+    std::visit([&](const auto& p) { p.ask_first(from + item * at_once); }, products);
+  }
   void run(int64_t item) const {
     const int64_t block = from + item * at_once, blocks = std::min(at_once, to - block);
     rows.run(*part, block, blocks, first_row + block * kRowBlock, [&](float* out, int64_t stride) {
@@ -127,10 +130,23 @@ class Region {
     while (items_before(thread) > item) --thread;
     while (items_before(thread + 1) <= item) ++thread;
     item -= items_before(thread);
-    for (const Work& w : work_) {
-      const int64_t begin = share_of(w, thread), count = share_of(w, thread + 1) - begin;
-      if (item < count) return w.run(begin + item);
-      item -= count;
+    const bool is_first = item == 0;  // of the thread
+    for (auto w = work_.begin(); w != work_.end(); ++w) {
+      const int64_t begin = share_of(*w, thread), count = share_of(*w, thread + 1) - begin;
+      if (item >= count) {
+        item -= count;
+        continue;
+      }
+      if (is_first) w->ask_first(begin);
+      if (item + 1 == count) ask_next(w, thread);
+      return w->run(begin + item);
+    }
+  }
+  // Of the work behind this one that the thread has a share of.
+  void ask_next(std::vector<Work>::const_iterator w, int64_t thread) const {
+    while (++w != work_.end()) {
+      const int64_t begin = share_of(*w, thread);
+      if (begin < share_of(*w, thread + 1)) return w->ask_first(begin);
     }
   }
 

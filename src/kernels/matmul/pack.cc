@@ -61,8 +61,10 @@ Order order_of(const PartPlan& plan, const Activations& x) {
   if (plan.fused_units == 0) return Order::tiles;
   // Where tokens are fused one by one, digits would be taken again for each.
   if (plan.width == kTrits && plan.few_tile == 0 && x.tokens > 2) return Order::tiles;
-  if (x.tokens <= kFusedTokens) return Order::fused;
-  return plan.few_tile > 0 && x.plane == 0 && x.tokens <= kFewTokens ? Order::fused : Order::tiles;
+  // Of two planes `fused` takes tokens one by one.
+  const bool by_tiles = plan.few_tile > 0 && x.plane != 0 && 2 * x.tokens >= plan.few_tile;
+  if (x.tokens <= kFusedTokens && !by_tiles) return Order::fused;
+  return plan.few_tile > 0 && x.tokens <= kFewTokens ? Order::few : Order::tiles;
 }
 
 // Sums of one token over all stretches.
@@ -93,7 +95,7 @@ struct Packing {
   int32_t *sums, *starts;
   float* totals;  // or null
 
-  bool by_columns() const { return order == Order::tiles || (order == Order::fused && codes != nullptr); }
+  bool by_columns() const { return order == Order::tiles || order == Order::few; }
 
   // Chunks [first, last) of some tokens.
   void tile(int64_t token, int64_t size, int64_t first, int64_t last) const {
@@ -203,15 +205,15 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
   out.tokens = x.tokens;
   out.order = order_of(plan, x);
   // Rows are tiles of one token.
-  const bool rows = out.order == Order::rows || (out.order == Order::fused && x.tokens <= kFusedTokens);
+  const bool rows = out.order == Order::rows || out.order == Order::fused;
   const int64_t tile = rows                         ? 1
-                       : out.order == Order::fused  ? plan.few_tile
+                       : out.order == Order::few    ? plan.few_tile
                        : out.order == Order::panes  ? kPaneTokens
                        : out.order == Order::planes ? plan.planes.tile
                                                     : plan.token_tile;
   const int64_t entries = x.tokens * std::ssize(plan.stretches), tiles = tiles_of(x.tokens, tile);
-  // Of a single tile what is fused lies as if it were by chunks.
-  const bool one_tile = tiles == 1 && out.order == Order::fused;
+  // A single tile of whole rows lies as if it were by chunks.
+  const bool one_tile = tiles == 1 && out.order == Order::few;
   const int64_t units = tensor::padded_units(x.cols), whole = out.order == Order::panes ? kPaneUnits : 1;
   const int64_t bytes = x.tokens * ceil_div(units, whole) * whole * tensor::kUnitColumns;
   int8_t* codes = rows ? nullptr : sized_lines(s.codes, bytes * code_planes(*x.format));
@@ -221,7 +223,7 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
                         plan,
                         x,
                         out.order,
-                        by_chunks(out.order) || (one_tile && !rows) ? plan.chunks : std::span(&row, 1),
+                        by_chunks(out.order) || one_tile ? plan.chunks : std::span(&row, 1),
                         units,
                         codes,
                         sized(s.scales, entries),

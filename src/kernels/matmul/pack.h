@@ -10,9 +10,9 @@
 
 namespace lowbit::kernels {
 
-// rows: as they came, entries [token][stretch]; fused: as FusedArgs has it; tiles: as DotArgs has it;
+// rows: as they came, entries [token][stretch]; fused, few: as FusedArgs has it; tiles: as DotArgs has it;
 // panes: as PaneDotArgs has it; planes: as PlanesArgs has it.
-enum class Order : uint8_t { rows, fused, tiles, panes, planes };
+enum class Order : uint8_t { rows, fused, few, tiles, panes, planes };
 // Chunk by chunk (DotChunk), not row by row.
 constexpr bool by_chunks(Order order) { return order == Order::tiles || order == Order::panes; }
 

@@ -5,7 +5,7 @@
 namespace lowbit::kernels::portable {
 
 void unpack(const UnpackArgs& args) { kernels::unpack<simd::portable::Simd>(args); }
-void fused(const FusedArgs& args) { kernels::fused_or_few<simd::portable::Simd>(args); }
+void fused(const FusedArgs& args) { kernels::fused<simd::portable::Simd>(args); }
 void pack_planes(const PackPlanesArgs& args) { kernels::pack_planes<simd::portable::Simd>(args); }
 void planes(const PlanesArgs& args) { kernels::planes<simd::portable::Simd>(args); }
 void sums(const SumArgs& args) { kernels::sums<simd::portable::Simd>(args); }

@@ -1,0 +1,11 @@
+#include "simd/portable.h"
+
+#include "kernels/matmul/generic_few.h"
+
+namespace lowbit::kernels::portable {
+
+void few(const FusedArgs& args) {
+  kernels::few<simd::portable::Simd>(args);
+}
+
+}  // namespace lowbit::kernels::portable
