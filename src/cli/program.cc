@@ -51,9 +51,9 @@ int unknown_command(const std::string& name) {
                                           did_you_mean(name, names)));
 }
 
-kernels::KernelChoice known_kernel_choice(Isa isa) {
+void known_kernel_choice(Isa isa, kernels::KernelQuestion question, kernels::KernelChoice& choice) {
   const auto folder = io::cache_folder();
-  return cost::known_kernel_choice(isa, folder.ok() ? *folder : std::string());
+  cost::known_kernel_choice(isa, question, choice, folder.ok() ? *folder : std::string());
 }
 
 int execute(const Command& command, const std::vector<std::string>& arguments) {

@@ -59,37 +59,55 @@ TEST(KnownLimits, AreMeasuredOnce) {
   EXPECT_EQ(known_limits(Isa::portable, pool, folder.path + "/new", options)->read_bytes, 0u) << "both are kept";
 }
 
+using kernels::KernelChoice;
+using kernels::KernelQuestion;
+
+KernelChoice known(KernelQuestion question, const std::string& folder) {
+  KernelChoice choice;
+  known_kernel_choice(active_isa(), question, choice, folder);
+  return choice;
+}
+
 TEST(KnownLimits, KernelsAreChosenOnceToo) {
   const ScratchFolder folder;
-  const kernels::KernelChoice first = known_kernel_choice(active_isa(), folder.path + "/new");
-  EXPECT_GE(first.few, 0);
-  EXPECT_LE(first.few, kernels::kMostPlanePairs);
-  std::ifstream file(folder.path + "/new/limits.json");
-  std::string text(std::istreambuf_iterator<char>(file), {});
-  const std::string many = fmt::format("\"many\": {}", first.many);
-  ASSERT_NE(text.find(many), std::string::npos) << text;
+  const std::string place = folder.path + "/new", path = place + "/limits.json";
+  const int first = known(KernelQuestion::planes, place).many;
+  EXPECT_TRUE(first >= 0 && first <= kernels::kMostPlanePairs) << first;
+  const auto text = [&] {
+    std::ifstream file(path);
+    return std::string(std::istreambuf_iterator<char>(file), {});
+  };
+  const auto replace = [&](const std::string& from, const std::string& to) {
+    std::string all = text();
+    ASSERT_NE(all.find(from), std::string::npos) << all;
+    std::ofstream(path) << all.replace(all.find(from), from.size(), to);
+  };
   // What is kept counts, not what would be measured; numbers that cannot be do not.
+  std::string many = fmt::format("\"many\": {}", first);
   for (const int kept : {0, 4, 5, -1}) {
-    std::string other = text;
-    other.replace(text.find(many), many.size(), fmt::format("\"many\": {}", kept));
-    std::ofstream(folder.path + "/new/limits.json") << other;
-    const int found = known_kernel_choice(active_isa(), folder.path + "/new").many;
+    replace(many, fmt::format("\"many\": {}", kept));
+    const int found = known(KernelQuestion::planes, place).many;
     EXPECT_TRUE(found == kept || kept < 0 || kept > 4) << found << " for " << kept;
     EXPECT_TRUE(found >= 0 && found <= kernels::kMostPlanePairs) << found;
+    many = fmt::format("\"many\": {}", found);
   }
-  for (const bool kept : {false, true}) {
-    std::string other = text;
-    for (const auto& [key, found] : {std::pair{"bf16", first.bf16}, {"shifts", first.shifts}}) {
-      const std::string flag = fmt::format("\"{}\": {}", key, found);
-      ASSERT_NE(other.find(flag), std::string::npos) << other;
-      other.replace(other.find(flag), flag.size(), fmt::format("\"{}\": {}", key, kept));
+  // Each question is kept beside the others, and by itself.
+  EXPECT_EQ(text().find("bf16"), std::string::npos);
+  for (const KernelQuestion question : {KernelQuestion::bf16, KernelQuestion::shifts}) {
+    const bool is_bf16 = question == KernelQuestion::bf16;
+    const auto flag = [&](bool value) { return fmt::format("\"{}\": {}", is_bf16 ? "bf16" : "shifts", value); };
+    const auto ask = [&] {
+      const KernelChoice choice = known(question, place);
+      return is_bf16 ? choice.bf16 : choice.shifts;
+    };
+    const bool measured = ask();
+    for (const bool kept : {!measured, measured}) {
+      replace(flag(!kept), flag(kept));
+      EXPECT_EQ(ask(), kept);
     }
-    std::ofstream(folder.path + "/new/limits.json") << other;
-    const kernels::KernelChoice choice = known_kernel_choice(active_isa(), folder.path + "/new");
-    EXPECT_EQ(choice.bf16, kept);
-    EXPECT_EQ(choice.shifts, kept);
   }
-  EXPECT_GE(known_kernel_choice(active_isa(), "/proc/no-such-folder").few, 0);
+  EXPECT_NE(text().find(many), std::string::npos);
+  EXPECT_GE(known(KernelQuestion::planes, "/proc/no-such-folder").few, 0);
 }
 
 TEST(KnownLimits, AFileOfAnythingIsMeasuredAnew) {

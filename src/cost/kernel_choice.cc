@@ -53,11 +53,7 @@ Result<bool> is_faster(Isa isa, const char* weight_format, const char* activatio
   return best[1] < best[0];
 }
 
-}  // namespace
-
-Result<kernels::KernelChoice> measure_kernel_choice(Isa isa) {
-  ThreadPool pool(1);
-  kernels::KernelChoice choice;
+Status measure_planes(Isa isa, kernels::KernelChoice& choice, ThreadPool& pool) {
   for (const auto& [most, tokens] : {std::pair{&choice.few, 1}, std::pair{&choice.many, 32}}) {
     int slower = kernels::kMostPlanePairs + 1;  // the fewest pairs that are
     for (const Candidate& candidate : kCandidates) {
@@ -68,14 +64,25 @@ Result<kernels::KernelChoice> measure_kernel_choice(Isa isa) {
     }
     *most = slower - 1;
   }
-  if (kernels::has_bf16_products(isa)) {
+  return {};
+}
+
+}  // namespace
+
+Status measure_kernel_choice(Isa isa, kernels::KernelQuestion question, kernels::KernelChoice& choice) {
+  ThreadPool pool(1);
+  if (question == kernels::KernelQuestion::planes) return measure_planes(isa, choice, pool);
+  if (question == kernels::KernelQuestion::bf16) {
+    choice.bf16 = false;
+    if (!kernels::has_bf16_products(isa)) return {};
     LOWBIT_ASSIGN(choice.bf16, is_faster(isa, "bf16", "bf16", 64, {{}, {0, 0, true}}, pool));
+    return {};
   }
-  if (isa >= Isa::avx512) {
-    // Of codes of two planes, where the ways differ most.
-    LOWBIT_ASSIGN(choice.shifts, is_faster(isa, "int3/64:f16", "int8/64:f32", 8, {{}, {0, 0, false, true}}, pool));
-  }
-  return choice;
+  choice.shifts = false;
+  if (isa < Isa::avx512) return {};
+  // Of codes of two planes, where the ways differ most.
+  LOWBIT_ASSIGN(choice.shifts, is_faster(isa, "int3/64:f16", "int8/64:f32", 8, {{}, {0, 0, false, true}}, pool));
+  return {};
 }
 
 }  // namespace lowbit::cost

@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "cost/kernel_choice.h"
+#include "kernels/matmul/kernel_choice.h"
 
 namespace lowbit::cost {
 namespace {
@@ -53,6 +54,33 @@ bool read_flag(const Json& from, const char* key, bool& to) {
   return true;
 }
 
+bool read_answer(const Json& from, kernels::KernelQuestion question, kernels::KernelChoice& to) {
+  switch (question) {
+    case kernels::KernelQuestion::planes:
+      return read_pairs(from, "few", to.few) && read_pairs(from, "many", to.many);
+    case kernels::KernelQuestion::bf16:
+      return read_flag(from, "bf16", to.bf16);
+    case kernels::KernelQuestion::shifts:
+      return read_flag(from, "shifts", to.shifts);
+  }
+  return false;
+}
+
+void write_answer(const kernels::KernelChoice& from, kernels::KernelQuestion question, Json& to) {
+  switch (question) {
+    case kernels::KernelQuestion::planes:
+      to["few"] = from.few;
+      to["many"] = from.many;
+      return;
+    case kernels::KernelQuestion::bf16:
+      to["bf16"] = from.bf16;
+      return;
+    case kernels::KernelQuestion::shifts:
+      to["shifts"] = from.shifts;
+      return;
+  }
+}
+
 // Whatever a person may have done to the file: what is no positive number is not there.
 bool read_rate(const Json& from, const char* key, double& to) {
   const auto found = from.find(key);
@@ -94,27 +122,24 @@ Result<MachineLimits> known_limits(Isa isa, ThreadPool& pool, const std::string&
   return limits;
 }
 
-kernels::KernelChoice known_kernel_choice(Isa isa, const std::string& folder) {
+void known_kernel_choice(Isa isa, kernels::KernelQuestion question, kernels::KernelChoice& choice,
+                         const std::string& folder) {
   const std::string key = machine_key(isa, 1) + " | kernels";
+  kernels::KernelChoice answer;
   if (!folder.empty()) {
     const Json all = read(folder);
     const auto found = all.find(key);
-    kernels::KernelChoice known;
-    if (found != all.end() && found->is_object() && read_pairs(*found, "few", known.few) &&
-        read_pairs(*found, "many", known.many) && read_flag(*found, "bf16", known.bf16) &&
-        read_flag(*found, "shifts", known.shifts)) {
-      return known;
+    if (found != all.end() && found->is_object() && read_answer(*found, question, answer)) {
+      return kernels::take_choice(answer, question, choice);
     }
   }
-  const auto measured = measure_kernel_choice(isa);
-  if (!measured.ok()) return kernels::usual_kernel_choice(isa);
-  if (!folder.empty()) {
-    Json all = read(folder);
-    all[key] = {
-        {"few", measured->few}, {"many", measured->many}, {"bf16", measured->bf16}, {"shifts", measured->shifts}};
-    write(folder, all);
-  }
-  return *measured;
+  if (!measure_kernel_choice(isa, question, answer).ok()) return;
+  kernels::take_choice(answer, question, choice);
+  if (folder.empty()) return;
+  Json all = read(folder);
+  if (!all[key].is_object()) all[key] = Json::object();
+  write_answer(answer, question, all[key]);
+  write(folder, all);
 }
 
 }  // namespace lowbit::cost

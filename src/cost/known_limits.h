@@ -12,8 +12,10 @@ namespace lowbit::cost {
 Result<MachineLimits> known_limits(Isa isa, ThreadPool& pool, const std::string& folder, const LimitOptions& options,
                                    const ProgressFn& progress = {});
 
-// The same of bit planes, which do not depend on threads. Where they cannot be measured, the usual ones.
-kernels::KernelChoice known_kernel_choice(Isa isa, const std::string& folder);
+// The same of a question of kernels, which does not depend on threads. Where it cannot be measured, `choice` is left
+// alone.
+void known_kernel_choice(Isa isa, kernels::KernelQuestion question, kernels::KernelChoice& choice,
+                         const std::string& folder);
 
 // Keeps them; ok also where the folder cannot be written to.
 void keep_limits(const MachineLimits& limits, const std::string& folder);

@@ -145,6 +145,10 @@ struct Simd {
     store_bytes(p, a);
     store_bytes(p + 16, b);
   }
+  static void store_bytes(int8_t* p, Int a, Int b, int8_t* q, Int c, Int d) {
+    store_bytes(p, a, b);
+    store_bytes(q, c, d);
+  }
   static void store_bytes(int8_t* p, Int a) {
     const __m256i low = _mm256_set1_epi32(255);
     const __m256i pairs = _mm256_packs_epi32(_mm256_and_si256(a.lo, low), _mm256_and_si256(a.hi, low));

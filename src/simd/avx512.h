@@ -139,6 +139,14 @@ struct Simd {
     const __m512i bytes = _mm512_permutex2var_epi8(a.v, _mm512_add_epi8(fours, lanes), b.v);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_castsi512_si256(bytes));
   }
+  static void store_bytes(int8_t* p, Int a, Int b, int8_t* q, Int c, Int d) {
+    const __m512i words = _mm512_packus_epi32(a.v, b.v), others = _mm512_packus_epi32(c.v, d.v);
+    const __m512i fours = _mm512_packus_epi16(words, others);  // of a, b, c and d in each 128 bits
+    const __m512i bytes = _mm512_permutexvar_epi32(
+        _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0), fours);
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_castsi512_si256(bytes));
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(q), _mm512_extracti64x4_epi64(bytes, 1));
+  }
   static void store_bytes(int8_t* p, Int a) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));
   }

@@ -152,13 +152,19 @@ static inline void weight_codes_row(const WeightPlace& at, const Seen& seen, con
   const float unit = greatest * (1.0f / kMostWeight);
   first = S::mul(first, inverse);
   second = S::mul(second, inverse);
-  uint8_t* codes = at.codes;
-  float* scales = at.scales;
-  for (int64_t i = 0; i < at.groups; ++i, codes += at.step * kChunkPositions, scales += at.step) {
-    const typename S::Float x = S::mul(first, S::load(ratios + kChunkPositions * i));
-    const typename S::Float y = S::mul(second, S::load(ratios + kChunkPositions * i + 16));
-    S::store_bytes(reinterpret_cast<int8_t*>(codes), S::nearest_int(x), S::nearest_int(y));
-    *scales = unit * greatest_scales[i];
+  for (int64_t i = 0; i < at.groups; ++i) at.scales[i * at.step] = unit * greatest_scales[i];
+  const auto codes = [&](int64_t i) { return reinterpret_cast<int8_t*>(at.codes + i * at.step * kChunkPositions); };
+  const auto code = [ratios](typename S::Float weights, int64_t entry) {
+    return S::nearest_int(S::mul(weights, S::load(ratios + entry)));
+  };
+  int64_t i = 0;
+  for (; i + 2 <= at.groups; i += 2) {
+    const int64_t x = kChunkPositions * i, y = x + kChunkPositions;
+    S::store_bytes(codes(i), code(first, x), code(second, x + 16), codes(i + 1), code(first, y),
+                   code(second, y + 16));
+  }
+  if (i < at.groups) {
+    S::store_bytes(codes(i), code(first, kChunkPositions * i), code(second, kChunkPositions * i + 16));
   }
 }
 

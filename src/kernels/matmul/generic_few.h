@@ -18,7 +18,6 @@ struct FewTile {
   typename S::Float acc[1][Tokens];
   typename S::Int sum[1][Tokens];
   typename S::Int high[Tokens];  // of the second plane
-  const uint8_t* ahead;          // ahead_of() the step
 
   LOWBIT_INLINE void begin(int64_t) {
     for (int t = 0; t < Tokens; ++t) {
@@ -44,7 +43,7 @@ struct FewTile {
   }
   template <int J>
   LOWBIT_INLINE void unit(const uint8_t* step) {
-    prefetch_ahead<Bits, J>(ahead);
+    ask_near<Bits, J>(step);
     const typename S::Bytes w = unit_weights<S, Bits, Map, J>(g, step);
     for (int t = 0; t < Tokens; ++t) {
       const int8_t* at = x + 4 * (J % 8 * Tokens + t);
@@ -79,8 +78,7 @@ static inline void few_tile(const FusedArgs& given, int64_t token) {
                                                token * g.stretch.stretch_count,
                                                {},
                                                {},
-                                               {},
-                                               nullptr};
+                                               {}};
     for (int t = 0; t < Tokens; ++t) tile.acc[0][t] = S::zero();
     walk<Bits>(g, tile);
     float* out = g.out + token * g.out_stride;

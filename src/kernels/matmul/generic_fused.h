@@ -20,7 +20,6 @@ struct FusedRow {
   typename S::Bytes words[kWords ? Tokens : 1];  // of half a step
   const int8_t* a[Tokens];
   Entries entries;
-  const uint8_t* ahead;  // ahead_of() the step
 
   LOWBIT_INLINE void begin(int64_t s) {
     for (int t = 0; t < Tokens; ++t) {
@@ -64,7 +63,7 @@ struct FusedRow {
         if constexpr (kWide) S::after(step, high[t]);
       }
     }
-    prefetch_ahead<Bits, J>(ahead);
+    ask_near<Bits, J>(step);
     const typename S::Bytes w = unit_weights<S, Bits, Map, J>(g, step);
     for (int t = 0; t < Tokens; ++t) {
       const int8_t* x = a[t] + 4 * (units + J % 8);
@@ -119,7 +118,6 @@ LOWBIT_INLINE static inline void walk_trits(const FusedArgs& g, Tile& tile) {
   Walk at = {0, 0};
   tile.begin(0);
   for (const uint8_t* packed = g.packed;; packed += kTritBytes) {
-    tile.ahead = ahead_of<kTritBytes>(g, packed);
     ask_far<kTritBytes>(g, packed);
     if (trit_step<0>(g, tile, packed, at) || trit_step<8>(g, tile, packed, at) ||
         trit_step<16>(g, tile, packed, at) || trit_step<24>(g, tile, packed, at) ||
@@ -137,7 +135,6 @@ LOWBIT_INLINE static inline void walk_planes(const FusedArgs& g, Tile& tile) {
   if (g.stretch_units == 4) {
     for (int64_t s = 0; s < g.stretch.stretch_count; s += 2, units += 8, step += kStep) {
       tile.begin(s);
-      tile.ahead = ahead_of<kStep>(g, step);
       ask_far<kStep>(g, step);
       tile.first_half(step, units);
       tile.end(s);
@@ -152,7 +149,6 @@ LOWBIT_INLINE static inline void walk_planes(const FusedArgs& g, Tile& tile) {
       // The last stretch may end inside a step: activations beyond the row are 0.
       const int64_t end = Tile::kBrief ? units + 8 : g.stretch.stretches[s].end_unit;
       for (; units < end; units += 8, step += kStep) {
-        tile.ahead = ahead_of<kStep>(g, step);
         ask_far<kStep>(g, step);
         tile.first_half(step, units);
         tile.second_half(step, units);
@@ -182,7 +178,7 @@ template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums,
 static inline void fused_row(const FusedArgs& given) {
   FusedArgs g = given;
   for (int64_t b = 0; b < given.blocks; ++b) {
-    FusedRow<S, Bits, Map, Tokens, Signed, Sums, Entries, Brief> row{g, {}, {}, {}, {}, {}, {}, nullptr};
+    FusedRow<S, Bits, Map, Tokens, Signed, Sums, Entries, Brief> row{g, {}, {}, {}, {}, {}, {}};
     for (int t = 0; t < Tokens; ++t) {
       row.acc[t] = S::zero();
       row.a[t] = g.codes + t * g.code_stride;

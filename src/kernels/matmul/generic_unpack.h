@@ -51,12 +51,12 @@ static inline typename S::Bytes unit_codes(const uint8_t* step) {
 // processor's own prefetching ends at every page, and what the first level can wait for at a time is not enough.
 constexpr int64_t kWeightsAhead = 4096, kWeightsFarAhead = 12288;
 
-// Where what is asked for with the step (of trits kTritSteps of them) at `step` lies.
+// Where what is asked for far ahead of the step (of trits kTritSteps of them) at `step` lies.
 // In streams: the steps of the next segment, not as they lie but in turn from 8 places about a page apart. A
 // processor that fetches ahead for each page by itself then does so in 8 pages.
 template <uint64_t Bytes>
-LOWBIT_INLINE static inline const uint8_t* ahead_of(const FusedArgs& g, const uint8_t* step) {
-  if (!g.in_streams) return step + kWeightsAhead;
+LOWBIT_INLINE static inline const uint8_t* far_of(const FusedArgs& g, const uint8_t* step) {
+  if (!g.in_streams) return step + kWeightsFarAhead;
   constexpr uint64_t kStreams = 8, kPageBytes = 4096;
   constexpr uint64_t kSteps = [] {  // of a stream: a power of two
     uint64_t steps = 1;
@@ -71,17 +71,17 @@ LOWBIT_INLINE static inline const uint8_t* ahead_of(const FusedArgs& g, const ui
 // With the step at `step`, for the second-level cache.
 template <int Bytes>
 LOWBIT_INLINE static inline void ask_far(const FusedArgs& g, const uint8_t* step) {
-  if (g.in_streams) return;
-  for (int i = 0; i < Bytes; i += 64) __builtin_prefetch(step + kWeightsFarAhead + i, 0, 2);
+  const uint8_t* at = far_of<Bytes>(g, step);
+  for (int i = 0; i < Bytes; i += 64) __builtin_prefetch(at + i, 0, 2);
 }
 
-// The vector that is asked for with unit J, if any: as many as the step has bytes for.
+// With unit J of the step, for the first-level cache: a vector, as many as the step has bytes for.
 template <int Bits, int J>
-LOWBIT_INLINE static inline void prefetch_ahead(const uint8_t* ahead) {
+LOWBIT_INLINE static inline void ask_near(const uint8_t* step) {
   if constexpr (Bits == kTrits) {
-    if constexpr (J % 5 == 0) __builtin_prefetch(ahead + 64 * (J / 5));
+    if constexpr (J % 5 == 0) __builtin_prefetch(step + kWeightsAhead + 64 * (J / 5));
   } else if constexpr (J < Bits) {
-    __builtin_prefetch(ahead + 64 * J);
+    __builtin_prefetch(step + kWeightsAhead + 64 * J);
   }
 }
 

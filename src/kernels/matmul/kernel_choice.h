@@ -5,7 +5,9 @@
 
 namespace lowbit::kernels {
 
-// That of the source where one is set.
-KernelChoice kernel_choice(Isa isa);
+// The answer to a question into its part of `choice`: that of the source where one is set.
+void choose_kernel(Isa isa, KernelQuestion question, KernelChoice& choice);
+// The same by another choice.
+void take_choice(const KernelChoice& from, KernelQuestion question, KernelChoice& choice);
 
 }  // namespace lowbit::kernels

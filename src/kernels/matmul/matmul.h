@@ -79,11 +79,14 @@ struct KernelChoice {
   // Codes of 5 tokens and some more are cut by shifts and masks, or by GF2P8AFFINEQB.
   bool shifts = false;
 };
+enum class KernelQuestion : uint8_t { planes, bf16, shifts };  // few and many are one
+constexpr int kKernelQuestions = 3;
 // What no known processor is slower with.
 KernelChoice usual_kernel_choice(Isa isa);
-// Where a program knows better by a measurement (cost/kernel_choice.h): asked once for each ISA, when the first
-// product that it matters to is made. Null: the usual one.
-void set_kernel_choice_source(KernelChoice (*source)(Isa));
+// Where a program knows better by a measurement (cost/kernel_choice.h): sets what is asked, each question once for
+// each ISA, when the first product that it matters to is made. Null: the usual one.
+using KernelChoiceSource = void (*)(Isa, KernelQuestion, KernelChoice&);
+void set_kernel_choice_source(KernelChoiceSource source);
 
 // A weight prepared for activations of one format: made once, used by any number of calls, which do not allocate once
 // their scratch has grown. The weight stays where it is.

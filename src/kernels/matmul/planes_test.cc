@@ -138,13 +138,13 @@ TEST(Planes, ExtremeCodes) {
   }
 }
 
-// The limits of a source are asked for once, and only where they matter.
+// The source is asked each question once, and only where it matters.
 TEST(Planes, TheSourceOfLimitsChooses) {
-  static int asked;
-  asked = 0;
-  set_kernel_choice_source([](Isa) {
-    ++asked;
-    return KernelChoice{2, 1};
+  static int asked, other;
+  asked = other = 0;
+  set_kernel_choice_source([](Isa, KernelQuestion question, KernelChoice& choice) {
+    ++(question == KernelQuestion::planes ? asked : other);
+    choice = {2, 1};
   });
   Rng rng(34);
   const tensor::Weight one = test::random_weight({format_of("binary/32:f16")}, 20, 64, false, rng);
@@ -159,6 +159,7 @@ TEST(Planes, TheSourceOfLimitsChooses) {
   EXPECT_FALSE(counts("int2/row:f32", 5));
   EXPECT_FALSE(counts("int3/row:f32", 1));
   EXPECT_EQ(asked, 1);
+  EXPECT_EQ(other, 0);
   set_kernel_choice_source(nullptr);
   for (const Isa isa : test::isas()) EXPECT_TRUE(Product(isa, one, format_of("binary/row:f32")).counts_bits(1));
 }

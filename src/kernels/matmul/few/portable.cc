@@ -4,8 +4,6 @@
 
 namespace lowbit::kernels::portable {
 
-void few(const FusedArgs& args) {
-  kernels::few<simd::portable::Simd>(args);
-}
+void few(const FusedArgs& args) { kernels::few<simd::portable::Simd>(args); }
 
 }  // namespace lowbit::kernels::portable
