@@ -137,34 +137,67 @@ struct WeightPlace {
   int64_t step, groups;
 };
 
-// What `seen` says of the chunk. Whole: all of it.
+// The weights of a row in a chunk over the greatest of them, times kMostWeight; gives that times 1 / kMostWeight.
 static_assert(kChunkBlocks == 2);
-template <class S, bool Whole>
-static inline void weight_codes_row(const WeightPlace& at, const Seen& seen, const float* ratios,
-                                    const float* greatest_scales) {
-  typename S::Float first = S::load(at.weights), second = S::zero();
-  if (Whole || seen.end > 16) second = S::load(at.weights + at.block);
-  if (!Whole) first = seen_lanes<S>(first, 0, seen, 0.0f);
-  if (!Whole && seen.end > 16) second = seen_lanes<S>(second, 1, seen, 0.0f);
+template <class S>
+static inline float scale_weights(typename S::Float& first, typename S::Float& second) {
   const float found = S::reduce_max(S::max(second, S::max(first, S::zero())));
   const float greatest = found > 0x1p-100f ? found : 0x1p-100f;
   const typename S::Float inverse = S::broadcast(kMostWeight / greatest);
-  const float unit = greatest * (1.0f / kMostWeight);
   first = S::mul(first, inverse);
   second = S::mul(second, inverse);
-  for (int64_t i = 0; i < at.groups; ++i) at.scales[i * at.step] = unit * greatest_scales[i];
-  const auto codes = [&](int64_t i) { return reinterpret_cast<int8_t*>(at.codes + i * at.step * kChunkPositions); };
-  const auto code = [ratios](typename S::Float weights, int64_t entry) {
-    return S::nearest_int(S::mul(weights, S::load(ratios + entry)));
-  };
-  int64_t i = 0;
-  for (; i + 2 <= at.groups; i += 2) {
-    const int64_t x = kChunkPositions * i, y = x + kChunkPositions;
-    S::store_bytes(codes(i), code(first, x), code(second, x + 16), codes(i + 1), code(first, y),
-                   code(second, y + 16));
+  return greatest * (1.0f / kMostWeight);
+}
+
+// Of rows that see the whole chunk, one behind the other, `Groups` groups from `group` on.
+template <class S, int Groups>
+static inline void whole_rows(const WeightPlace& at, int64_t rows, int64_t group, const float* ratios,
+                              const float* greatest_scales) {
+  typename S::Float ratio[Groups][2];
+  float most[Groups];
+  for (int i = 0; i < Groups; ++i) {
+    for (int b = 0; b < 2; ++b) ratio[i][b] = S::load(ratios + kChunkPositions * (group + i) + 16 * b);
+    most[i] = greatest_scales[group + i];
   }
-  if (i < at.groups) {
-    S::store_bytes(codes(i), code(first, kChunkPositions * i), code(second, kChunkPositions * i + 16));
+  const float* weights = at.weights;
+  auto* codes = reinterpret_cast<int8_t*>(at.codes + group * at.step * kChunkPositions);
+  float* scales = at.scales + group * at.step;
+  const int64_t step = at.step, code_step = step * kChunkPositions;
+  for (int64_t row = 0; row < rows; ++row, weights += 16, codes += kChunkPositions, ++scales) {
+    typename S::Float first = S::load(weights), second = S::load(weights + at.block);
+    const float unit = scale_weights<S>(first, second);
+    for (int i = 0; i < Groups; ++i) scales[i * step] = unit * most[i];
+    const auto code = [&](int i, int b) { return S::nearest_int(S::mul(b == 0 ? first : second, ratio[i][b])); };
+    int i = 0;
+    for (; i + 2 <= Groups; i += 2) {
+      S::store_bytes(codes + i * code_step, code(i, 0), code(i, 1), codes + (i + 1) * code_step, code(i + 1, 0),
+                     code(i + 1, 1));
+    }
+    if (i < Groups) S::store_bytes(codes + i * code_step, code(i, 0), code(i, 1));
+  }
+}
+
+template <class S>
+static inline void whole_groups(const WeightPlace& at, int64_t rows, const float* ratios,
+                                const float* greatest_scales) {
+  int64_t group = 0;
+  for (; group + 4 <= at.groups; group += 4) whole_rows<S, 4>(at, rows, group, ratios, greatest_scales);
+  for (; group + 2 <= at.groups; group += 2) whole_rows<S, 2>(at, rows, group, ratios, greatest_scales);
+  if (group < at.groups) whole_rows<S, 1>(at, rows, group, ratios, greatest_scales);
+}
+
+// A row that sees a part of the chunk.
+template <class S>
+static inline void part_of_row(const WeightPlace& at, const Seen& seen, const float* ratios,
+                               const float* greatest_scales) {
+  typename S::Float first = seen_lanes<S>(S::load(at.weights), 0, seen, 0.0f), second = S::zero();
+  if (seen.end > 16) second = seen_lanes<S>(S::load(at.weights + at.block), 1, seen, 0.0f);
+  const float unit = scale_weights<S>(first, second);
+  for (int64_t i = 0; i < at.groups; ++i) {
+    at.scales[i * at.step] = unit * greatest_scales[i];
+    S::store_bytes(reinterpret_cast<int8_t*>(at.codes + i * at.step * kChunkPositions),
+                   S::nearest_int(S::mul(first, S::load(ratios + kChunkPositions * i))),
+                   S::nearest_int(S::mul(second, S::load(ratios + kChunkPositions * i + 16))));
   }
 }
 
@@ -182,26 +215,40 @@ static inline void weight_codes(const WeightCodesArgs& g) {
   alignas(64) float ratios[kMostCodeGroups * kChunkPositions];
   float greatest[kMostCodeGroups];
   const int64_t chunks = chunks_of(g.values), rows = g.rows;
-  WeightPlace at = {g.weights, g.pitch * 16, g.codes, g.scales, chunks * rows, g.group_count};
-  for (int64_t chunk = 0; chunk < chunks; ++chunk, at.weights += kChunkBlocks * at.block - 16 * rows) {
-    const int64_t begin = g.origin + chunk * kChunkPositions;
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    const int64_t begin = g.origin + chunk * kChunkPositions, first_row = chunk * rows;
+    const auto place = [&](int64_t row) {
+      return WeightPlace{g.weights + (chunk * kChunkBlocks * g.pitch + row) * 16,
+                         g.pitch * 16,
+                         g.codes + (first_row + row) * kChunkPositions,
+                         g.scales + first_row + row,
+                         chunks * rows,
+                         g.group_count};
+    };
+    const auto from = [&](int64_t row) { return g.first[row] > begin ? g.first[row] - begin : 0; };
+    const auto to = [&](int64_t row) {
+      return g.end[row] < begin + kChunkPositions ? g.end[row] - begin : kChunkPositions;
+    };
+    const auto is_whole = [&](int64_t row) { return from(row) == 0 && to(row) == kChunkPositions; };
     Seen last = {-1, -1, 0, 0};
-    for (int64_t row = 0; row < rows; ++row, at.weights += 16, at.codes += kChunkPositions, ++at.scales) {
-      const int64_t from = g.first[row] > begin ? g.first[row] - begin : 0;
-      const int64_t to = g.end[row] < begin + kChunkPositions ? g.end[row] - begin : kChunkPositions;
-      if (from >= to) {
-        no_weight_codes(at);
-      } else if (from == 0 && to == kChunkPositions) {
-        weight_codes_row<S, true>(at, {}, g.ratios + chunk * g.group_count * kChunkPositions,
-                                  g.greatest + chunk * g.group_count);
-      } else {
-        const Seen seen = {from, to, 0, 0};
-        if (from != last.first || to != last.end) {
-          find_ratios<S>(g.values, g.first_group, g.group_count, chunk, seen, ratios, greatest);
-        }
-        last = seen;
-        weight_codes_row<S, false>(at, seen, ratios, greatest);
+    for (int64_t row = 0, next = 0; row < rows; row = next) {
+      while (next < rows && is_whole(next)) ++next;
+      if (next > row) {
+        whole_groups<S>(place(row), next - row, g.ratios + chunk * g.group_count * kChunkPositions,
+                        g.greatest + chunk * g.group_count);
+        continue;
       }
+      ++next;
+      const Seen seen = {from(row), to(row), 0, 0};
+      if (seen.first >= seen.end) {
+        no_weight_codes(place(row));
+        continue;
+      }
+      if (seen.first != last.first || seen.end != last.end) {
+        find_ratios<S>(g.values, g.first_group, g.group_count, chunk, seen, ratios, greatest);
+      }
+      last = seen;
+      part_of_row<S>(place(row), seen, ratios, greatest);
     }
   }
 }

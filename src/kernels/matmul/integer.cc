@@ -16,8 +16,9 @@ using tensor::kRowBlock;
 
 // Codes of an item of work for few tokens, where there are many.
 constexpr int64_t kLeastBytes = 1 << 14;
-// Codes that are asked for at a beginning: what is asked for with them lies so far ahead (generic_unpack.h).
-constexpr int64_t kFirstBytes = 1 << 15;
+// Codes that are asked for at a beginning: what is asked for with them lies so far ahead (generic_unpack.h), in
+// streams and else.
+constexpr int64_t kFirstBytes[] = {1 << 15, 12288};
 
 // Buffers of one thread, kept between calls.
 struct IntegerPart::Scratch {
@@ -224,7 +225,8 @@ void IntegerPart::run_fused(int64_t block, int64_t blocks, float* out, int64_t o
 void IntegerPart::ask_first(int64_t block) const {
   if (x_.order != Order::fused && x_.order != Order::few) return;
   const uint8_t* at = packed(block);
-  for (int64_t i = 0; i < kFirstBytes; i += 64) __builtin_prefetch(at + i, 0, 2);
+  const int64_t bytes = kFirstBytes[reads_in_streams() ? 0 : 1];
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i, 0, 2);
 }
 
 void IntegerPart::run_planes(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
