@@ -7,9 +7,10 @@ import sys
 
 import sources
 
-# Besides simd/ and generic.h or its parts (generic_x.h) beside it, an ISA file may reach only these (directly or through those):
+# Besides simd/ and generic.h or its parts (generic_x.h) in its group of operations (src/kernels/<group>), an ISA file may
+# reach only these (directly or through those):
 # plain argument structs, where an inline function compiled twice with different flags cannot hide ...
-ISA_HEADERS = ["simd/*.h", "{here}/generic*.h", "*/args.h"]
+ISA_HEADERS = ["simd/*.h", "{group}/generic*.h", "*/args.h"]
 # ... and system headers without function templates that a debug build would emit. No standard containers.
 ISA_SYSTEM_HEADERS = {"immintrin.h", "arm_neon.h", "cstddef", "cstdint", "cstring", "type_traits", "limits"}
 
@@ -74,8 +75,8 @@ def check_public_header(name, text):
 
 def check_isa_file(root, name, isa, existing):
     """The ISA file and every header it reaches."""
-    here = name[len("src/") : name.rindex("/")]
-    allowed = [pattern.format(here=here) for pattern in ISA_HEADERS]
+    group = "/".join(name.split("/")[1:3])
+    allowed = [pattern.format(group=group) for pattern in ISA_HEADERS]
     failures = []
     if not re.search(rf"\bnamespace\b[^;{{]*\b{isa}\b|#define\s+\w*NAMESPACE\w*\s+{isa}\b", sources.read(root, name)):
         failures.append(f"{name}: what an ISA file defines stands in a namespace {isa}")
@@ -141,6 +142,8 @@ def self_test():
         ({"src/kernels/op/args.h": "#include <vector>\n"}, ["<vector>"]),
         ({"src/kernels/op/generic.h": '#include "base/a.h"\n'}, ['"base/a.h": ISA files see only']),
         ({"src/kernels/op/avx2.cc": '#include "simd/avx2.h"\nvoid f() {}\n'}, ["namespace avx2"]),
+        ({"src/kernels/op/part/avx2.cc": '#include "kernels/op/generic.h"\nnamespace lowbit::avx2 {}\n'}, []),
+        ({"src/kernels/other/avx2.cc": '#include "kernels/op/generic.h"\nnamespace lowbit::avx2 {}\n'}, ["ISA files see only"]),
     ]
     for extra, parts in cases:
         sources.expect(check, base | extra, *parts)

@@ -102,28 +102,35 @@ static inline void few_planes(const FusedArgs& g) {
                 [&](int64_t token, int64_t size) { few_tile_of<S, Bits, Map, Planes, S::kFewTile>(g, token, size); });
 }
 
-template <class S, int Bits, CodeMap Map>
+template <class S, int MostPlanes, int Bits, CodeMap Map>
 static inline void few_tokens(const FusedArgs& g) {
-  g.plane == 0 ? few_planes<S, Bits, Map, 1>(g) : few_planes<S, Bits, Map, 2>(g);
+  if constexpr (MostPlanes == 2) {
+    if (g.plane != 0) return few_planes<S, Bits, Map, 2>(g);
+  }
+  few_planes<S, Bits, Map, 1>(g);
 }
 
-template <class S, int Bits>
+template <class S, int MostPlanes, int Bits>
 static inline void few_map(const FusedArgs& g) {
   if constexpr (Bits <= 6) {
     constexpr CodeMap kTable = Bits <= 4 ? CodeMap::lookup16 : CodeMap::lookup64;
-    if (g.map != CodeMap::exclusive_or) return few_tokens<S, Bits, kTable>(g);
+    if (g.map != CodeMap::exclusive_or) return few_tokens<S, MostPlanes, Bits, kTable>(g);
   }
   if constexpr (S::kFlipsFields && Bits != kTrits) {
-    return g.flip != 0 ? few_tokens<S, Bits, CodeMap::upper_flipped>(g) : few_tokens<S, Bits, CodeMap::as_it_is>(g);
+    return g.flip != 0 ? few_tokens<S, MostPlanes, Bits, CodeMap::upper_flipped>(g)
+                       : few_tokens<S, MostPlanes, Bits, CodeMap::as_it_is>(g);
   }
-  few_tokens<S, Bits, CodeMap::exclusive_or>(g);
+  few_tokens<S, MostPlanes, Bits, CodeMap::exclusive_or>(g);
 }
 
-template <class S>
+// MostPlanes: of activations.
+template <class S, int MostPlanes>
 static inline void few(const FusedArgs& g) {
   using Fn = void (*)(const FusedArgs&);
-  static constexpr Fn kBits[] = {few_map<S, 1>, few_map<S, 2>, few_map<S, 3>, few_map<S, 4>,     few_map<S, 5>,
-                                 few_map<S, 6>, few_map<S, 7>, few_map<S, 8>, few_map<S, kTrits>};
+  static constexpr Fn kBits[] = {
+      few_map<S, MostPlanes, 1>, few_map<S, MostPlanes, 2>, few_map<S, MostPlanes, 3>,
+      few_map<S, MostPlanes, 4>, few_map<S, MostPlanes, 5>, few_map<S, MostPlanes, 6>,
+      few_map<S, MostPlanes, 7>, few_map<S, MostPlanes, 8>, few_map<S, MostPlanes, kTrits>};
   kBits[g.bits - 1](g);
 }
 

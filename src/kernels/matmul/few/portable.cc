@@ -4,6 +4,6 @@
 
 namespace lowbit::kernels::portable {
 
-void few(const FusedArgs& args) { kernels::few<simd::portable::Simd>(args); }
+void few(const FusedArgs& args) { kernels::few<simd::portable::Simd, 2>(args); }
 
 }  // namespace lowbit::kernels::portable
