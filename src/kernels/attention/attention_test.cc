@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include <bit>
+#include <cmath>
+#include <optional>
 
 #include "arith/functions.h"
 #include "kernels/test_data.h"
@@ -268,6 +270,13 @@ TEST(AttentionKernels, ProductsTakeWordsAsTheirValues) {
   }
 }
 
+// The weight of a score that was `raw` and is `shaped`; `waits`: its scale, where none of that was done first.
+float weight_of(float raw, float shaped, float greatest, bool coarse, std::optional<float> waits) {
+  if (!coarse) return arith::exp(shaped - greatest);
+  const float unit = waits.value_or(1.0f) * arith::kLog2E;
+  return arith::coarse_exp2(std::fma(waits ? raw : shaped, unit, -(greatest * arith::kLog2E)));
+}
+
 // Both passes over a row of 6 blocks, in one part or block by block; what a row does not see holds anything.
 TEST(AttentionKernels, TwoPassesAreTheSoftmaxOfWhatIsSeen) {
   Rng rng(3);
@@ -293,17 +302,13 @@ TEST(AttentionKernels, TwoPassesAreTheSoftmaxOfWhatIsSeen) {
         if (cap > 0.0f) s = arith::softcap(s, cap);
         greatest[static_cast<size_t>(r)] = j == from ? s : std::fmax(greatest[static_cast<size_t>(r)], s);
         float& most = maxima[static_cast<size_t>(r * 16 + j % 16)];
-        const float seen = cap > 0.0f || scale < 0.0f ? s : raw;
-        if (seen > most) most = seen;
+        most = std::fmax(most, cap > 0.0f || scale < 0.0f ? s : raw);
       }
-      const bool shaped = cap > 0.0f || scale < 0.0f;
-      const float most = greatest[static_cast<size_t>(r)], unit = (shaped ? 1.0f : scale) * arith::kLog2E;
+      const auto waits = cap > 0.0f || scale < 0.0f ? std::nullopt : std::optional(scale);
       for (int64_t j = 0; j < (to + 15) / 16 * 16; ++j) {
         float& s = weights[at(j)];
-        const float given = shaped ? s : scores[at(j)];
-        s = j < from || j >= to ? 0.0f
-            : coarse            ? arith::coarse_exp2(std::fma(given, unit, -(most * arith::kLog2E)))
-                                : arith::exp(s - most);
+        const bool seen = j >= from && j < to;
+        s = seen ? weight_of(scores[at(j)], s, greatest[static_cast<size_t>(r)], coarse, waits) : 0.0f;
         sums[static_cast<size_t>(r * 16 + j % 16)] += s;
       }
     }
