@@ -88,10 +88,10 @@ struct BlockNibbles : BlockTraits {
   static void place(Visit visit, Values& v) {
     place_bytes(visit, v.scales[0], kScaleBytes, 0);
     if constexpr (kWithMinimum) place_bytes(visit, v.minimums[0], 2, kScaleBytes);
-    for (int j = 0; j < 32; ++j) {
-      visit(v.codes[j], 4, kFirst + j % 16, j / 16 * 4);
-      if constexpr (kFifth) visit(v.codes[j], 4, 1, kHigh + j / 8, j % 8);
+    for (int half = 0; half < 2; ++half) {
+      for (int j = 0; j < 16; ++j) visit(v.codes[16 * half + j], 4, kFirst + j, 4 * half);
     }
+    for (int j = 0; kFifth && j < 32; ++j) visit(v.codes[j], 4, 1, kHigh + j / 8, j % 8);
   }
 };
 using BlockQ4_0 = BlockNibbles<2, false, false, 8>;
@@ -261,13 +261,19 @@ struct BlockTq1_0 : BlockTraits {
   }
 };
 
+// v: zero beyond what a block of this kind has.
 template <class Block>
 void read_block(const std::byte* block, BlockValues& v) {
-  v = {};
-  if constexpr (requires { Block::read(block, v); }) {
-    Block::read(block, v);
+  for (int j = 0; j < Block::kElements; ++j) v.codes[j] = 0;
+  for (int g = 0; g < Block::kGroups; ++g) v.scales[g] = v.minimums[g] = 0;
+  v.super_scale = v.super_minimum = 0;
+  // A copy: a compiler sees that values do not lie in it.
+  std::byte own[Block::kBytes];
+  std::memcpy(own, block, sizeof own);
+  if constexpr (requires { Block::read(own, v); }) {
+    Block::read(own, v);
   } else {
-    Block::place(BlockReader(block), v);
+    Block::place(BlockReader(own), v);
   }
   if constexpr (requires { Block::settle(v); }) Block::settle(v);
   for (int j = 0; Block::kCodeFlip != 0 && j < Block::kElements; ++j) v.codes[j] ^= Block::kCodeFlip;

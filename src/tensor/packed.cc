@@ -64,12 +64,14 @@ void pack_units(const uint16_t* from, int64_t rows, int64_t cols, int width, std
                 std::byte* out) {
   std::fill(units.begin(), units.end(), uint8_t{0});
   uint16_t most = 0;
-  for (int64_t r = 0; r < rows; ++r) {
-    for (int64_t c = 0; c < cols; ++c) {
-      const uint16_t code = from[r * cols + c];
-      most = std::max(most, code);
-      units[c / kUnitColumns * kVectorBytes + r * kUnitColumns + c % kUnitColumns] = static_cast<uint8_t>(code);
+  for (int64_t r = 0; r < rows; ++r, from += cols) {
+    for (int64_t c = 0; c < cols; ++c) most = std::max(most, from[c]);
+    uint8_t* to = units.data() + r * kUnitColumns;
+    int64_t c = 0;
+    for (; c + kUnitColumns <= cols; c += kUnitColumns, to += kVectorBytes) {
+      for (int64_t i = 0; i < kUnitColumns; ++i) to[i] = static_cast<uint8_t>(from[c + i]);
     }
+    for (; c < cols; ++c, ++to) *to = static_cast<uint8_t>(from[c]);
   }
   LOWBIT_CHECK(most < (width == kTrits ? 3 : 1 << width));
   pack_codes_block(units.data(), width, cols, out);
