@@ -8,7 +8,6 @@
 
 #include "base/file.h"
 #include "cost/kernel_choice.h"
-#include "kernels/matmul/kernel_choice.h"
 
 namespace lowbit::cost {
 namespace {
@@ -43,8 +42,9 @@ bool read_pairs(const Json& from, const char* key, int& to) {
   const auto found = from.find(key);
   if (found == from.end() || !found->is_number_integer()) return false;
   const auto pairs = found->get<int64_t>();
+  if (pairs < 0 || pairs > kernels::kMostPlanePairs) return false;
   to = static_cast<int>(pairs);
-  return pairs >= 0 && pairs <= kernels::kMostPlanePairs;
+  return true;
 }
 
 bool read_flag(const Json& from, const char* key, bool& to) {
@@ -125,20 +125,15 @@ Result<MachineLimits> known_limits(Isa isa, ThreadPool& pool, const std::string&
 void known_kernel_choice(Isa isa, kernels::KernelQuestion question, kernels::KernelChoice& choice,
                          const std::string& folder) {
   const std::string key = machine_key(isa, 1) + " | kernels";
-  kernels::KernelChoice answer;
   if (!folder.empty()) {
     const Json all = read(folder);
     const auto found = all.find(key);
-    if (found != all.end() && found->is_object() && read_answer(*found, question, answer)) {
-      return kernels::take_choice(answer, question, choice);
-    }
+    if (found != all.end() && found->is_object() && read_answer(*found, question, choice)) return;
   }
-  if (!measure_kernel_choice(isa, question, answer).ok()) return;
-  kernels::take_choice(answer, question, choice);
-  if (folder.empty()) return;
+  if (!measure_kernel_choice(isa, question, choice).ok() || folder.empty()) return;
   Json all = read(folder);
   if (!all[key].is_object()) all[key] = Json::object();
-  write_answer(answer, question, all[key]);
+  write_answer(choice, question, all[key]);
   write(folder, all);
 }
 

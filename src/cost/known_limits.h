@@ -12,8 +12,8 @@ namespace lowbit::cost {
 Result<MachineLimits> known_limits(Isa isa, ThreadPool& pool, const std::string& folder, const LimitOptions& options,
                                    const ProgressFn& progress = {});
 
-// The same of a question of kernels, which does not depend on threads. Where it cannot be measured, `choice` is left
-// alone.
+// The same of a question of kernels, which does not depend on threads. What cannot be measured is left as
+// it is in `choice`.
 void known_kernel_choice(Isa isa, kernels::KernelQuestion question, kernels::KernelChoice& choice,
                          const std::string& folder);
 

@@ -286,6 +286,7 @@ TEST(AttentionKernels, TwoPassesAreTheSoftmaxOfWhatIsSeen) {
     for (float& v : scores) v *= rng.below(3) == 0 ? 100.0f : rng.below(9) == 0 ? NAN : 2.0f;
     const float cap = round % 2 == 0 ? 0.0f : 7.0f, scale = round % 3 == 0 ? -0.3f : 0.3f;
     const bool coarse = round % 5 > 2;
+    const auto waits = cap > 0.0f || scale < 0.0f ? std::nullopt : std::optional(scale);
     std::vector<int64_t> first, end;
     for (int64_t r = 0; r < kRows; ++r) {
       first.push_back(static_cast<int64_t>(rng.below(100)));
@@ -302,9 +303,8 @@ TEST(AttentionKernels, TwoPassesAreTheSoftmaxOfWhatIsSeen) {
         if (cap > 0.0f) s = arith::softcap(s, cap);
         greatest[static_cast<size_t>(r)] = j == from ? s : std::fmax(greatest[static_cast<size_t>(r)], s);
         float& most = maxima[static_cast<size_t>(r * 16 + j % 16)];
-        most = std::fmax(most, cap > 0.0f || scale < 0.0f ? s : raw);
+        most = std::fmax(most, waits ? raw : s);
       }
-      const auto waits = cap > 0.0f || scale < 0.0f ? std::nullopt : std::optional(scale);
       for (int64_t j = 0; j < (to + 15) / 16 * 16; ++j) {
         float& s = weights[at(j)];
         const bool seen = j >= from && j < to;

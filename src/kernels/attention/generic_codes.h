@@ -137,18 +137,7 @@ struct WeightPlace {
   int64_t step, groups;
 };
 
-// The weights of a row in a chunk over the greatest of them, times kMostWeight; gives that times 1 / kMostWeight.
 static_assert(kChunkBlocks == 2);
-template <class S>
-static inline float scale_weights(typename S::Float& first, typename S::Float& second) {
-  const float found = S::reduce_max(S::max(second, S::max(first, S::zero())));
-  const float greatest = found > 0x1p-100f ? found : 0x1p-100f;
-  const typename S::Float inverse = S::broadcast(kMostWeight / greatest);
-  first = S::mul(first, inverse);
-  second = S::mul(second, inverse);
-  return greatest * (1.0f / kMostWeight);
-}
-
 // Of rows that see the whole chunk, one behind the other, `Groups` groups from `group` on.
 template <class S, int Groups>
 static inline void whole_rows(const WeightPlace& at, int64_t rows, int64_t group, const float* ratios,
@@ -165,7 +154,11 @@ static inline void whole_rows(const WeightPlace& at, int64_t rows, int64_t group
   const int64_t step = at.step, code_step = step * kChunkPositions;
   for (int64_t row = 0; row < rows; ++row, weights += 16, codes += kChunkPositions, ++scales) {
     typename S::Float first = S::load(weights), second = S::load(weights + at.block);
-    const float unit = scale_weights<S>(first, second);
+    const float found = S::reduce_max(S::max(second, S::max(first, S::zero())));
+    const float greatest = found > 0x1p-100f ? found : 0x1p-100f, unit = greatest * (1.0f / kMostWeight);
+    const typename S::Float inverse = S::broadcast(kMostWeight / greatest);
+    first = S::mul(first, inverse);
+    second = S::mul(second, inverse);
     for (int i = 0; i < Groups; ++i) scales[i * step] = unit * most[i];
     const auto code = [&](int i, int b) { return S::nearest_int(S::mul(b == 0 ? first : second, ratio[i][b])); };
     int i = 0;
@@ -186,19 +179,15 @@ static inline void whole_groups(const WeightPlace& at, int64_t rows, const float
   if (group < at.groups) whole_rows<S, 1>(at, rows, group, ratios, greatest_scales);
 }
 
-// A row that sees a part of the chunk.
+// A row that sees a part of the chunk: what it does not see is 0.
 template <class S>
-static inline void part_of_row(const WeightPlace& at, const Seen& seen, const float* ratios,
-                               const float* greatest_scales) {
-  typename S::Float first = seen_lanes<S>(S::load(at.weights), 0, seen, 0.0f), second = S::zero();
-  if (seen.end > 16) second = seen_lanes<S>(S::load(at.weights + at.block), 1, seen, 0.0f);
-  const float unit = scale_weights<S>(first, second);
-  for (int64_t i = 0; i < at.groups; ++i) {
-    at.scales[i * at.step] = unit * greatest_scales[i];
-    S::store_bytes(reinterpret_cast<int8_t*>(at.codes + i * at.step * kChunkPositions),
-                   S::nearest_int(S::mul(first, S::load(ratios + kChunkPositions * i))),
-                   S::nearest_int(S::mul(second, S::load(ratios + kChunkPositions * i + 16))));
-  }
+static inline void part_of_row(WeightPlace at, const Seen& seen, const float* ratios, const float* greatest_scales) {
+  alignas(64) float own[kChunkPositions];
+  S::store(own, seen_lanes<S>(S::load(at.weights), 0, seen, 0.0f));
+  S::store(own + 16, seen.end > 16 ? seen_lanes<S>(S::load(at.weights + at.block), 1, seen, 0.0f) : S::zero());
+  at.weights = own;
+  at.block = 16;
+  whole_groups<S>(at, 1, ratios, greatest_scales);
 }
 
 // A row that sees nothing of the chunk.

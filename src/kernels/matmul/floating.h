@@ -46,7 +46,7 @@ class FloatPart {
   int64_t blocks_at_once(int64_t count, int threads) const;
   // Row blocks [block, block + blocks): out[token][out_stride], 16 for each block.
   void run(int64_t block, int64_t blocks, float* out, int64_t out_stride) const;
-  void ask_first(int64_t) const {}  // few are bound by how they begin
+  void ask_first(int64_t) const {}  // as IntegerPart has it; not done here
 
  private:
   FloatWeights weights(int64_t block, int64_t blocks) const;

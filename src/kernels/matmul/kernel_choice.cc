@@ -2,13 +2,14 @@
 
 #include <array>
 #include <mutex>
+#include <optional>
 
 namespace lowbit::kernels {
 
 namespace {
 
 struct Known {
-  KernelChoice choice;
+  std::optional<KernelChoice> choice;
   std::array<bool, kKernelQuestions> asked = {};
 };
 
@@ -30,31 +31,14 @@ void set_kernel_choice_source(KernelChoiceSource source) {
   known_choices = {};
 }
 
-void take_choice(const KernelChoice& from, KernelQuestion question, KernelChoice& choice) {
-  switch (question) {
-    case KernelQuestion::planes:
-      choice.few = from.few;
-      choice.many = from.many;
-      return;
-    case KernelQuestion::bf16:
-      choice.bf16 = from.bf16;
-      return;
-    case KernelQuestion::shifts:
-      choice.shifts = from.shifts;
-      return;
-  }
-}
-
-void choose_kernel(Isa isa, KernelQuestion question, KernelChoice& choice) {
+KernelChoice kernel_choice(Isa isa, KernelQuestion question) {
   const std::lock_guard lock(choice_mutex);
   Known& known = known_choices[static_cast<size_t>(isa)];
+  if (!known.choice) known.choice = usual_kernel_choice(isa);
   bool& asked = known.asked[static_cast<size_t>(question)];
-  if (!asked) {
-    take_choice(usual_kernel_choice(isa), question, known.choice);
-    if (source_of_choice != nullptr) source_of_choice(isa, question, known.choice);
-    asked = true;
-  }
-  take_choice(known.choice, question, choice);
+  if (!asked && source_of_choice != nullptr) source_of_choice(isa, question, *known.choice);
+  asked = true;
+  return *known.choice;
 }
 
 }  // namespace lowbit::kernels

@@ -5,9 +5,7 @@
 
 namespace lowbit::kernels {
 
-// The answer to a question into its part of `choice`: that of the source where one is set.
-void choose_kernel(Isa isa, KernelQuestion question, KernelChoice& choice);
-// The same by another choice.
-void take_choice(const KernelChoice& from, KernelQuestion question, KernelChoice& choice);
+// With the answers to this question and to all that were asked before: those of the source where one is set.
+KernelChoice kernel_choice(Isa isa, KernelQuestion question);
 
 }  // namespace lowbit::kernels

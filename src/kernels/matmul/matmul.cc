@@ -188,9 +188,9 @@ Product::Product(Isa isa, const tensor::Weight& weight, const formats::Format& a
   for (const PackedMatrix& part : weight.parts) {
     parts_.push_back(plan_part(isa, part, activation, {}));
     PartPlan& plan = parts_.back();
-    if (plan.planes.pairs > 0) choose_kernel(isa, KernelQuestion::planes, plan.choice);
-    if (plan.floats.common) choose_kernel(isa, KernelQuestion::bf16, plan.choice);
-    if (plan.few_by_shifts) choose_kernel(isa, KernelQuestion::shifts, plan.choice);
+    if (plan.planes.pairs > 0) plan.choice = kernel_choice(isa, KernelQuestion::planes);
+    if (plan.floats.common) plan.choice = kernel_choice(isa, KernelQuestion::bf16);
+    if (plan.few_by_shifts) plan.choice = kernel_choice(isa, KernelQuestion::shifts);
   }
 }
 
