@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <tuple>
 
 #include "cost/known_limits.h"
 #include "cost/shapes.h"
@@ -93,13 +94,13 @@ TEST(KnownLimits, KernelsAreChosenOnceToo) {
   }
   // Each question is kept beside the others, and by itself.
   EXPECT_EQ(text().find("bf16"), std::string::npos);
-  for (const KernelQuestion question : {KernelQuestion::bf16, KernelQuestion::shifts}) {
-    const bool is_bf16 = question == KernelQuestion::bf16;
-    const auto flag = [&](bool value) { return fmt::format("\"{}\": {}", is_bf16 ? "bf16" : "shifts", value); };
-    const auto ask = [&] {
-      const KernelChoice choice = known(question, place);
-      return is_bf16 ? choice.bf16 : choice.shifts;
-    };
+  const std::tuple<KernelQuestion, const char*, bool KernelChoice::*> flags[] = {
+      {KernelQuestion::bf16, "bf16", &KernelChoice::bf16},
+      {KernelQuestion::shifts, "shifts", &KernelChoice::shifts},
+      {KernelQuestion::short_tiles, "short_tiles", &KernelChoice::short_tiles}};
+  for (const auto& [question, name, answer] : flags) {
+    const auto flag = [&](bool value) { return fmt::format("\"{}\": {}", name, value); };
+    const auto ask = [&] { return known(question, place).*answer; };
     const bool measured = ask();
     for (const bool kept : {!measured, measured}) {
       replace(flag(!kept), flag(kept));

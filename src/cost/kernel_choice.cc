@@ -78,6 +78,13 @@ Status measure_kernel_choice(Isa isa, kernels::KernelQuestion question, kernels:
     LOWBIT_ASSIGN(choice.bf16, is_faster(isa, "bf16", "bf16", 64, {{}, {0, 0, true}}, pool));
     return {};
   }
+  if (question == kernels::KernelQuestion::short_tiles) {
+    choice.short_tiles = false;
+    if (isa < Isa::amx) return {};
+    LOWBIT_ASSIGN(choice.short_tiles,
+                  is_faster(isa, "int4/32:f16", "int8/32:f32", 128, {{}, {.short_tiles = true}}, pool));
+    return {};
+  }
   choice.shifts = false;
   if (isa < Isa::avx512) return {};
   // Of codes of two planes, where the ways differ most.

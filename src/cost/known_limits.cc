@@ -62,6 +62,8 @@ bool read_answer(const Json& from, kernels::KernelQuestion question, kernels::Ke
       return read_flag(from, "bf16", to.bf16);
     case kernels::KernelQuestion::shifts:
       return read_flag(from, "shifts", to.shifts);
+    case kernels::KernelQuestion::short_tiles:
+      return read_flag(from, "short_tiles", to.short_tiles);
   }
   return false;
 }
@@ -77,6 +79,9 @@ void write_answer(const kernels::KernelChoice& from, kernels::KernelQuestion que
       return;
     case kernels::KernelQuestion::shifts:
       to["shifts"] = from.shifts;
+      return;
+    case kernels::KernelQuestion::short_tiles:
+      to["short_tiles"] = from.short_tiles;
       return;
   }
 }

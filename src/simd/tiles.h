@@ -1,5 +1,6 @@
-// Tile registers of AMX: how they are divided while an object lives. Numbers 0 to 3 hold sums, 16 of 32 bits for each
-// token; 4 and 5 rows of 64 bytes of tokens; 6 and 7 weights, 16 rows of 64 bytes.
+// Tile registers of AMX: how they are divided while an object lives. Number 0 holds sums, 16 of 32 bits for each
+// token, 1 rows of tokens, 4 bytes for each unit of columns, 2 weights, a row of 64 bytes for each unit. Numbers 3 to
+// 7 are as 0.
 #pragma once
 
 #include <immintrin.h>
@@ -10,23 +11,22 @@ namespace lowbit::simd {
 
 class TileShape {
  public:
-  // Tokens of 0, 1 and 4; of 2, 3 and 5: 1 to 16.
-  TileShape(int first, int second) { set(first, second); }
+  TileShape() { set(1, 1); }
   // Tiles left in use would be kept at every change of threads.
   ~TileShape() { _tile_release(); }
   TileShape(const TileShape&) = delete;
   TileShape& operator=(const TileShape&) = delete;
 
-  // Sums and rows are undefined after a change.
-  void set(int first, int second) {
-    if (first == first_ && second == second_) return;
-    first_ = first;
-    second_ = second;
+  // 1 to 16 each. Sums and rows are undefined after a change.
+  void set(int tokens, int units) {
+    if (tokens == tokens_ && units == units_) return;
+    tokens_ = tokens;
+    units_ = units;
     Config config = {};
     config.palette = 1;
     for (int i = 0; i < 8; ++i) {
-      config.row_bytes[i] = 64;
-      config.rows[i] = static_cast<uint8_t>(i >= 6 ? 16 : i == 2 || i == 3 || i == 5 ? second : first);
+      config.row_bytes[i] = static_cast<uint16_t>(i == 1 ? 4 * units : 64);
+      config.rows[i] = static_cast<uint8_t>(i == 2 ? units : tokens);
     }
     _tile_loadconfig(&config);
   }
@@ -38,7 +38,7 @@ class TileShape {
     uint16_t row_bytes[16];
     uint8_t rows[16];
   };
-  int first_ = 0, second_ = 0;
+  int tokens_ = 0, units_ = 0;
 };
 
 }  // namespace lowbit::simd

@@ -11,204 +11,186 @@ using S = simd::avx512::Simd;
 
 // Sums of a tile: of 16 tokens and a row block.
 constexpr int kSums = 256;
+// Bytes that weights are asked for ahead.
+constexpr int64_t kAhead = 2048;
 
-// Sums 0 to 3 are those of tokens 4, 4, 5, 5 and weights 6, 7, 6, 7. GCC takes numerals alone.
-template <bool Signed, int Sum>
-LOWBIT_INLINE inline void multiply() {
-  if constexpr (Signed) {
-    if constexpr (Sum == 0) _tile_dpbssd(0, 4, 6);
-    if constexpr (Sum == 1) _tile_dpbssd(1, 4, 7);
-    if constexpr (Sum == 2) _tile_dpbssd(2, 5, 6);
-    if constexpr (Sum == 3) _tile_dpbssd(3, 5, 7);
-  } else {
-    if constexpr (Sum == 0) _tile_dpbsud(0, 4, 6);
-    if constexpr (Sum == 1) _tile_dpbsud(1, 4, 7);
-    if constexpr (Sum == 2) _tile_dpbsud(2, 5, 6);
-    if constexpr (Sum == 3) _tile_dpbsud(3, 5, 7);
-  }
-}
-
-// Where results of a stretch come from or go to.
-struct Rows {
-  float* data;
-  int64_t stride;
-};
-
-// Brings the sums of a stretch from `from` to `to`. entry: of the first token.
-template <class Entries>
-LOWBIT_INLINE inline void end_tokens(const StretchArgs& g, const Entries& entries, int64_t group, int64_t block,
-                                     int64_t entry, int64_t tokens, const int32_t* sums, const Rows& from,
-                                     const Rows& to) {
-#pragma GCC unroll 4
-  for (int64_t t = 0; t < tokens; ++t) {
-    S::Int sum[1][1] = {{S::int_load(sums + 16 * t)}};
-    S::Float acc[1][1] = {{S::load(from.data + t * from.stride)}};
-    end_stretch<S>(g, entries, group, block, entry + t, sum, acc);
-    S::store(to.data + t * to.stride, acc[0][0]);
-  }
-}
-
-// One or two tiles of tokens times one or two row blocks.
-template <int Blocks, int Tiles, bool Signed, More Kind>
-class Square {
+// Row blocks times tiles [tile, end) of those that for_each_tile gives, which have the same number of tokens. While
+// vectors end a stretch the next one is multiplied, be it of another row block or tile: only what stands close
+// together in the program is done at once, so that steps between stretches are kept few.
+template <bool Signed, More Kind>
+class Line {
  public:
-  // Tiles [tile, tile + Tiles) of those that for_each_tile gives.
-  Square(const PaneDotArgs& args, int64_t block, int64_t tile) : args_(&args), block_(block) {
-    const int64_t tokens = args.dot.tokens;
-    for (int64_t i = 0; i < Tiles; ++i) {
-      const TileOfTokens at = tile_at(tokens, tiles_of(tokens, kPaneTokens), tile + i);
-      count_[i] = at.size;
-      token_[i] = at.first;
-      codes_[i] = args.dot.codes + token_[i] * args.row_panes * kPaneColumns;
-    }
-    weights_ = args.dot.panels + block * args.step;
-  }
-  int64_t tokens() const { return Tiles == 2 ? count_[0] + count_[1] : count_[0]; }
-  int64_t token() const { return token_[0]; }
-  bool same_shape(const Square& other) const {
-    return count_[0] == other.count_[0] && (Tiles == 1 || count_[1] == other.count_[1]);
-  }
-  void set(simd::TileShape& shape) const {
-    shape.set(static_cast<int>(count_[0]), static_cast<int>(count_[Tiles - 1]));
-  }
+  Line(const PaneDotArgs& args, int64_t tile, int64_t end)
+      : a_(args),
+        tiles_(end - tile),
+        tokens_(tile_at(args.tokens, tiles_of(args.tokens, kPaneTokens), tile).size),
+        first_(tile_at(args.tokens, tiles_of(args.tokens, kPaneTokens), tile).first),
+        row_bytes_(int64_t{4} << args.pane_shift),
+        panes_(panes_of(args.stretch.stretches[0], args.pane_shift)),
+        last_panes_(panes_of(args.stretch.stretches[args.stretch.stretch_count - 1], args.pane_shift)) {}
 
-  // The sums of stretch s, which follows the one before, in tile registers. Chains of sums take turns: one waits for
-  // itself 52 cycles, a product takes 16.
-  LOWBIT_INLINE void multiply_stretch(int64_t s) {
-    const DotStretch& stretch = args_->dot.stretch.stretches[s];
-    const int64_t first = first_pane(stretch), panes = panes_of(stretch);
-    _tile_zero(0);
-    if constexpr (Blocks == 2) _tile_zero(1);
-    if constexpr (Tiles == 2) _tile_zero(2);
-    if constexpr (Tiles == 2 && Blocks == 2) _tile_zero(3);
-    for (int64_t p = 0; p < panes; ++p, weights_ += kPaneBytes) {
-      _tile_loadd(4, codes_[0] + (first + p) * count_[0] * kPaneColumns, 64);
-      _tile_loadd(6, weights_, 64);
-      multiply<Signed, 0>();
-      if constexpr (Blocks == 2) {
-        _tile_loadd(7, weights_ + args_->step, 64);
-        multiply<Signed, 1>();
+  LOWBIT_INLINE void run() {
+    alignas(64) int32_t sums[kSums] = {};
+    const int64_t stretches = a_.stretch.stretch_count;
+    const int8_t* codes = codes_of(0);
+    const uint8_t* weights = a_.panes;
+    multiply(stretches == 1, codes, weights);
+    _tile_stored(0, sums, 64);
+    for (int64_t tile = 0; tile < tiles_; ++tile) {
+      for (int64_t block = 0; block < a_.blocks; ++block) {
+        Acc acc[kPaneTokens];
+        begin(tile, block, acc);
+        Ahead next = ahead(tile, block), next_tokens = tokens_ahead(tile, block);
+#pragma GCC unroll 2
+        for (int64_t s = 0; s < stretches; ++s) {
+          next.template ask<2>();
+          next_tokens.template ask<3>();
+          if (s + 1 == stretches) {
+            // Behind the last one comes the first again: its product is not wanted, but can be had.
+            const bool more = block + 1 < a_.blocks;
+            codes = codes_of(more ? tile : tile + 1 < tiles_ ? tile + 1 : 0);
+            weights = a_.panes + (more ? (block + 1) * a_.step : 0);
+          }
+          multiply(s + 2 == stretches || stretches == 1, codes, weights);
+          end_tokens(s, block, entry(tile, s), sums, acc);
+          _tile_stored(0, sums, 64);
+        }
+        finish(tile, block, acc);
       }
-      if constexpr (Tiles == 2) {
-        _tile_loadd(5, codes_[1] + (first + p) * count_[1] * kPaneColumns, 64);
-        multiply<Signed, 2>();
-        if constexpr (Blocks == 2) multiply<Signed, 3>();
-      }
-    }
-  }
-
-  // Brings the sums of a tile over stretch s, in memory, to what the stretches before gave; the last one to out.
-  LOWBIT_INLINE void end(int64_t s, int i, int b, const int32_t* sums, float* between) const {
-    const DotArgs& g = args_->dot;
-    const int64_t group = g.stretch.stretches[s].weight_group, block = block_ + b;
-    const int64_t entry = (token_[i] * g.stretch.stretch_count) + s * count_[i];
-    alignas(64) static constexpr float kZeros[16] = {};
-    Rows from = {between, 16}, to = {between, 16};
-    if (s == 0) from = {const_cast<float*>(kZeros), 0};
-    if (s == 0 && g.sums != nullptr)
-      from = {const_cast<float*>(g.sums) + token_[i] * g.sums_stride + 16 * block, g.sums_stride};
-    if (s + 1 == g.stretch.stretch_count) to = {g.out + token_[i] * g.out_stride + 16 * block, g.out_stride};
-    const FloatEntries<S, Kind> entries;
-    if constexpr (Kind == More::any) {
-      end_tokens(g.stretch, entries, group, block, entry, count_[i], sums, from, to);
-    } else {
-      const KeptEntries<S, Kind> kept(entries, g.stretch, block * g.stretch.group_step + 16 * group);
-      end_tokens(g.stretch, kept, group, block, entry, count_[i], sums, from, to);
     }
   }
 
  private:
-  const PaneDotArgs* args_;
-  int64_t block_;
-  int64_t token_[2] = {}, count_[2] = {};
-  const int8_t* codes_[2] = {};
-  const uint8_t* weights_;
+  struct Acc {
+    S::Float of[1][1];
+  };
+
+  int64_t token(int64_t tile) const { return first_ + tile * tokens_; }
+  // Of stretch s, for the tokens of a tile.
+  int64_t entry(int64_t tile, int64_t s) const { return token(tile) * a_.stretch.stretch_count + s * tokens_; }
+  // Bytes of a token in all panes.
+  int64_t token_bytes() const { return ((a_.stretch.stretch_count - 1) * panes_ + last_panes_) * row_bytes_; }
+  const int8_t* codes_of(int64_t tile) const { return a_.codes + token(tile) * token_bytes(); }
+
+  // The sums of a stretch, into tile 0.
+  LOWBIT_INLINE void multiply(bool last, const int8_t*& codes, const uint8_t*& weights) {
+    _tile_zero(0);
+#pragma GCC unroll 1
+    for (int64_t p = last ? last_panes_ : panes_; p > 0; --p) {
+      _tile_loadd(1, codes, row_bytes_);
+      _tile_loadd(2, weights, 64);
+      if constexpr (Signed) {
+        _tile_dpbssd(0, 1, 2);
+      } else {
+        _tile_dpbsud(0, 1, 2);
+      }
+      // Row blocks together are more than the first-level cache holds.
+      for (int64_t r = 0; r < 16 * row_bytes_; r += 256) {
+        for (int64_t i = 0; i < 256; i += 64) __builtin_prefetch(weights + kAhead + r + i, 0, 3);
+      }
+      codes += tokens_ * row_bytes_;
+      weights += 16 * row_bytes_;
+    }
+  }
+
+  // Stretch s, whose sums are given. entry: of the first token's activations.
+  LOWBIT_INLINE void end_tokens(int64_t s, int64_t block, int64_t entry, const int32_t* sums,
+                                Acc (&acc)[kPaneTokens]) const {
+    const StretchArgs& g = a_.stretch;
+    const int64_t group = g.stretches[s].weight_group;
+    const FloatEntries<S, Kind> entries;
+    const KeptEntries<S, Kind> kept(entries, g, block * g.group_step + 16 * group);
+#pragma GCC unroll 16
+    for (int64_t t = 0; t < kPaneTokens; ++t) {
+      S::Int sum[1][1] = {{S::int_load(sums + 16 * t)}};
+      if constexpr (Kind == More::any) {
+        end_stretch<S>(g, entries, group, block, entry + t, sum, acc[t].of);
+      } else {
+        end_stretch<S>(g, kept, group, block, entry + t, sum, acc[t].of);
+      }
+      // Token by token: were all scales multiplied first, sums would not fit the registers.
+      asm("" : "+v"(acc[t].of[0][0].v));
+    }
+  }
+
+  // Where a tile's sums with a row block lie between stretches.
+  int64_t between(int64_t tile, int64_t block) const { return 16 * (token(tile) * a_.blocks + block * tokens_); }
+
+  LOWBIT_INLINE void begin(int64_t tile, int64_t block, Acc (&acc)[kPaneTokens]) const {
+#pragma GCC unroll 16
+    for (int64_t t = 0; t < kPaneTokens; ++t) {
+      const bool given = a_.sums != nullptr && t < tokens_;
+      acc[t].of[0][0] = given ? S::load(a_.sums + between(tile, block) + 16 * t) : S::zero();
+    }
+  }
+
+  LOWBIT_INLINE void finish(int64_t tile, int64_t block, const Acc (&acc)[kPaneTokens]) const {
+    const bool last = a_.kept == nullptr;
+    float* to = last ? a_.out + token(tile) * a_.out_stride + 16 * block : a_.kept + between(tile, block);
+    const int64_t stride = last ? a_.out_stride : 16;
+#pragma GCC unroll 16
+    for (int64_t t = 0; t < kPaneTokens; ++t) {
+      if (t < tokens_) S::store(to + t * stride, acc[t].of[0][0]);
+    }
+  }
+
+  // Of what a row block's codes that will be unpacked next a tile asks for, some at each stretch.
+  struct Ahead {
+    const uint8_t *at, *end;
+    int64_t portion;
+
+    template <int Level>
+    LOWBIT_INLINE void ask() {
+      for (int64_t i = 0; i < portion && at < end; ++i, at += 64) __builtin_prefetch(at, 0, Level);
+    }
+  };
+  Ahead ahead(int64_t tile, int64_t block) const {
+    if (a_.ahead == nullptr) return {};
+    const int64_t lines = (a_.ahead_bytes + 63) / 64, begin = lines * token(tile) / a_.tokens;
+    const int64_t end = lines * token(tile + 1) / a_.tokens;
+    const uint8_t* codes = a_.ahead + block * a_.ahead_step;
+    return {codes + 64 * begin, codes + 64 * end, (end - begin) / a_.stretch.stretch_count + 1};
+  }
+
+  // A row block's share of the next tile's codes.
+  Ahead tokens_ahead(int64_t tile, int64_t block) const {
+    const int64_t lines = tokens_ * token_bytes() / 64, begin = lines * block / a_.blocks;
+    const int64_t end = lines * (block + 1) / a_.blocks;
+    const auto* codes = reinterpret_cast<const uint8_t*>(codes_of(tile + 1 < tiles_ ? tile + 1 : 0));
+    return {codes + 64 * begin, codes + 64 * end, (end - begin) / a_.stretch.stretch_count + 1};
+  }
+
+  const PaneDotArgs a_;  // a copy: what is written could be the given one, for all that a compiler knows
+  const int64_t tiles_, tokens_, first_;  // tiles, tokens of one, the first token
+  const int64_t row_bytes_;
+  const int64_t panes_, last_panes_;  // of a stretch
 };
 
-// All squares of Tiles tiles from `tile` on, which are one behind the other for the processor: while vectors end a
-// stretch, the next one multiplies, be it of the same tokens or the next.
-template <int Blocks, int Tiles, bool Signed, More Kind>
-__attribute__((noinline)) void squares(const PaneDotArgs& args, int64_t block, int64_t tile, int64_t end) {
-  using Tokens = Square<Blocks, Tiles, Signed, Kind>;
-  const int64_t stretches = args.dot.stretch.stretch_count;
-  alignas(64) int32_t sums[4][kSums];
-  alignas(64) float between[4][kSums];
-  Tokens now(args, block, tile);
-  simd::TileShape shape(1, 1);
-  for (bool started = false; tile < end; tile += Tiles) {
-    if (!started) {
-      now.set(shape);
-      now.multiply_stretch(0);
-      _tile_stored(0, sums[0], 64);
-      if constexpr (Blocks == 2) _tile_stored(1, sums[1], 64);
-      if constexpr (Tiles == 2) _tile_stored(2, sums[2], 64);
-      if constexpr (Tiles == 2 && Blocks == 2) _tile_stored(3, sums[3], 64);
-    }
-    Tokens next = now;
-    if (tile + Tiles < end) next = Tokens(args, block, tile + Tiles);
-    started = tile + Tiles < end && next.same_shape(now);
-    Ahead ahead(args.dot, now.token(), now.tokens());
-    for (int64_t s = 0; s < stretches; ++s) {
-      ahead.ask();
-      const bool last = s + 1 == stretches, more = !last || started;
-      if (more) (last ? next : now).multiply_stretch(last ? 0 : s + 1);
-      // Sums are stored where others have just been read: elsewhere reads would wait for stores 4096 bytes away.
-      now.end(s, 0, 0, sums[0], between[0]);
-      if (more) _tile_stored(0, sums[0], 64);
-      if constexpr (Blocks == 2) {
-        now.end(s, 0, 1, sums[1], between[1]);
-        if (more) _tile_stored(1, sums[1], 64);
-      }
-      if constexpr (Tiles == 2) {
-        now.end(s, 1, 0, sums[2], between[2]);
-        if (more) _tile_stored(2, sums[2], 64);
-      }
-      if constexpr (Tiles == 2 && Blocks == 2) {
-        now.end(s, 1, 1, sums[3], between[3]);
-        if (more) _tile_stored(3, sums[3], 64);
-      }
-    }
-    now = next;
-  }
-}
-
-template <int Blocks, bool Signed, More Kind>
-void tokens_of(const PaneDotArgs& args, int64_t block) {
-  const int64_t tiles = tiles_of(args.dot.tokens, kPaneTokens), even = tiles / 2 * 2;
-  squares<Blocks, 2, Signed, Kind>(args, block, 0, even);
-  if (even < tiles) squares<Blocks, 1, Signed, Kind>(args, block, even, tiles);
+template <bool Signed, More Kind>
+__attribute__((noinline)) void line(const PaneDotArgs& args, int64_t tile, int64_t end) {
+  Line<Signed, Kind>(args, tile, end).run();
 }
 
 template <bool Signed, More Kind>
-void blocks_of(const PaneDotArgs& args) {
-  int64_t block = 0;
-  for (; block + 2 <= args.dot.blocks; block += 2) tokens_of<2, Signed, Kind>(args, block);
-  for (; block < args.dot.blocks; ++block) tokens_of<1, Signed, Kind>(args, block);
+void lines(const PaneDotArgs& args) {
+  // The first tiles have one token more than the others.
+  const int64_t tiles = tiles_of(args.tokens, kPaneTokens), larger = args.tokens % tiles;
+  simd::TileShape shape;
+  for (int64_t tile = 0, end = larger; tile < tiles; tile = end, end = tiles) {
+    if (tile == end) continue;
+    shape.set(static_cast<int>(tile_at(args.tokens, tiles, tile).size), 1 << args.pane_shift);
+    line<Signed, Kind>(args, tile, end);
+  }
 }
 
 template <bool Signed>
 void kinds(const PaneDotArgs& args) {
-  const StretchArgs& g = args.dot.stretch;
-  if (g.offsets != nullptr) return blocks_of<Signed, More::any>(args);
-  g.minimums != nullptr ? blocks_of<Signed, More::minima>(args) : blocks_of<Signed, More::none>(args);
+  const StretchArgs& g = args.stretch;
+  if (g.offsets != nullptr) return lines<Signed, More::any>(args);
+  g.minimums != nullptr ? lines<Signed, More::minima>(args) : lines<Signed, More::none>(args);
 }
 
 }  // namespace
-
-void panes(const PanesArgs& args) {
-  const __m512i add = _mm512_set1_epi8(static_cast<char>(args.add));
-  uint8_t* out = args.panes;
-  for (int64_t s = 0; s < args.stretch_count; ++s) {
-    const DotStretch& stretch = args.stretches[s];
-    const int64_t first = kPaneUnits * first_pane(stretch), end = first + kPaneUnits * panes_of(stretch);
-    for (int64_t u = first; u < end; ++u, out += 64) {
-      const bool inside = u >= stretch.begin_unit && u < stretch.end_unit;
-      S::Bytes codes = S::bytes_zero();
-      if (inside) codes.v = _mm512_add_epi8(S::bytes_load(args.panel + 64 * (u - args.first_unit)).v, add);
-      S::bytes_store(out, codes);
-    }
-  }
-}
 
 void pane_dot(const PaneDotArgs& args) { args.signed_weights ? kinds<true>(args) : kinds<false>(args); }
 

@@ -161,31 +161,35 @@ struct DotArgs {
   int64_t ahead_bytes, ahead_step;
 };
 
-// A pane is what a tile register of AMX holds: 64 columns of 16 rows, of a weight (a row block) or of tokens.
-constexpr int64_t kPaneUnits = 16, kPaneColumns = 64, kPaneBytes = 1024, kPaneTokens = 16;
+// A pane is what a tile register of AMX holds: 16 rows of a weight (a row block) or of tokens, 1 << shift units of
+// columns: 64, or 32 of short stretches. What lies behind a row's last column is zero
+// in panes of tokens, and may be anything in those of weights.
+constexpr int kPaneShift = 4, kShortPaneShift = 3;
+constexpr int64_t kPaneTokens = 16;
 // Panes of the row, whose borders are where a row's columns begin, that a stretch has a part of.
-static constexpr int64_t first_pane(const DotStretch& s) { return s.begin_unit / kPaneUnits; }
-static constexpr int64_t panes_of(const DotStretch& s) { return (s.end_unit - 1) / kPaneUnits + 1 - first_pane(s); }
+static constexpr int64_t first_pane(const DotStretch& s, int shift) { return s.begin_unit >> shift; }
+static constexpr int64_t panes_of(const DotStretch& s, int shift) {
+  return ((s.end_unit - 1) >> shift) + 1 - first_pane(s, shift);
+}
 
-// The panes of each stretch of one row block, one behind the other: unpacked codes + `add` as [unit][16 rows][4],
-// zeros where the stretch is not.
-struct PanesArgs {
-  const DotStretch* stretches;
-  int64_t stretch_count;
-  const uint8_t* panel;
-  int64_t first_unit;  // of the panel
-  uint8_t add;
-  uint8_t* panes;
-};
-
-// As DotArgs, but for: panels are panes, `step` bytes from one row block to the next; codes of activations lie by
-// tiles of for_each_tile(tokens, kPaneTokens): [tile][pane of the row][token of the tile][64 columns], entries
-// likewise; there are no starts; units, first_unit, signed_codes, plane and word_units are not read.
+// As DotArgs, of panes, which are panels of bytes that are the weight's integers, `step` from those of one row block
+// to the next. Codes of activations lie by tiles of for_each_tile(tokens, kPaneTokens): [tile][pane][token
+// of the tile][columns of a pane]; entries likewise, with kPaneTokens readable behind the last, no starts. All
+// stretches but the last have as many panes.
 struct PaneDotArgs {
-  DotArgs dot;
-  int64_t step;
-  int64_t row_panes;
+  StretchArgs stretch;  // of the first row block
+  const uint8_t* panes;
+  int64_t blocks, step;
   bool signed_weights;  // bytes of panes are s8, else u8
+  int pane_shift;
+  int64_t tokens;
+  const int8_t* codes;
+  const float* sums;  // of the stretches before: [tile][row block][token of the tile][16]; null: none
+  float* kept;        // where sums go to, likewise; null: to out
+  float* out;         // [token][out_stride], 16 for each row block
+  int64_t out_stride;
+  const uint8_t* ahead;  // `ahead_bytes` of each row block that will be wanted next; null: nothing
+  int64_t ahead_bytes, ahead_step;
 };
 
 // The same of row blocks, one after the other, straight from their packed codes, for stretches of 16 columns or

@@ -139,7 +139,7 @@ TEST(Guard, ProductsByTheOtherKernels) {
       for (const bool at_end : {false, true}) {
         const auto rows = static_cast<int64_t>(1 + rng.below(70)), cols = static_cast<int64_t>(1 + rng.below(900));
         check(test::format_of(format), test::format_of(activation), rows, cols, tokens, at_end, rng,
-              {0, 0, true, true});
+              {0, 0, true, true, true});
       }
     }
   }

@@ -22,7 +22,7 @@ constexpr int64_t kFirstBytes[] = {1 << 15, 12288};
 
 // Buffers of one thread, kept between calls.
 struct IntegerPart::Scratch {
-  std::vector<uint8_t> panel, panes;
+  std::vector<uint8_t> panel;
   std::vector<float> acc;
   GroupValues groups;
   std::vector<int32_t> offsets;
@@ -40,6 +40,8 @@ const uint8_t* IntegerPart::packed(int64_t block) const {
 int64_t IntegerPart::blocks_at_once(int64_t count, int threads) const {
   // Many items for each thread, so that one that is held up keeps nobody waiting, of several row blocks where there
   // are enough.
+  // Of panes more: the tokens' codes, which come from far, pass by once for each item.
+  if (x_.order == Order::panes) return std::clamp<int64_t>(count / (int64_t{8} * threads), 2, 16);
   const int64_t tile = by_chunks(x_.order) ? plan_.row_tile : 1;
   // Nor should the way to an item of few tokens cost as much as the item.
   const int64_t some = std::min(kLeastBytes / block_bytes(), count / (int64_t{4} * threads));
@@ -62,12 +64,12 @@ StretchArgs IntegerPart::stretch_args(int64_t index, const Scratch& s) const {
   return out;
 }
 
-const uint8_t* IntegerPart::unpack(int64_t block, int64_t blocks, int64_t first_step, int64_t steps,
-                                   Scratch& s) const {
-  uint8_t* panels = sized_lines(s.panel, blocks * steps * 512);
+const uint8_t* IntegerPart::unpack(const CodeBytes& bytes, int64_t block, int64_t blocks, const DotChunk& c,
+                                   int64_t step, Scratch& s) const {
+  uint8_t* panels = sized_lines(s.panel, blocks * step);
   for (int64_t b = 0; b < blocks; ++b) {
-    k_unpack.at(isa_)({packed(block + b), first_step, steps, plan_.width, plan_.map, plan_.flip,
-                       plan_.map_table.data(), panels + b * steps * 512});
+    k_unpack.at(isa_)({packed(block + b), c.first_step, c.steps, plan_.width, bytes.map, bytes.flip,
+                       bytes.table.data(), panels + b * step});
   }
   return panels;
 }
@@ -81,9 +83,11 @@ void IntegerPart::run(int64_t block, int64_t blocks, float* out, int64_t out_str
     case Order::few:
       return run_fused(block, blocks, out, out_stride);
     case Order::tiles:
-    case Order::panes:
       load_scales(block, blocks, scratch());
       return run_tiles(block, blocks, out, out_stride);
+    case Order::panes:
+      load_scales(block, blocks, scratch());
+      return run_panes(block, blocks, out, out_stride);
     case Order::planes:
       load_scales(block, blocks, scratch());
       return run_planes(block, blocks, out, out_stride);
@@ -118,7 +122,7 @@ void IntegerPart::run_tiles(int64_t block, int64_t blocks, float* out, int64_t o
     args.signed_codes = plan_.signed_codes;
     args.tokens = x_.tokens;
     args.codes = x_.codes;
-    if (x_.order == Order::tiles) args.codes += tensor::kUnitColumns * args.first_unit * x_.tokens;
+    args.codes += tensor::kUnitColumns * args.first_unit * x_.tokens;
     args.plane = x_.plane;
     args.word_units = plan_.word_units;
     args.sums_stride = width;
@@ -130,30 +134,50 @@ void IntegerPart::run_tiles(int64_t block, int64_t blocks, float* out, int64_t o
       args.stretch.stretches += c.first_stretch;
       args.stretch.stretch_count = c.stretches;
       args.stretch.activations = x_.sums.from(c.first_stretch * x_.tokens);
-      args.panels = unpack(block + first, args.blocks, c.first_step, c.steps, s);
+      args.panels = unpack(plan_.bytes, block + first, args.blocks, c, 64 * args.units, s);
       args.sums = i > 0 ? sums + p * x_.tokens * width : nullptr;
       args.out = last ? out + first * kRowBlock : sums + p * x_.tokens * width;
       args.out_stride = last ? out_stride : width;
       const bool more = p + 1 < pairs;
       ask_ahead(more || last ? block + first + plan_.row_tile : block, more ? c : plan_.chunks[last ? 0 : i + 1],
                 args);
-      dot(args, s);
+      k_dot.at(isa_)(args);
     }
   }
 }
 
-// args: of unpacked codes.
-void IntegerPart::dot(DotArgs& args, Scratch& s) const {
-  if (x_.order == Order::tiles) return k_dot.at(isa_)(args);
-  PaneDotArgs panes = {args, kPaneBytes * plan_.chunk_panes, ceil_div(matrix().cols(), kPaneColumns),
-                       plan_.signed_panes};
-  uint8_t* out = sized_lines(s.panes, args.blocks * panes.step);
-  for (int64_t b = 0; b < args.blocks; ++b) {
-    k_panes.at(isa_)({args.stretch.stretches, args.stretch.stretch_count, args.panels + 64 * args.units * b,
-                      args.first_unit, static_cast<uint8_t>(plan_.base), out + b * panes.step});
+// The same by panes: those of all row blocks lie together, tokens outside, row blocks inside.
+void IntegerPart::run_panes(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
+  Scratch& s = scratch();
+  const int64_t units = int64_t{1} << plan_.pane_shift;
+  float* sums = plan_.chunks.size() > 1 ? sized_lines(s.acc, blocks * x_.tokens * kRowBlock) : nullptr;
+  for (size_t i = 0; i < plan_.chunks.size(); ++i) {
+    const DotChunk& c = plan_.chunks[i];
+    const bool last = i + 1 == plan_.chunks.size();
+    PaneDotArgs args = {};
+    args.stretch = stretch_args(0, s);
+    args.stretch.stretches += c.first_stretch;
+    args.stretch.stretch_count = c.stretches;
+    args.stretch.activations = x_.sums.from(c.first_stretch * x_.tokens);
+    args.blocks = blocks;
+    args.step = units * tensor::kUnitColumns * kRowBlock * plan_.chunk_panes;
+    args.signed_weights = plan_.signed_panes;
+    args.pane_shift = plan_.pane_shift;
+    args.panes = unpack(plan_.pane_bytes, block, blocks, c, args.step, s);
+    args.tokens = x_.tokens;
+    args.codes = x_.codes + c.first_step * tensor::kColumnStep * x_.tokens;
+    args.sums = i > 0 ? sums : nullptr;
+    args.kept = last ? nullptr : sums;
+    args.out = out;
+    args.out_stride = out_stride;
+    const DotChunk& next = plan_.chunks[last ? 0 : i + 1];
+    if (const int64_t from = last ? block + blocks : block; (from + blocks) * kRowBlock <= matrix().rows()) {
+      args.ahead = packed(from) + tensor::step_bytes(plan_.width, next.first_step);
+      args.ahead_bytes = tensor::step_bytes(plan_.width, next.steps);
+      args.ahead_step = block_bytes();
+    }
+    k_pane_dot.at(isa_)(args);
   }
-  panes.dot.panels = out;
-  k_pane_dot.at(isa_)(panes);
 }
 
 // The codes that are unpacked next.
@@ -208,9 +232,9 @@ void IntegerPart::run_fused(int64_t block, int64_t blocks, float* out, int64_t o
                  packed(0),
                  reads_in_streams(),
                  plan_.choice.shifts,
-                 plan_.map,
-                 plan_.flip,
-                 plan_.map_table.data(),
+                 plan_.bytes.map,
+                 plan_.bytes.flip,
+                 plan_.bytes.table.data(),
                  plan_.signed_codes,
                  plan_.fused_units,
                  x_.tokens,
@@ -250,7 +274,7 @@ void IntegerPart::run_planes(int64_t block, int64_t blocks, float* out, int64_t 
 void IntegerPart::run_unaligned(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
   const int64_t steps = tensor::padded_units(matrix().cols()) / tensor::kStepUnits;
   for (int64_t b = 0; b < blocks; ++b) {
-    const uint8_t* panel = unpack(block + b, 1, 0, steps, scratch());
+    const uint8_t* panel = unpack(plan_.bytes, block + b, 1, {0, 0, 0, steps}, 512 * steps, scratch());
     for (int64_t t = 0; t < x_.tokens; ++t) {
       for (int64_t r = 0; r < kRowBlock; ++r) out[t * out_stride + b * kRowBlock + r] = unaligned(b, panel, t, r);
     }

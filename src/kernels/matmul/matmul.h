@@ -78,9 +78,11 @@ struct KernelChoice {
   bool bf16 = false;
   // Codes of 5 tokens and some more are cut by shifts and masks, or by GF2P8AFFINEQB.
   bool shifts = false;
+  // Of many tokens stretches of 32 columns are multiplied by tiles of AMX, as longer ones are, or by vectors.
+  bool short_tiles = false;
 };
-enum class KernelQuestion : uint8_t { planes, bf16, shifts };  // few and many are one
-constexpr int kKernelQuestions = 3;
+enum class KernelQuestion : uint8_t { planes, bf16, shifts, short_tiles };  // few and many are one
+constexpr int kKernelQuestions = 4;
 // What no known processor is slower with.
 KernelChoice usual_kernel_choice(Isa isa);
 // Where a program knows better by a measurement (cost/kernel_choice.h): sets what is asked, each question once for

@@ -77,7 +77,7 @@ void check(const std::vector<Format>& formats, const Format& activation, int64_t
   for (const Isa isa : test::isas()) {
     for (const int threads : {1, 2}) {
       KernelChoice choice = usual_kernel_choice(isa);
-      choice.shifts = threads == 2;  // both ways
+      choice.shifts = choice.short_tiles = threads == 2;  // both ways
       std::vector<float> got(expected.size(), -777.0f);
       Product(isa, weight, activation, choice).run(0, rows, x->view, pool(threads), got.data(), stride);
       const int64_t at = test::first_difference(got, expected);
@@ -184,6 +184,15 @@ TEST(Matmul, FloatingProductsOfEveryCodeAndExtremeScales) {
         EXPECT_EQ(test::first_difference(got, expected), -1) << name << ", " << isa_name(isa) << ", " << tokens;
       }
     }
+  }
+}
+
+// As many row blocks as one item of work has at most, and fewer; the columns of several chunks.
+TEST(Matmul, ManyRowBlocksAtOnce) {
+  Rng rng(19);
+  for (const char* weight : {"int4/32:f16", "uint4/64:f16+zp", "q4_1", "int8/row:f32"}) {
+    for (const char* activation : {"int8/32:f32", "int8/128:f32", "int8/row:f32"})
+      check({format_of(weight)}, format_of(activation), 2065, 560, 67, false, rng);
   }
 }
 

@@ -18,7 +18,7 @@ namespace {
 constexpr int64_t kFewTokens = 24;
 
 // Tokens from which panes are worth their making.
-constexpr int64_t kPanesFrom = 64;
+constexpr int64_t kPanesFrom = 32;
 
 // What one call makes of its activations, kept between calls of a thread.
 struct CallScratch {
@@ -57,7 +57,8 @@ CallScratch& call_scratch() {
 Order order_of(const PartPlan& plan, const Activations& x) {
   if (!plan.aligned) return Order::rows;
   if (counts_bits(plan, x.tokens)) return Order::planes;
-  if (plan.chunk_panes > 0 && x.tokens >= kPanesFrom) return Order::panes;
+  const bool panes = plan.chunk_panes > 0 && (plan.pane_shift == kPaneShift || plan.choice.short_tiles);
+  if (panes && x.tokens >= kPanesFrom) return Order::panes;
   if (plan.fused_units == 0) return Order::tiles;
   // Where tokens are fused one by one, digits would be taken again for each.
   if (plan.width == kTrits && plan.few_tile == 0 && x.tokens > 2) return Order::tiles;
@@ -102,9 +103,9 @@ struct Packing {
     static thread_local std::vector<int32_t> tile_sums;
     int32_t* own = sized(tile_sums, std::ssize(plan.stretches) * size);  // [stretch][token]
     if (order == Order::planes) planes(token, size);
-    if (order == Order::panes) panes(token, size);
     if (!by_columns()) sum_rows(token, size, own);
     for (const DotChunk& c : chunks.subspan(static_cast<size_t>(first), static_cast<size_t>(last - first))) {
+      if (order == Order::panes) panes(token, size, c);
       if (by_columns()) columns(token, size, c);
       if (by_columns()) sum_columns(token, size, c, own);
       entries(token, size, c, own);
@@ -123,15 +124,22 @@ struct Packing {
       k_interleave.at(isa)({from, x.code_stride, size, c.steps * tensor::kStepUnits, place(token, c, p)});
     }
   }
-  void panes(int64_t token, int64_t size) const {
-    const int64_t cols = units * tensor::kUnitColumns;
-    int8_t* out = codes + token * ceil_div(cols, kPaneColumns) * kPaneColumns;
-    for (int64_t c = 0; c < cols; c += kPaneColumns) {
-      const auto bytes = static_cast<size_t>(std::min(kPaneColumns, cols - c));
-      for (int64_t t = token; t < token + size; ++t, out += kPaneColumns) {
-        std::memcpy(out, x.codes + t * x.code_stride + c, bytes);
-        std::memset(out + bytes, 0, static_cast<size_t>(kPaneColumns) - bytes);
-      }
+  void panes(int64_t token, int64_t size, const DotChunk& c) const {
+    plan.pane_shift == kPaneShift ? panes_of<64>(token, size, c) : panes_of<32>(token, size, c);
+  }
+  template <int64_t Pane>
+  void panes_of(int64_t token, int64_t size, const DotChunk& c) const {
+    const int64_t first = c.first_step * tensor::kColumnStep, cols = c.steps * tensor::kColumnStep;
+    const int8_t* from = x.codes + token * x.code_stride + first;
+    int8_t* out = codes + first * x.tokens + token * ceil_div(cols, Pane) * Pane;
+    for (int64_t i = 0; i + Pane <= cols; i += Pane) {
+      for (int64_t t = 0; t < size; ++t, out += Pane) std::memcpy(out, from + t * x.code_stride + i, Pane);
+    }
+    const int64_t rest = cols % Pane;
+    if (rest == 0) return;
+    for (int64_t t = 0; t < size; ++t, out += Pane) {
+      std::memcpy(out, from + t * x.code_stride + cols - rest, static_cast<size_t>(rest));
+      std::memset(out + rest, 0, static_cast<size_t>(Pane - rest));
     }
   }
   void sum_columns(int64_t token, int64_t size, const DotChunk& c, int32_t* own) const {
@@ -214,7 +222,7 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
   const int64_t entries = x.tokens * std::ssize(plan.stretches), tiles = tiles_of(x.tokens, tile);
   // A single tile of whole rows lies as if it were by chunks.
   const bool one_tile = tiles == 1 && out.order == Order::few;
-  const int64_t units = tensor::padded_units(x.cols), whole = out.order == Order::panes ? kPaneUnits : 1;
+  const int64_t units = tensor::padded_units(x.cols), whole = out.order == Order::panes ? 1 << plan.pane_shift : 1;
   const int64_t bytes = x.tokens * ceil_div(units, whole) * whole * tensor::kUnitColumns;
   int8_t* codes = rows ? nullptr : sized_lines(s.codes, bytes * code_planes(*x.format));
   const bool minima = plan.matrix->format().has_minimum();
@@ -226,10 +234,10 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
                         by_chunks(out.order) || one_tile ? plan.chunks : std::span(&row, 1),
                         units,
                         codes,
-                        sized(s.scales, entries),
-                        sized(s.sums, entries),
+                        sized(s.scales, entries + kPaneTokens),
+                        sized(s.sums, entries + kPaneTokens),
                         sized(s.starts, entries),
-                        minima ? sized(s.totals, entries) : nullptr};
+                        minima ? sized(s.totals, entries + kPaneTokens) : nullptr};
   if (!s.holds(isa, plan, x, out.order)) {
     // Threads share tiles, of a single one its chunks.
     const auto chunks = std::ssize(packing.chunks), parts = tiles == 1 && packing.by_columns() ? chunks : 1;

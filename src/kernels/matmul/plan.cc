@@ -37,22 +37,22 @@ constexpr int64_t kHalfStep = 4;
 // Columns unpacked together: with two row blocks a third of the first-level cache.
 constexpr int64_t kChunkColumns = 512;
 
-void plan_code_map(const formats::ElementFormat& element, const formats::IntegerForm& form, PartPlan& plan) {
+// Bytes integer - least.
+CodeBytes code_bytes(const formats::ElementFormat& element, const formats::IntegerForm& form, int32_t least) {
   const uint32_t count = formats::is_ternary(element) ? 3 : element.code_count();
-  plan.map_table.assign(256, 0);
-  for (uint32_t c = 0; c < count && c < form.integers.size(); ++c) {
-    plan.map_table[c] = static_cast<uint8_t>(form.integers[c] - form.least);
-  }
+  CodeBytes out;
+  out.table.assign(256, 0);
+  for (uint32_t c = 0; c < count && c < form.integers.size(); ++c)
+    out.table[c] = static_cast<uint8_t>(form.integers[c] - least);
   for (const uint32_t flip : {0u, count / 2}) {
     bool linear = true;
-    for (uint32_t c = 0; c < count && linear; ++c) linear = plan.map_table[c] == (c ^ flip);
-    if (linear) {
-      plan.map = CodeMap::exclusive_or;
-      plan.flip = static_cast<uint8_t>(flip);
-      return;
-    }
+    for (uint32_t c = 0; c < count && linear; ++c) linear = out.table[c] == (c ^ flip);
+    out.flip = static_cast<uint8_t>(flip);
+    if (linear) return out;
   }
-  plan.map = count <= 16 ? CodeMap::lookup16 : count <= 64 ? CodeMap::lookup64 : CodeMap::lookup256;
+  out.flip = 0;
+  out.map = count <= 16 ? CodeMap::lookup16 : count <= 64 ? CodeMap::lookup64 : CodeMap::lookup256;
+  return out;
 }
 
 void plan_stretches(int64_t cols, const formats::Format& activation, PartPlan& plan) {
@@ -87,22 +87,32 @@ void plan_chunks(int64_t cols, PartPlan& plan) {
   plan.chunks.push_back(chunk);
 }
 
-// Where codes fit the bytes of panes as whole numbers, of either sign, and panes are filled well: those of 32 columns
-// cost as much as those of 64 (docs/decisions/products-on-amx.md).
-void plan_panes(int64_t cols, const formats::IntegerForm& form, const formats::Format& activation, PartPlan& plan) {
-  constexpr int64_t kLeastColumns = 48;  // of a pane, on average
+// Whether all stretches but the last one are the same number of whole panes.
+bool fill_panes(const PartPlan& plan, int shift) {
+  const int64_t panes = panes_of(plan.stretches[0], shift);
+  int64_t begin = 0;
+  for (const DotStretch& s : plan.stretches) {
+    if (s.begin_unit != begin || panes_of(s, shift) > panes) return false;
+    begin += panes << shift;
+  }
+  return true;
+}
+
+// Where codes fit the bytes of panes as whole numbers, of either sign.
+void plan_panes(const formats::ElementFormat& element, const formats::IntegerForm& form,
+                const formats::Format& activation, PartPlan& plan) {
   plan.signed_panes = form.least >= INT8_MIN && form.most <= INT8_MAX;
   const bool fits = plan.signed_panes || (form.least >= 0 && form.most <= UINT8_MAX);
   if (!fits || !plan.aligned || code_planes(activation) != 1) return;
-  int64_t all = 0, most = 0;
-  for (const DotChunk& c : plan.chunks) {
-    int64_t panes = 0;
-    for (int64_t s = c.first_stretch; s < c.first_stretch + c.stretches; ++s)
-      panes += panes_of(plan.stretches[static_cast<size_t>(s)]);
-    all += panes;
-    most = std::max(most, panes);
+  for (const int shift : {kPaneShift, kShortPaneShift}) {
+    if (!fill_panes(plan, shift)) continue;
+    int64_t stretches = 0;
+    for (const DotChunk& c : plan.chunks) stretches = std::max(stretches, c.stretches);
+    plan.pane_shift = shift;
+    plan.pane_bytes = code_bytes(element, form, 0);
+    plan.chunk_panes = stretches * panes_of(plan.stretches[0], shift);
+    return;
   }
-  if (all * kLeastColumns <= cols) plan.chunk_panes = most;
 }
 
 // All stretches but the last of one length, of 16 columns or a multiple of 32.
@@ -124,10 +134,10 @@ bool begin_at_steps(const PartPlan& plan) {
 
 bool can_fuse(const PartPlan& plan) {
   if (plan.width == kTrits) {
-    return plan.map == CodeMap::exclusive_or && plan.flip == 0 &&
+    return plan.bytes.map == CodeMap::exclusive_or && plan.bytes.flip == 0 &&
            (plan.stretches.size() == 1 || plan.stretches[0].end_unit % 8 == 0);
   }
-  return plan.map != CodeMap::lookup256;
+  return plan.bytes.map != CodeMap::lookup256;
 }
 
 // How the kernel reads entries of an element; nullopt: it does not.
@@ -269,7 +279,7 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
   const formats::ElementFormat& element = matrix.format().element;
   if (plan.arithmetic == Arithmetic::integer) {
     const formats::IntegerForm& form = *formats::integer_form(element);
-    plan_code_map(element, form, plan);
+    plan.bytes = code_bytes(element, form, form.least);
     plan.signed_codes = form.most - form.least > kDotMax[static_cast<int>(isa)];
     if (isa == Isa::avx2 && code_planes(activation) == 1) {
       const int64_t units = INT16_MAX / std::max(1, 2 * (form.most - form.least) * largest_code(activation));
@@ -280,7 +290,7 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
     plan.unit = std::ldexp(1.0f, form.exponent);
     plan_stretches(matrix.cols(), activation, plan);
     plan_chunks(matrix.cols(), plan);
-    if (isa >= Isa::amx) plan_panes(matrix.cols(), form, activation, plan);
+    if (isa >= Isa::amx) plan_panes(element, form, activation, plan);
     int64_t longest = 0;
     for (const DotStretch& s : plan.stretches) longest = std::max<int64_t>(longest, 4 * (s.end_unit - s.begin_unit));
     plan.paired =

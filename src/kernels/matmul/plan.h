@@ -47,14 +47,19 @@ struct PlanePlan {
   int64_t tile = 1;     // plane_tile_tokens()
 };
 
+// How a code becomes the byte that products take.
+struct CodeBytes {
+  CodeMap map = CodeMap::exclusive_or;
+  uint8_t flip = 0;
+  std::vector<uint8_t> table;  // 256 entries
+};
+
 struct PartPlan {
   Arithmetic arithmetic = Arithmetic::floating;
   const tensor::PackedMatrix* matrix = nullptr;
-  int width = 0;  // of codes (tensor/planes.h)
-  CodeMap map = CodeMap::exclusive_or;
-  uint8_t flip = 0;
-  std::vector<uint8_t> map_table;  // integer: code -> integer - least
-  FloatPlan floats;                // floating
+  int width = 0;     // of codes (tensor/planes.h)
+  CodeBytes bytes;   // integer: integer - least
+  FloatPlan floats;  // floating
   bool signed_codes = false;
   int32_t base = 0;               // integer: what a code's byte lacks to its integer
   float unit = 1;                 // integer: the power of two of the element's integers
@@ -69,7 +74,9 @@ struct PartPlan {
   std::vector<DotChunk> chunks;
   // Panes (args.h) that a chunk of many tokens' products has at most; 0: there are none.
   int64_t chunk_panes = 0;
+  int pane_shift = kPaneShift;
   bool signed_panes = false;
+  CodeBytes pane_bytes;  // the integer, of either sign
   PlanePlan planes;
   KernelChoice choice;
   int64_t row_tile = 1, token_tile = 1, few_tile = 1;  // kRowTile, kTokenTile, kFewTile of the instruction set
