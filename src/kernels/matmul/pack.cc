@@ -21,6 +21,12 @@ constexpr int64_t kFewTokens = 24;
 constexpr int64_t kPanesFrom = 32;
 
 // What one call makes of its activations, kept between calls of a thread.
+// Whether sums of activations are wanted: panes hold whole integers, so that sums bring only what a group adds.
+bool wants_sums(const PartPlan& plan, Order order) {
+  const formats::Format& format = plan.matrix->format();
+  return order != Order::panes || format.has_minimum() || format.has_zero_point();
+}
+
 struct CallScratch {
   std::vector<int8_t> codes;
   std::vector<float> scales, totals;
@@ -30,20 +36,21 @@ struct CallScratch {
   Isa isa = Isa::portable;
   Order order = Order::rows;
   int32_t base = 0;
-  bool paired = false, minima = false;
+  bool paired = false, minima = false, summed = false;
   std::vector<DotStretch> stretches;
   std::vector<int64_t> bounds;  // stretches that begin inside a unit differ in these alone
 
   bool holds(Isa on, const PartPlan& plan, const Activations& x, Order in) const {
     return x.stamp != 0 && x.stamp == stamp && on == isa && in == order && in != Order::planes && plan.base == base &&
-           plan.paired == paired && plan.matrix->format().has_minimum() == minima && plan.stretches == stretches &&
-           plan.bounds == bounds;
+           plan.paired == paired && plan.matrix->format().has_minimum() == minima && wants_sums(plan, in) == summed &&
+           plan.stretches == stretches && plan.bounds == bounds;
   }
   void remember(Isa on, const PartPlan& plan, const Activations& x, Order in) {
     stamp = x.stamp;
     if (stamp == 0) return;
     isa = on, order = in, base = plan.base, paired = plan.paired;
     minima = plan.matrix->format().has_minimum();
+    summed = wants_sums(plan, in);
     stretches = plan.stretches;
     bounds = plan.bounds;
   }
@@ -96,6 +103,7 @@ struct Packing {
   int32_t *sums, *starts;
   float* totals;  // or null
 
+  bool summed() const { return wants_sums(plan, order); }
   bool by_columns() const { return order == Order::tiles || order == Order::few; }
 
   // Chunks [first, last) of some tokens.
@@ -103,7 +111,7 @@ struct Packing {
     static thread_local std::vector<int32_t> tile_sums;
     int32_t* own = sized(tile_sums, std::ssize(plan.stretches) * size);  // [stretch][token]
     if (order == Order::planes) planes(token, size);
-    if (!by_columns()) sum_rows(token, size, own);
+    if (!by_columns() && summed()) sum_rows(token, size, own);
     for (const DotChunk& c : chunks.subspan(static_cast<size_t>(first), static_cast<size_t>(last - first))) {
       if (order == Order::panes) panes(token, size, c);
       if (by_columns()) columns(token, size, c);
@@ -171,11 +179,13 @@ struct Packing {
       k_interleave.at(isa)(
           {from + c.first_stretch, static_cast<int64_t>(sizeof(float)) * x.groups(), size, c.stretches, scales + at});
     }
+    if (!shared && !summed()) return;
     for (int64_t i = c.first_stretch; i < c.first_stretch + c.stretches; ++i) {
       const int64_t group = plan.stretches[static_cast<size_t>(i)].activation_group;
       for (int64_t t = 0; t < size; ++t, ++at) {
-        const int32_t sum = own[i * size + t];
         if (shared) scales[at] = from[t * x.groups() + group];
+        if (!summed()) continue;
+        const int32_t sum = own[i * size + t];
         sums[at] = plan.paired ? pair_of_sum(sum) : sum;
         starts[at] = start(static_cast<size_t>(i), sum);
         if (totals != nullptr) totals[at] = static_cast<float>(sum) * scales[at];
