@@ -45,6 +45,14 @@ Format activation_for(const Format& weight, const std::optional<Format>& asked) 
   return formats::parse_format(fmt::format("int8/{}:f32", group == 64 || group == 128 ? group : 32)).value();
 }
 
+// By its name in the table.
+const char* kernel_of(const kernels::Product& product, kernels::Arithmetic arithmetic, int64_t tokens) {
+  if (product.counts_bits(tokens)) return "bits";
+  if (product.takes_tiles(tokens)) return "tiles";
+  if (arithmetic == kernels::Arithmetic::integer) return "bytes";
+  return product.pairs_columns(tokens) ? "bf16" : "fp32";
+}
+
 class Bench {
  public:
   Bench(const KernelRatesOptions& options, const MachineLimits& limits, ThreadPool& pool,
@@ -119,10 +127,7 @@ class Bench {
     KernelRate rate;
     rate.weight = formats::print(format);
     rate.activation = formats::print(activation);
-    rate.kernel = products[0].counts_bits(tokens)                                              ? "bits"
-                  : kernels::arithmetic_of(format, activation) == kernels::Arithmetic::integer ? "bytes"
-                  : products[0].pairs_columns(tokens)                                          ? "bf16"
-                                                                                               : "fp32";
+    rate.kernel = kernel_of(products[0], kernels::arithmetic_of(format, activation), tokens);
     rate.rows = matrix.rows;
     rate.cols = matrix.cols;
     rate.tokens = tokens;

@@ -211,6 +211,10 @@ bool Product::pairs_columns(int64_t tokens) const {
                      [&](const PartPlan& plan) { return kernels::pairs_columns(plan, tokens); });
 }
 
+bool Product::takes_tiles(int64_t tokens) const {
+  return std::any_of(parts_.begin(), parts_.end(), [&](const PartPlan& plan) { return goes_by_panes(plan, tokens); });
+}
+
 Product::~Product() = default;
 Product::Product(Product&&) noexcept = default;
 Product& Product::operator=(Product&&) noexcept = default;

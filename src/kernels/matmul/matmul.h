@@ -96,9 +96,10 @@ class Product {
  public:
   Product(Isa isa, const tensor::Weight& weight, const formats::Format& activation);
   Product(Isa isa, const tensor::Weight& weight, const formats::Format& activation, const KernelChoice& choice);
-  // Whether some part counts bits, or pairs columns of bf16, for so many tokens.
+  // Whether some part counts bits, pairs columns of bf16, or takes tiles of AMX, for so many tokens.
   bool counts_bits(int64_t tokens) const;
   bool pairs_columns(int64_t tokens) const;
+  bool takes_tiles(int64_t tokens) const;
   ~Product();
   Product(Product&&) noexcept;
   Product& operator=(Product&&) noexcept;

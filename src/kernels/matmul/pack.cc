@@ -64,8 +64,7 @@ CallScratch& call_scratch() {
 Order order_of(const PartPlan& plan, const Activations& x) {
   if (!plan.aligned) return Order::rows;
   if (counts_bits(plan, x.tokens)) return Order::planes;
-  const bool panes = plan.chunk_panes > 0 && (plan.pane_shift == kPaneShift || plan.choice.short_tiles);
-  if (panes && x.tokens >= kPanesFrom) return Order::panes;
+  if (goes_by_panes(plan, x.tokens)) return Order::panes;
   if (plan.fused_units == 0) return Order::tiles;
   // Where tokens are fused one by one, digits would be taken again for each.
   if (plan.width == kTrits && plan.few_tile == 0 && x.tokens > 2) return Order::tiles;
@@ -207,6 +206,11 @@ struct Packing {
 };
 
 }  // namespace
+
+bool goes_by_panes(const PartPlan& plan, int64_t tokens) {
+  const bool faster = plan.pane_shift == kPaneShift || plan.choice.short_tiles;
+  return plan.chunk_panes > 0 && tokens >= kPanesFrom && faster;
+}
 
 uint64_t new_stamp() {
   static std::atomic<uint64_t> last{0};

@@ -16,6 +16,9 @@ enum class Order : uint8_t { rows, fused, few, tiles, panes, planes };
 // Chunk by chunk (DotChunk), not row by row.
 constexpr bool by_chunks(Order order) { return order == Order::tiles || order == Order::panes; }
 
+// Whether so many tokens are multiplied by panes, that is by tiles of AMX, unless bits are counted.
+bool goes_by_panes(const PartPlan& plan, int64_t tokens);
+
 struct PackedActivations {
   int64_t tokens = 0;
   Order order = Order::rows;
