@@ -34,7 +34,8 @@ static_assert(kTritBytes == tensor::step_bytes(kTrits, kTritSteps));
 // Units whose sums of 16 bits are worth it at least: those that `fused` takes at once.
 constexpr int64_t kHalfStep = 4;
 
-// Columns unpacked together: with two row blocks a third of the first-level cache.
+// Columns unpacked together, about: with two row blocks a third of the first-level cache. A row is divided evenly,
+// for what a chunk costs beside its columns.
 constexpr int64_t kChunkColumns = 512;
 
 // Bytes integer - least.
@@ -72,11 +73,13 @@ void plan_stretches(int64_t cols, const formats::Format& activation, PartPlan& p
 
 void plan_chunks(int64_t cols, PartPlan& plan) {
   const int64_t steps = tensor::padded_units(cols) / tensor::kStepUnits;
+  const int64_t chunks = std::max<int64_t>(1, (cols + kChunkColumns / 2) / kChunkColumns);
+  const int64_t columns = ceil_div(cols, chunks);
   DotChunk chunk;
   for (int64_t s = 0; s < std::ssize(plan.stretches); ++s) {
     const int64_t unit = plan.stretches[static_cast<size_t>(s)].begin_unit;
     const int64_t step = unit / tensor::kStepUnits;
-    if (unit % tensor::kStepUnits == 0 && (step - chunk.first_step) * tensor::kColumnStep >= kChunkColumns) {
+    if (unit % tensor::kStepUnits == 0 && (step - chunk.first_step) * tensor::kColumnStep >= columns) {
       chunk.steps = step - chunk.first_step;
       plan.chunks.push_back(chunk);
       chunk = {s, 0, step, 0};
