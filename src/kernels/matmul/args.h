@@ -162,8 +162,8 @@ struct DotArgs {
 };
 
 // A pane is what a tile register of AMX holds: 16 rows of a weight (a row block) or of tokens, 1 << shift units of
-// columns: 64, or 32 of short stretches. What lies behind a row's last column is zero
-// in panes of tokens, and may be anything in those of weights.
+// columns, that is 64 of them or, of short stretches, 32. What lies behind a row's last column is zero in panes of
+// tokens, and may be anything in those of weights.
 constexpr int kPaneShift = 4, kShortPaneShift = 3;
 constexpr int64_t kPaneTokens = 16;
 // Panes of the row, whose borders are where a row's columns begin, that a stretch has a part of.
@@ -173,9 +173,9 @@ static constexpr int64_t panes_of(const DotStretch& s, int shift) {
 }
 
 // As DotArgs, of panes, which are panels of bytes that are the weight's integers, `step` from those of one row block
-// to the next. Codes of activations lie by tiles of for_each_tile(tokens, kPaneTokens): [tile][pane][token
-// of the tile][columns of a pane]; entries likewise, with kPaneTokens readable behind the last, no starts. All
-// stretches but the last have as many panes.
+// to the next. Codes of activations lie by tiles of for_each_tile(tokens, kPaneTokens): [tile][pane][token of the
+// tile][columns of a pane]; entries likewise, with kPaneTokens readable behind the last, no starts. All stretches but
+// the last have as many panes.
 struct PaneDotArgs {
   StretchArgs stretch;  // of the first row block
   const uint8_t* panes;

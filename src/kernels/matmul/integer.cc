@@ -38,10 +38,10 @@ const uint8_t* IntegerPart::packed(int64_t block) const {
 }
 
 int64_t IntegerPart::blocks_at_once(int64_t count, int threads) const {
+  // Of panes many: the tokens' codes, which come from far, pass by once for each item.
+  if (x_.order == Order::panes) return std::clamp<int64_t>(count / (int64_t{8} * threads), 2, 16);
   // Many items for each thread, so that one that is held up keeps nobody waiting, of several row blocks where there
   // are enough.
-  // Of panes more: the tokens' codes, which come from far, pass by once for each item.
-  if (x_.order == Order::panes) return std::clamp<int64_t>(count / (int64_t{8} * threads), 2, 16);
   const int64_t tile = by_chunks(x_.order) ? plan_.row_tile : 1;
   // Nor should the way to an item of few tokens cost as much as the item.
   const int64_t some = std::min(kLeastBytes / block_bytes(), count / (int64_t{4} * threads));
@@ -61,6 +61,15 @@ StretchArgs IntegerPart::stretch_args(int64_t index, const Scratch& s) const {
   if (matrix().format().has_minimum()) out.minimums = s.groups.minimums.data() + at;
   out.group_step = count;
   out.activations = x_.sums;
+  return out;
+}
+
+// The same of a chunk.
+StretchArgs IntegerPart::chunk_args(int64_t index, const DotChunk& c, const Scratch& s) const {
+  StretchArgs out = stretch_args(index, s);
+  out.stretches += c.first_stretch;
+  out.stretch_count = c.stretches;
+  out.activations = x_.sums.from(c.first_stretch * x_.tokens);
   return out;
 }
 
@@ -107,6 +116,15 @@ void IntegerPart::load_scales(int64_t block, int64_t blocks, Scratch& s) const {
 
 int64_t IntegerPart::block_bytes() const { return tensor::row_block_code_bytes(plan_.width, matrix().cols()); }
 
+// The codes that are unpacked next.
+template <class Args>
+void IntegerPart::ask_ahead(int64_t block, const DotChunk& chunk, Args& args) const {
+  if (block * kRowBlock >= matrix().rows()) return;
+  args.ahead = packed(block) + tensor::step_bytes(plan_.width, chunk.first_step);
+  args.ahead_bytes = tensor::step_bytes(plan_.width, chunk.steps);
+  args.ahead_step = block_bytes();
+}
+
 // Columns outside, row blocks inside: activations of a chunk stay in the second-level cache, codes of two row
 // blocks in the first.
 void IntegerPart::run_tiles(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
@@ -121,8 +139,7 @@ void IntegerPart::run_tiles(int64_t block, int64_t blocks, float* out, int64_t o
     args.first_unit = c.first_step * tensor::kStepUnits;
     args.signed_codes = plan_.signed_codes;
     args.tokens = x_.tokens;
-    args.codes = x_.codes;
-    args.codes += tensor::kUnitColumns * args.first_unit * x_.tokens;
+    args.codes = x_.codes + tensor::kUnitColumns * args.first_unit * x_.tokens;
     args.plane = x_.plane;
     args.word_units = plan_.word_units;
     args.sums_stride = width;
@@ -130,10 +147,7 @@ void IntegerPart::run_tiles(int64_t block, int64_t blocks, float* out, int64_t o
     for (int64_t p = 0; p < pairs; ++p) {
       const int64_t first = p * plan_.row_tile;
       args.blocks = std::min(plan_.row_tile, blocks - first);
-      args.stretch = stretch_args(first, s);
-      args.stretch.stretches += c.first_stretch;
-      args.stretch.stretch_count = c.stretches;
-      args.stretch.activations = x_.sums.from(c.first_stretch * x_.tokens);
+      args.stretch = chunk_args(first, c, s);
       args.panels = unpack(plan_.bytes, block + first, args.blocks, c, 64 * args.units, s);
       args.sums = i > 0 ? sums + p * x_.tokens * width : nullptr;
       args.out = last ? out + first * kRowBlock : sums + p * x_.tokens * width;
@@ -155,10 +169,7 @@ void IntegerPart::run_panes(int64_t block, int64_t blocks, float* out, int64_t o
     const DotChunk& c = plan_.chunks[i];
     const bool last = i + 1 == plan_.chunks.size();
     PaneDotArgs args = {};
-    args.stretch = stretch_args(0, s);
-    args.stretch.stretches += c.first_stretch;
-    args.stretch.stretch_count = c.stretches;
-    args.stretch.activations = x_.sums.from(c.first_stretch * x_.tokens);
+    args.stretch = chunk_args(0, c, s);
     args.blocks = blocks;
     args.step = units * tensor::kUnitColumns * kRowBlock * plan_.chunk_panes;
     args.signed_weights = plan_.signed_panes;
@@ -170,22 +181,9 @@ void IntegerPart::run_panes(int64_t block, int64_t blocks, float* out, int64_t o
     args.kept = last ? nullptr : sums;
     args.out = out;
     args.out_stride = out_stride;
-    const DotChunk& next = plan_.chunks[last ? 0 : i + 1];
-    if (const int64_t from = last ? block + blocks : block; (from + blocks) * kRowBlock <= matrix().rows()) {
-      args.ahead = packed(from) + tensor::step_bytes(plan_.width, next.first_step);
-      args.ahead_bytes = tensor::step_bytes(plan_.width, next.steps);
-      args.ahead_step = block_bytes();
-    }
+    ask_ahead(last ? block + blocks : block, plan_.chunks[last ? 0 : i + 1], args);
     k_pane_dot.at(isa_)(args);
   }
-}
-
-// The codes that are unpacked next.
-void IntegerPart::ask_ahead(int64_t block, const DotChunk& chunk, DotArgs& args) const {
-  if (block * kRowBlock >= matrix().rows()) return;
-  args.ahead = packed(block) + tensor::step_bytes(plan_.width, chunk.first_step);
-  args.ahead_bytes = tensor::step_bytes(plan_.width, chunk.steps);
-  args.ahead_step = block_bytes();
 }
 
 // The entries of a row block where they lie in the weight.

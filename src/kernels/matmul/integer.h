@@ -28,11 +28,13 @@ class IntegerPart {
   const uint8_t* packed(int64_t block) const;
   int64_t block_bytes() const;
   StretchArgs stretch_args(int64_t index, const Scratch& s) const;
+  StretchArgs chunk_args(int64_t index, const DotChunk& c, const Scratch& s) const;
   // The panels of a chunk, `step` bytes from one row block to the next.
   const uint8_t* unpack(const CodeBytes& bytes, int64_t block, int64_t blocks, const DotChunk& c, int64_t step,
                         Scratch& s) const;
   void load_scales(int64_t block, int64_t blocks, Scratch& s) const;
-  void ask_ahead(int64_t block, const DotChunk& chunk, DotArgs& args) const;
+  template <class Args>
+  void ask_ahead(int64_t block, const DotChunk& chunk, Args& args) const;
   void point_to_entries(int64_t block, EntriesInPlace& args) const;
   void run_tiles(int64_t block, int64_t blocks, float* out, int64_t out_stride) const;
   void run_panes(int64_t block, int64_t blocks, float* out, int64_t out_stride) const;
