@@ -11,17 +11,14 @@ namespace lowbit::simd {
 
 class TileShape {
  public:
-  TileShape() { set(1, 1); }
+  TileShape() = default;
   // Tiles left in use would be kept at every change of threads.
   ~TileShape() { _tile_release(); }
   TileShape(const TileShape&) = delete;
   TileShape& operator=(const TileShape&) = delete;
 
-  // 1 to 16 each. Sums and rows are undefined after a change.
-  void set(int tokens, int units) {
-    if (tokens == tokens_ && units == units_) return;
-    tokens_ = tokens;
-    units_ = units;
+  // 1 to 16 each. Sums and rows are undefined afterwards.
+  static void set(int tokens, int units) {
     Config config = {};
     config.palette = 1;
     for (int i = 0; i < 8; ++i) {
@@ -38,7 +35,6 @@ class TileShape {
     uint16_t row_bytes[16];
     uint8_t rows[16];
   };
-  int tokens_ = 0, units_ = 0;
 };
 
 }  // namespace lowbit::simd

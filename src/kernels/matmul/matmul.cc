@@ -191,8 +191,7 @@ Product::Product(Isa isa, const tensor::Weight& weight, const formats::Format& a
     if (plan.planes.pairs > 0) plan.choice = kernel_choice(isa, KernelQuestion::planes);
     if (plan.floats.common) plan.choice = kernel_choice(isa, KernelQuestion::bf16);
     if (plan.few_by_shifts) plan.choice = kernel_choice(isa, KernelQuestion::shifts);
-    const bool short_panes = plan.chunk_panes > 0 && plan.pane_shift == kShortPaneShift;
-    if (short_panes) plan.choice = kernel_choice(isa, KernelQuestion::short_tiles);
+    if (plan.has_short_panes()) plan.choice = kernel_choice(isa, KernelQuestion::short_tiles);
   }
 }
 

@@ -20,13 +20,13 @@ constexpr int64_t kFewTokens = 24;
 // Tokens from which panes are worth their making.
 constexpr int64_t kPanesFrom = 32;
 
-// What one call makes of its activations, kept between calls of a thread.
 // Whether sums of activations are wanted: panes hold whole integers, so that sums bring only what a group adds.
 bool wants_sums(const PartPlan& plan, Order order) {
   const formats::Format& format = plan.matrix->format();
   return order != Order::panes || format.has_minimum() || format.has_zero_point();
 }
 
+// What one call makes of its activations, kept between calls of a thread.
 struct CallScratch {
   std::vector<int8_t> codes;
   std::vector<float> scales, totals;
@@ -101,8 +101,8 @@ struct Packing {
   float* scales;
   int32_t *sums, *starts;
   float* totals;  // or null
+  bool summed = wants_sums(plan, order);
 
-  bool summed() const { return wants_sums(plan, order); }
   bool by_columns() const { return order == Order::tiles || order == Order::few; }
 
   // Chunks [first, last) of some tokens.
@@ -110,7 +110,7 @@ struct Packing {
     static thread_local std::vector<int32_t> tile_sums;
     int32_t* own = sized(tile_sums, std::ssize(plan.stretches) * size);  // [stretch][token]
     if (order == Order::planes) planes(token, size);
-    if (!by_columns() && summed()) sum_rows(token, size, own);
+    if (!by_columns() && summed) sum_rows(token, size, own);
     for (const DotChunk& c : chunks.subspan(static_cast<size_t>(first), static_cast<size_t>(last - first))) {
       if (order == Order::panes) panes(token, size, c);
       if (by_columns()) columns(token, size, c);
@@ -178,12 +178,12 @@ struct Packing {
       k_interleave.at(isa)(
           {from + c.first_stretch, static_cast<int64_t>(sizeof(float)) * x.groups(), size, c.stretches, scales + at});
     }
-    if (!shared && !summed()) return;
+    if (!shared && !summed) return;
     for (int64_t i = c.first_stretch; i < c.first_stretch + c.stretches; ++i) {
       const int64_t group = plan.stretches[static_cast<size_t>(i)].activation_group;
       for (int64_t t = 0; t < size; ++t, ++at) {
         if (shared) scales[at] = from[t * x.groups() + group];
-        if (!summed()) continue;
+        if (!summed) continue;
         const int32_t sum = own[i * size + t];
         sums[at] = plan.paired ? pair_of_sum(sum) : sum;
         starts[at] = start(static_cast<size_t>(i), sum);
@@ -208,8 +208,7 @@ struct Packing {
 }  // namespace
 
 bool goes_by_panes(const PartPlan& plan, int64_t tokens) {
-  const bool faster = plan.pane_shift == kPaneShift || plan.choice.short_tiles;
-  return plan.chunk_panes > 0 && tokens >= kPanesFrom && faster;
+  return plan.chunk_panes > 0 && tokens >= kPanesFrom && (plan.choice.short_tiles || !plan.has_short_panes());
 }
 
 uint64_t new_stamp() {

@@ -48,10 +48,10 @@ CodeBytes code_bytes(const formats::ElementFormat& element, const formats::Integ
   for (const uint32_t flip : {0u, count / 2}) {
     bool linear = true;
     for (uint32_t c = 0; c < count && linear; ++c) linear = out.table[c] == (c ^ flip);
+    if (!linear) continue;
     out.flip = static_cast<uint8_t>(flip);
-    if (linear) return out;
+    return out;
   }
-  out.flip = 0;
   out.map = count <= 16 ? CodeMap::lookup16 : count <= 64 ? CodeMap::lookup64 : CodeMap::lookup256;
   return out;
 }

@@ -85,6 +85,8 @@ struct PartPlan {
   std::vector<EntryPass> scales, minimums, zeros;
   InPlace in_place = InPlace::nothing;
   std::optional<simd::SmallFloat> scale_bytes;  // InPlace::bytes: scales with all that they are multiplied by
+
+  bool has_short_panes() const { return chunk_panes > 0 && pane_shift == kShortPaneShift; }
 };
 
 // [2][256]: the lower and the upper bytes of the upper halves of values, where the lower halves are 0; else nothing.
