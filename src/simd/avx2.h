@@ -9,6 +9,33 @@
 
 namespace lowbit::simd::avx2 {
 
+// How 64 codes of `bits` bits become bytes: sixteen in each half of a register, from 16 bytes that end with those of
+// all codes at most.
+struct CodeTable {
+  alignas(32) uint8_t from[2][2][32];  // [vector][first or last eight of a half]: the two bytes that hold a code
+  alignas(32) uint16_t up[16];         // brings a code to the top of these 16 bits,
+  int down;                            // and this to their bottom
+  int places[4];                       // of the halves' 16 bytes
+};
+static constexpr CodeTable code_table(int bits) {
+  CodeTable c = {};
+  c.down = 16 - bits;
+  for (int half = 0; half < 4; ++half) {
+    const int first = 2 * bits * half, most = 8 * bits - 16;
+    c.places[half] = first < most ? first : most;
+    for (int code = 0; code < 16; ++code) {
+      const int bit = bits * code, at = bit / 8 + first - c.places[half];
+      uint8_t* two = c.from[half / 2][code / 8] + 16 * (half % 2) + 2 * (code % 8);
+      two[0] = static_cast<uint8_t>(at);
+      two[1] = static_cast<uint8_t>(at < 15 ? at + 1 : 128);
+      c.up[code] = static_cast<uint16_t>(1 << (16 - bits - bit % 8));
+    }
+  }
+  return c;
+}
+static constexpr CodeTable kCodeTables[9] = {
+    {}, {}, code_table(2), code_table(3), code_table(4), code_table(5), code_table(6), code_table(7), code_table(8)};
+
 struct Simd {
   static constexpr const char* kName = "avx2";
   static constexpr int kTokenTile = 4;
@@ -22,10 +49,14 @@ struct Simd {
   static constexpr int kFloatFewTokens = 4;
   static constexpr int kFloatFewVectors = 4;
   static constexpr bool kByteTables = false;
+  static constexpr bool kUnpacksCodes = true;
   static constexpr bool kFlipsFields = false;
   // Two products of 128 * 127 still fit the 16-bit sums of vpmaddubsw.
   static constexpr int kDotMax = 128;
   static constexpr bool kWordSums = true;
+  static constexpr bool kKeepsPlanes = true;
+  static constexpr int kNearAhead = 3072;
+  static constexpr int kFarAhead = 0;
 
   struct Float {
     __m256 lo, hi;
@@ -106,6 +137,10 @@ struct Simd {
     const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     return {_mm256_cvtepu8_epi32(x), _mm256_cvtepu8_epi32(_mm_srli_si128(x, 8))};
   }
+  static Int int_load_signed_bytes(const uint8_t* p) {
+    const __m128i x = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
+    return {_mm256_cvtepi8_epi32(x), _mm256_cvtepi8_epi32(_mm_srli_si128(x, 8))};
+  }
   static Int int_unpack(uint64_t low, uint64_t high, int bits) {
     const __m256i shifts = _mm256_mullo_epi16(_mm256_setr_epi32(0, 1, 2, 3, 0, 1, 2, 3), _mm256_set1_epi32(bits));
     const __m256i mask = _mm256_set1_epi32((1 << bits) - 1);
@@ -116,16 +151,17 @@ struct Simd {
     };
     return {part(low), part(high)};
   }
-  static Float small_float(Int code, const SmallFloat& f) {
+  template <bool Careful> static Float small_float(Int code, const SmallFloat& f) {
     const auto part = [&](__m256i c) {
-      const __m256i magnitude = _mm256_and_si256(c, _mm256_set1_epi32(f.mask));
+      const __m256i magnitude = Careful ? _mm256_and_si256(c, _mm256_set1_epi32(f.mask)) : c;
       const __m256i moved = _mm256_max_epi32(_mm256_sll_epi32(magnitude, _mm_cvtsi32_si128(f.shift)),
                                              _mm256_set1_epi32(f.least));
-      const __m256i value = _mm256_castps_si256(_mm256_mul_ps(_mm256_castsi256_ps(moved), _mm256_set1_ps(f.factor)));
+      const __m256 value = _mm256_mul_ps(_mm256_castsi256_ps(moved), _mm256_set1_ps(f.factor));
+      if constexpr (!Careful) return value;
       const __m256i nan = _mm256_srli_epi32(_mm256_cmpgt_epi32(magnitude, _mm256_set1_epi32(f.nans - 1)), 1);
       const __m256i sign = _mm256_and_si256(_mm256_sll_epi32(c, _mm_cvtsi32_si128(f.sign_shift)),
                                             _mm256_set1_epi32(static_cast<int32_t>(f.sign)));
-      return _mm256_castsi256_ps(_mm256_or_si256(_mm256_or_si256(value, nan), sign));
+      return _mm256_or_ps(value, _mm256_castsi256_ps(_mm256_or_si256(nan, sign)));
     };
     return {part(code.lo), part(code.hi)};
   }
@@ -203,29 +239,40 @@ struct Simd {
     };
     return {part(a.lo), part(a.hi)};
   }
+  static __m256i nibble_table(auto... x) {
+    return _mm256_broadcastsi128_si256(_mm_setr_epi8(static_cast<char>(x)...));
+  }
+  static __m256i bytes_of(int x) { return _mm256_set1_epi8(static_cast<char>(x)); }
+  static __m256i less(__m256i x, int y) { return _mm256_min_epu8(x, _mm256_sub_epi8(x, bytes_of(y))); }  // x mod y
+  static __m256i upper_nibble(__m256i x) { return _mm256_and_si256(_mm256_srli_epi16(x, 4), bytes_of(15)); }
   // Between two multiples of 16 lies one of 28 at most: the upper half of a byte tells d0 and d1 (simd/trits.h) but for
   // one step, and that of the byte without d2 to d4 tells them.
-  template <int Place> static Bytes trits(Bytes a) {
-    const auto set1 = [](int x) { return _mm256_set1_epi8(static_cast<char>(x)); };
-    const auto table = [](auto... x) { return _mm256_broadcastsi128_si256(_mm_setr_epi8(static_cast<char>(x)...)); };
-    const auto upper = [&](__m256i x) { return _mm256_and_si256(_mm256_srli_epi16(x, 4), set1(15)); };
-    const auto less = [](__m256i x, __m256i y) { return _mm256_min_epu8(x, _mm256_sub_epi8(x, y)); };
-    const auto part = [&](__m256i x) {
-      const __m256i bases = table(0, 0, 28, 28, 56, 56, 84, 112, 112, 140, 140, 168, 168, 196, 224, 224);
-      const __m256i rest = less(_mm256_sub_epi8(x, _mm256_shuffle_epi8(bases, upper(x))), set1(28));
-      if constexpr (Place < 2) {
-        const __m256i digits = Place == 0 ? table(0, 0, 0, 0, 0, 1, 0, 1, 1, 0, 2, 0, 2, 0, 2, 2)
-                                          : table(0, 1, 0, 2, 0, 0, 0, 1, 2, 0, 0, 0, 1, 0, 2, 2);
-        return _mm256_shuffle_epi8(digits, upper(_mm256_sub_epi8(x, rest)));
-      }
-      if constexpr (Place == 2) {
-        return _mm256_abs_epi8(_mm256_add_epi8(_mm256_cmpgt_epi8(rest, set1(8)), _mm256_cmpgt_epi8(rest, set1(17))));
-      }
-      const __m256i digits = Place == 3 ? table(0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0)
-                                        : table(0, 1, 2, 0, 1, 2, 0, 1, 2, 2, 0, 0, 0, 0, 0, 0);
-      return _mm256_shuffle_epi8(digits, less(less(rest, set1(9)), set1(9)));
+  struct Trits {
+    Bytes pair, rest;  // the upper half of 28 (3 d0 + d1); 9 d2 + 3 d3 + d4, behind d2 the same without it
+  };
+  static Trits trits_of(Bytes a) {
+    const __m256i bases = nibble_table(0, 0, 28, 28, 56, 56, 84, 112, 112, 140, 140, 168, 168, 196, 224, 224);
+    const auto rest = [&](__m256i x) {
+      return less(_mm256_sub_epi8(x, _mm256_shuffle_epi8(bases, upper_nibble(x))), 28);
     };
-    return {part(a.lo), part(a.hi)};
+    const Bytes r = {rest(a.lo), rest(a.hi)};
+    return {{upper_nibble(_mm256_sub_epi8(a.lo, r.lo)), upper_nibble(_mm256_sub_epi8(a.hi, r.hi))}, r};
+  }
+  template <int Place> static Bytes digit(Trits& a) {
+    const auto of = [](__m256i table, const Bytes& b) -> Bytes {
+      return {_mm256_shuffle_epi8(table, b.lo), _mm256_shuffle_epi8(table, b.hi)};
+    };
+    if constexpr (Place == 0) return of(nibble_table(0, 0, 0, 0, 0, 1, 0, 1, 1, 0, 2, 0, 2, 0, 2, 2), a.pair);
+    if constexpr (Place == 1) return of(nibble_table(0, 1, 0, 2, 0, 0, 0, 1, 2, 0, 0, 0, 1, 0, 2, 2), a.pair);
+    if constexpr (Place == 2) {
+      const auto part = [](__m256i x) {
+        return _mm256_abs_epi8(_mm256_add_epi8(_mm256_cmpgt_epi8(x, bytes_of(8)), _mm256_cmpgt_epi8(x, bytes_of(17))));
+      };
+      return {part(a.rest.lo), part(a.rest.hi)};
+    }
+    if constexpr (Place == 3) a.rest = {less(less(a.rest.lo, 9), 9), less(less(a.rest.hi, 9), 9)};
+    return of(Place == 3 ? nibble_table(0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 0, 0, 0, 0, 0, 0)
+                         : nibble_table(0, 1, 2, 0, 1, 2, 0, 1, 2, 2, 0, 0, 0, 0, 0, 0), a.rest);
   }
   static Bytes bytes_or(Bytes a, Bytes b) { return {_mm256_or_si256(a.lo, b.lo), _mm256_or_si256(a.hi, b.hi)}; }
   static Bytes bytes_xor(Bytes a, uint8_t x) {
@@ -349,6 +396,35 @@ struct Simd {
     const Bytes s = bytes_xor(w, 0x80);
     return dot(acc, {_mm256_abs_epi8(s.lo), _mm256_abs_epi8(s.hi)},
                {_mm256_sign_epi8(a.lo, s.lo), _mm256_sign_epi8(a.hi, s.hi)});
+  }
+  // 64 codes of 2 to 8 bits, one behind the other: eight fill `bits` bytes.
+  using CodeUnpack = const CodeTable*;
+  static CodeUnpack code_unpack(int bits) { return &kCodeTables[bits]; }
+  static Bytes unpack_codes(CodeUnpack c, const uint8_t* p) {
+    const auto load = [&](int half) { return _mm_loadu_si128(reinterpret_cast<const __m128i*>(p + c->places[half])); };
+    const auto vector = [&](int v) {
+      const __m256i x = _mm256_set_m128i(load(2 * v + 1), load(2 * v));
+      const auto eight = [&](int part) {
+        const __m256i two = _mm256_shuffle_epi8(x, _mm256_load_si256(reinterpret_cast<const __m256i*>(c->from[v][part])));
+        const __m256i up = _mm256_load_si256(reinterpret_cast<const __m256i*>(c->up));
+        return _mm256_srl_epi16(_mm256_mullo_epi16(two, up), _mm_cvtsi32_si128(c->down));
+      };
+      return _mm256_packus_epi16(eight(0), eight(1));
+    };
+    return {vector(0), vector(1)};
+  }
+  static Bytes next16(Bytes a) {
+    return {_mm256_permute2x128_si256(a.lo, a.hi, 0x21), _mm256_permute2x128_si256(a.hi, a.hi, 0x11)};
+  }
+  static Int int_of_bytes(Bytes a) {
+    const __m128i x = _mm256_castsi256_si128(a.lo);
+    return {_mm256_cvtepu8_epi32(x), _mm256_cvtepu8_epi32(_mm_srli_si128(x, 8))};
+  }
+  // Whole numbers alone.
+  struct ValueTable {};
+  static ValueTable value_table(const uint8_t*, int) { return {}; }
+  static void values_of(ValueTable, Bytes codes, Float (&v)[4]) {
+    for (int i = 0; i < 4; ++i, codes = next16(codes)) v[i] = to_float(int_of_bytes(codes));
   }
   // clang-format on
 };

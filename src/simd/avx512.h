@@ -45,7 +45,11 @@ struct Simd {
   static constexpr bool kByteTables = true;
   static constexpr bool kFlipsFields = true;
   static constexpr int kDotMax = 255;  // vpdpbusd sums in 32 bits
+  static constexpr bool kUnpacksCodes = true;
   static constexpr bool kWordSums = false;
+  static constexpr bool kKeepsPlanes = false;
+  static constexpr int kNearAhead = 4096;
+  static constexpr int kFarAhead = 12288;
 
   struct Float {
     __m512 v;
@@ -103,6 +107,9 @@ struct Simd {
   static Int int_load_bytes(const uint8_t* p) {
     return {_mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
   }
+  static Int int_load_signed_bytes(const uint8_t* p) {
+    return {_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)))};
+  }
   static Int int_unpack(uint64_t low, uint64_t high, int bits) {
     const __m512i shifts = _mm512_mullo_epi64(_mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0), _mm512_set1_epi64(bits));
     const __m512i mask = _mm512_set1_epi64((1 << bits) - 1);
@@ -112,7 +119,7 @@ struct Simd {
     };
     return {_mm512_inserti64x4(_mm512_castsi256_si512(part(low)), part(high), 1)};
   }
-  static Float small_float(Int code, const SmallFloat& f) {
+  template <bool Careful> static Float small_float(Int code, const SmallFloat& f) {
     const __m512i magnitude = _mm512_and_si512(code.v, _mm512_set1_epi32(f.mask));
     const __m512i moved = _mm512_max_epi32(_mm512_sllv_epi32(magnitude, _mm512_set1_epi32(f.shift)),
                                            _mm512_set1_epi32(f.least));
@@ -208,7 +215,9 @@ struct Simd {
     }();
     return {_mm512_gf2p8affine_epi64_epi8(a.v, _mm512_set1_epi64(static_cast<long long>(kMatrix)), Flip)};
   }
-  template <int Place> static Bytes trits(Bytes a) {
+  using Trits = Bytes;
+  static Trits trits_of(Bytes a) { return a; }
+  template <int Place> static Bytes digit(Trits& a) {
     // Of an index the lowest six bits count. What digits of one vector share is computed once.
     const __m512i upper = _mm512_srli_epi16(a.v, 2);
     const __m512i table = _mm512_load_si512(&kTritDigits[Place]);

@@ -24,10 +24,16 @@ struct Simd {
   static constexpr int kFloatFewTokens = 1;       // of the tile that decodes weights in registers, at most
   static constexpr int kFloatFewVectors = 0;      // registers of these kernels' sums and weights
   static constexpr bool kByteTables = false;      // tables of 256 bytes in registers: value_table() and its like
+  static constexpr bool kUnpacksCodes = false;    // 64 codes of fewer bits than 8 at once: code_unpack() and its like
   static constexpr bool kFlipsFields = false;     // field() turns bits round at no cost: its last argument
   // Largest u8 code that dot() takes exactly; above it kernels use dot_signed() on code - 128.
   static constexpr int kDotMax = 255;
   static constexpr bool kWordSums = false;  // small products are faster summed in 16 bits first: add_words()
+  // Of packed codes, for few tokens: units that share bytes load them once; how far ahead of a step, in bytes, codes
+  // are asked for, for the first-level cache and before that for the second (0: not, but in streams).
+  static constexpr bool kKeepsPlanes = false;
+  static constexpr int kNearAhead = 4096;
+  static constexpr int kFarAhead = 12288;
 
   struct Float {
     float lane[16];
@@ -111,11 +117,15 @@ struct Simd {
   static Int int_broadcast(int32_t x) { LOWBIT_EACH(Int, 16, x); }
   static Int int_load(const int32_t* p) { Int r; std::memcpy(r.lane, p, sizeof r.lane); return r; }
   static Int int_load_bytes(const uint8_t* p) { LOWBIT_EACH(Int, 16, p[i]); }
+  static Int int_load_signed_bytes(const uint8_t* p) { LOWBIT_EACH(Int, 16, static_cast<int8_t>(p[i])); }
   // Sixteen codes of `bits` bits, eight in each word from the lowest bit on.
   static Int int_unpack(uint64_t low, uint64_t high, int bits) {
     LOWBIT_EACH(Int, 16, static_cast<int32_t>((i < 8 ? low : high) >> (i % 8 * bits) & ((1u << bits) - 1)));
   }
-  static Float small_float(Int code, const SmallFloat& f) { LOWBIT_EACH(Float, 16, simd::small_float(code.lane[i], f)); }
+  // Without Careful no code is NaN or has a sign.
+  template <bool Careful> static Float small_float(Int code, const SmallFloat& f) {
+    LOWBIT_EACH(Float, 16, simd::small_float(code.lane[i], f));
+  }
   // Byte Column of each group of four as a float of Bits bits with a sign. Without Careful no code is NaN: see any_nan().
   template <int Bits, int Column, bool Careful> static Float small_column(Bytes a, const SmallFloat& f) {
     LOWBIT_EACH(Float, 16, simd::small_float(a.lane[4 * i + Column], f));
@@ -177,8 +187,10 @@ struct Simd {
   template <int Shift, int Width, int Up> static Bytes field(Bytes a) {
     LOWBIT_EACH(Bytes, 64, static_cast<uint8_t>(((a.lane[i] >> Shift) & ((1 << Width) - 1)) << Up));
   }
-  // Digit Place of five in a byte (trits.h).
-  template <int Place> static Bytes trits(Bytes a) { LOWBIT_EACH(Bytes, 64, trit(a.lane[i], Place)); }
+  // Digit Place of five in a byte (trits.h), of what trits_of() gave; the last one after that before it.
+  using Trits = Bytes;
+  static Trits trits_of(Bytes a) { return a; }
+  template <int Place> static Bytes digit(Trits& a) { LOWBIT_EACH(Bytes, 64, trit(a.lane[i], Place)); }
   static Bytes bytes_or(Bytes a, Bytes b) { LOWBIT_EACH(Bytes, 64, a.lane[i] | b.lane[i]); }
   // table[byte] of a 16-entry table, byte in [0, 15]; of a 64-entry table, byte in [0, 63].
   static Bytes lookup16(const uint8_t* table, Bytes a) { LOWBIT_EACH(Bytes, 64, table[a.lane[i]]); }

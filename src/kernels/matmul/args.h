@@ -33,10 +33,11 @@ struct UnpackArgs {
 
 // Entries of scales, minima or zero points (tensor/packed.h) as fp32 [groups][16], one pass for each level: written,
 // or multiplied onto what the levels inside gave, or two levels at once; then * factor * unit, each product rounded.
-enum class EntryKind : uint8_t { constant, f32, f16, bf16, code, table8, table16 };
+enum class EntryKind : uint8_t { constant, f32, f16, bf16, code, signed_code, table8, table16 };
 struct EntryArgs {
   const uint8_t* in;  // entries of 16 rows each
-  EntryKind kind;     // constant: 1, nothing is read; code: the code itself, of at most 8 bits; tables: by code
+  EntryKind kind;     // constant: 1, nothing is read; code: the code itself, of at most 8 bits; signed_code: in two's
+                      // complement, of 8 bits; tables: by code
   int bits;
   const float* table;
   const uint8_t* halves;  // code, table8: [2][256], the lower and upper bytes of the values' upper halves, where the

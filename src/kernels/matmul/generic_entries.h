@@ -51,17 +51,33 @@ static inline void entry_pass(const EntryArgs& g, int64_t bytes, const Load& loa
   }
 }
 
-// Four groups at once by the halves of the values; what is left over by `rest`. Outer: spans are multiples of four.
+// What 64 codes are: by the halves of the values, or whole numbers themselves.
+template <class S>
+struct FourGroups {
+  typename S::CodeUnpack codes;
+  typename S::ValueTable table;
+
+  explicit FourGroups(const EntryArgs& g) : codes(S::code_unpack(g.bits)), table(S::value_table(g.halves, g.bits)) {}
+  // Whether it has them all.
+  static bool takes(const EntryArgs& g) {
+    if (g.span != 1 || g.groups < 4) return false;
+    return S::kByteTables ? g.halves != nullptr : g.kind == EntryKind::code && g.bits > 1;
+  }
+  LOWBIT_INLINE void values(const uint8_t* p, typename S::Float (&v)[4]) const {
+    S::values_of(table, S::unpack_codes(codes, p), v);
+  }
+};
+
+// Four groups at once; what is left over by `rest`. Outer: spans are multiples of four.
 template <class S, bool Multiply, bool Outer, class Rest>
-static inline void halves_pass(const EntryArgs& g, const Rest& rest) {
+static inline void fours_pass(const EntryArgs& g, const Rest& rest) {
   const Finish<S> finish(g);
-  const typename S::CodeUnpack codes = S::code_unpack(g.bits);
-  const typename S::ValueTable table = S::value_table(g.halves, g.bits);
+  const FourGroups<S> four(g);
   EntryArgs left = g;
   for (int64_t group = 0; left.groups >= 4; left.groups -= 4, left.in += 8 * g.bits, left.out += 64, group += 4) {
     __builtin_prefetch(left.in + g.ahead);
     typename S::Float v[4];
-    S::values_of(table, S::unpack_codes(codes, left.in), v);
+    four.values(left.in, v);
     typename S::Float outer;
     if constexpr (Outer) outer = S::load_f16(reinterpret_cast<const uint16_t*>(g.outer) + group / g.outer_span * 16);
     for (int i = 0; i < 4; ++i) {
@@ -74,22 +90,43 @@ static inline void halves_pass(const EntryArgs& g, const Rest& rest) {
   rest(left);
 }
 
+using SixteenBytes = uint8_t __attribute__((vector_size(16)));
+
+// The largest of some bytes, sixteen at a time.
+static inline int largest_byte(const uint8_t* p, int64_t sixteens) {
+  SixteenBytes most = {}, next;
+  for (int64_t i = 0; i < sixteens; ++i) {
+    __builtin_memcpy(&next, p + 16 * i, 16);
+    most = most > next ? most : next;
+  }
+  int out = 0;
+  for (int i = 0; i < 16; ++i) out = most[i] > out ? most[i] : out;
+  return out;
+}
+
 template <class S, bool Multiply>
 static inline void small_pass(const EntryArgs& g) {
   const simd::SmallFloat small = *g.small;
   if (g.bits == 8) {
-    return entry_pass<S, Multiply>(g, 16,
-                                   [&](const uint8_t* p) { return S::small_float(S::int_load_bytes(p), small); });
+    // Scales are positive numbers but for damaged ones.
+    const int most = g.span == 1 ? largest_byte(g.in, g.groups) : 255;
+    if (most < small.nans && most <= small.mask) {
+      return entry_pass<S, Multiply>(
+          g, 16, [&](const uint8_t* p) { return S::template small_float<false>(S::int_load_bytes(p), small); });
+    }
+    return entry_pass<S, Multiply>(
+        g, 16, [&](const uint8_t* p) { return S::template small_float<true>(S::int_load_bytes(p), small); });
   }
-  entry_pass<S, Multiply>(g, 2 * g.bits,
-                          [&](const uint8_t* p) { return S::small_float(narrow_entries<S>(p, g.bits), small); });
+  entry_pass<S, Multiply>(g, 2 * g.bits, [&](const uint8_t* p) {
+    return S::template small_float<true>(narrow_entries<S>(p, g.bits), small);
+  });
 }
 
 template <class S, bool Multiply>
 static inline void entries_of(const EntryArgs& g) {
-  if constexpr (S::kByteTables) {
-    if (g.halves != nullptr && g.span == 1 && g.groups >= 4) {
-      return halves_pass<S, Multiply, false>(g, [](const EntryArgs& left) { entries_of<S, Multiply>(left); });
+  if constexpr (S::kUnpacksCodes) {
+    if (FourGroups<S>::takes(g)) {
+      return fours_pass<S, Multiply, false>(g, [](const EntryArgs& left) { entries_of<S, Multiply>(left); });
     }
   }
   switch (g.kind) {
@@ -114,6 +151,9 @@ static inline void entries_of(const EntryArgs& g) {
       }
       return entry_pass<S, Multiply>(g, 2 * g.bits,
                                      [&](const uint8_t* p) { return S::to_float(narrow_entries<S>(p, g.bits)); });
+    case EntryKind::signed_code:
+      return entry_pass<S, Multiply>(g, 16,
+                                     [](const uint8_t* p) { return S::to_float(S::int_load_signed_bytes(p)); });
     case EntryKind::table8:
       if constexpr (!S::kByteTables) {
         if (g.small != nullptr) return small_pass<S, Multiply>(g);
@@ -130,9 +170,9 @@ static inline void entries_of(const EntryArgs& g) {
 // The level outside, too.
 template <class S>
 static inline void two_levels(const EntryArgs& g) {
-  if constexpr (S::kByteTables) {
-    if (g.halves != nullptr && g.span == 1 && g.groups % 4 == 0 && g.outer_span % 4 == 0) {
-      return halves_pass<S, false, true>(g, [](const EntryArgs&) {});
+  if constexpr (S::kUnpacksCodes) {
+    if (FourGroups<S>::takes(g) && g.groups % 4 == 0 && g.outer_span % 4 == 0) {
+      return fours_pass<S, false, true>(g, [](const EntryArgs&) {});
     }
   }
   EntryArgs pass = g;

@@ -10,6 +10,7 @@ namespace lowbit::kernels {
 // Planes: of activations (DotArgs::plane).
 template <class S, int Bits, CodeMap Map, int Tokens, int Planes>
 struct FewTile {
+  using Simd = S;
   static constexpr bool kBrief = false;
   const FusedArgs& g;
   bool more;  // offsets or minima
@@ -43,7 +44,7 @@ struct FewTile {
   }
   template <int J>
   LOWBIT_INLINE void unit(const uint8_t* step) {
-    ask_near<Bits, J>(step);
+    ask_near<S, Bits, J>(step);
     const typename S::Bytes w = unit_weights<S, Bits, Map, J>(g, step);
     for (int t = 0; t < Tokens; ++t) {
       const int8_t* at = x + 4 * (J % 8 * Tokens + t);

@@ -10,16 +10,22 @@ namespace lowbit::kernels {
 // Entries: where scales come from (generic_scales.h). Brief: no stretch is longer than a step.
 template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums, class Entries, bool Brief>
 struct FusedRow {
+  using Simd = S;
   static constexpr bool kWide = Sums == DotSums::two_planes, kWords = Sums == DotSums::words, kBrief = Brief;
   static constexpr int kMostChains = Brief && S::kFusedTile > 2 ? 2 : S::kFusedTile;
   static constexpr int kChains = kWide || kMostChains < Tokens ? 1 : kMostChains / Tokens;
+  static constexpr int kRun =
+      Bits == kTrits ? 8 : 4;  // units that are summed in 16 bits: of others half a step may end
   const FusedArgs& g;
   typename S::Float acc[Tokens];
   typename S::Int sum[Tokens][kChains];
   typename S::Int high[kWide ? Tokens : 1];
-  typename S::Bytes words[kWords ? Tokens : 1];  // of half a step
+  typename S::Bytes words[kWords ? Tokens : 1];  // of kRun units
   const int8_t* a[Tokens];
   Entries entries;
+  // Of units that share bytes: digits, and planes of 4, 2 and 1 bits.
+  typename S::Trits trits;
+  typename S::Bytes kept[3];
 
   LOWBIT_INLINE void begin(int64_t s) {
     for (int t = 0; t < Tokens; ++t) {
@@ -51,26 +57,63 @@ struct FusedRow {
   LOWBIT_INLINE static typename S::Int dot(typename S::Int chain, typename S::Bytes w, const int8_t* x) {
     return Signed ? S::dot_signed(chain, w, S::bytes_broadcast4(x)) : S::dot(chain, w, S::bytes_broadcast4(x));
   }
+  // Whether unit J begins a plane of Width bits, of a width where it is 0.
+  template <int Width, int J>
+  static constexpr bool begins() {
+    if constexpr (Bits == kTrits) return J % 5 == 0;
+    if constexpr (Bits == 8 || !S::kKeepsPlanes) return true;
+    if constexpr (Width > 0) return (Bits & Width) != 0 && J % (8 / Width) == 0;
+    return begins<4, J>() || begins<2, J>() || begins<1, J>();
+  }
+  // The part of unit J's code in the plane of Width bits, moved up by the bits of narrower ones.
+  template <int Width, int J>
+  LOWBIT_INLINE typename S::Bytes plane(const uint8_t* step) {
+    constexpr int kWider = Bits & ~(2 * Width - 1), kUnits = 8 / Width;
+    typename S::Bytes& vector = kept[Width / 2];
+    if constexpr (begins<Width, J>()) {
+      vector = S::bytes_load(step + 64 * (kWider + J / kUnits));
+      // The upper bits of all codes at once.
+      constexpr int kUpper = 0xff / ((1 << Width) - 1) << (Width - 1);
+      if constexpr (Map == CodeMap::exclusive_or && kWider == 0)
+        vector = S::bytes_xor(vector, g.flip != 0 ? kUpper : 0);
+    }
+    return S::template field<J % kUnits * Width, Width, Bits&(Width - 1)>(vector);
+  }
+  template <int J>
+  LOWBIT_INLINE typename S::Bytes weights(const uint8_t* step) {
+    if constexpr (Bits == kTrits) {
+      if constexpr (begins<0, J>()) trits = S::trits_of(S::bytes_load(step + 64 * (J / 5)));
+      return S::template digit<J % 5>(trits);
+    } else if constexpr (Bits == 8 || !S::kKeepsPlanes) {
+      return unit_weights<S, Bits, Map, J>(g, step);
+    } else {
+      typename S::Bytes code = S::bytes_zero();
+      if constexpr ((Bits & 4) != 0) code = plane<4, J>(step);
+      if constexpr ((Bits & 2) != 0) code = S::bytes_or(code, plane<2, J>(step));
+      if constexpr ((Bits & 1) != 0) code = S::bytes_or(code, plane<1, J>(step));
+      return Map == CodeMap::exclusive_or ? code : mapped<S, Map>(g, code);
+    }
+  }
   // Unit J of those at `step`: of the row the unit `units` + J % 8.
   template <int J>
   LOWBIT_INLINE void unit(const uint8_t* step, int64_t units) {
     // Unit by unit where registers are few.
-    for (int t = 0; t < Tokens; ++t) {
+    for (int t = 0; t < Tokens && begins<0, J>(); ++t) {
       if constexpr (kWords) {
-        J % 4 == 0 ? S::after(step, sum[t][0]) : S::after(step, words[t]);
+        J % kRun == 0 ? S::after(step, sum[t][0]) : S::after(step, words[t]);
       } else {
         S::after(step, sum[t][0]);
         if constexpr (kWide) S::after(step, high[t]);
       }
     }
-    ask_near<Bits, J>(step);
-    const typename S::Bytes w = unit_weights<S, Bits, Map, J>(g, step);
+    ask_near<S, Bits, J>(step);
+    const typename S::Bytes w = weights<J>(step);
     for (int t = 0; t < Tokens; ++t) {
       const int8_t* x = a[t] + 4 * (units + J % 8);
       if constexpr (kWords) {
-        const typename S::Bytes before = J % 4 == 0 ? S::bytes_zero() : words[t];
+        const typename S::Bytes before = J % kRun == 0 ? S::bytes_zero() : words[t];
         words[t] = S::add_words(before, w, S::bytes_broadcast4(x));
-        if (J % 4 == 3) sum[t][0] = S::sum_words(sum[t][0], words[t]);
+        if (J % kRun == kRun - 1) sum[t][0] = S::sum_words(sum[t][0], words[t]);
         continue;
       }
       typename S::Int& chain = sum[t][J % kChains];
@@ -118,7 +161,7 @@ LOWBIT_INLINE static inline void walk_trits(const FusedArgs& g, Tile& tile) {
   Walk at = {0, 0};
   tile.begin(0);
   for (const uint8_t* packed = g.packed;; packed += kTritBytes) {
-    ask_far<kTritBytes>(g, packed);
+    ask_far<typename Tile::Simd, kTritBytes>(g, packed);
     if (trit_step<0>(g, tile, packed, at) || trit_step<8>(g, tile, packed, at) ||
         trit_step<16>(g, tile, packed, at) || trit_step<24>(g, tile, packed, at) ||
         trit_step<32>(g, tile, packed, at)) {
@@ -135,7 +178,7 @@ LOWBIT_INLINE static inline void walk_planes(const FusedArgs& g, Tile& tile) {
   if (g.stretch_units == 4) {
     for (int64_t s = 0; s < g.stretch.stretch_count; s += 2, units += 8, step += kStep) {
       tile.begin(s);
-      ask_far<kStep>(g, step);
+      ask_far<typename Tile::Simd, kStep>(g, step);
       tile.first_half(step, units);
       tile.end(s);
       if (s + 1 == g.stretch.stretch_count) break;
@@ -149,7 +192,7 @@ LOWBIT_INLINE static inline void walk_planes(const FusedArgs& g, Tile& tile) {
       // The last stretch may end inside a step: activations beyond the row are 0.
       const int64_t end = Tile::kBrief ? units + 8 : g.stretch.stretches[s].end_unit;
       for (; units < end; units += 8, step += kStep) {
-        ask_far<kStep>(g, step);
+        ask_far<typename Tile::Simd, kStep>(g, step);
         tile.first_half(step, units);
         tile.second_half(step, units);
       }
@@ -178,7 +221,7 @@ template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums,
 static inline void fused_row(const FusedArgs& given) {
   FusedArgs g = given;
   for (int64_t b = 0; b < given.blocks; ++b) {
-    FusedRow<S, Bits, Map, Tokens, Signed, Sums, Entries, Brief> row{g, {}, {}, {}, {}, {}, {}};
+    FusedRow<S, Bits, Map, Tokens, Signed, Sums, Entries, Brief> row{g, {}, {}, {}, {}, {}, {}, {}, {}};
     for (int t = 0; t < Tokens; ++t) {
       row.acc[t] = S::zero();
       row.a[t] = g.codes + t * g.code_stride;
@@ -205,7 +248,7 @@ static inline void fused_tokens(const FusedArgs& g) {
     return;
   }
   if constexpr (S::kWordSums && !Signed && (Bits <= 5 || Bits == kTrits)) {
-    if (g.word_units > 0) {
+    if (g.word_units >= (Bits == kTrits ? 8 : 4)) {
       if constexpr (Map != CodeMap::lookup64) {  // which leaves no registers for two
         for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, DotSums::words, Entries, Brief>(part);
       }

@@ -78,7 +78,7 @@ struct ByteEntries {
     if (at % 64 == 0) ask_next(g, g.in_place.bytes, at);
   }
   LOWBIT_INLINE typename S::Float scale(const StretchArgs& g, int64_t at) const {
-    return S::small_float(S::int_load_bytes(g.in_place.bytes + at), g.in_place.small);
+    return S::template small_float<true>(S::int_load_bytes(g.in_place.bytes + at), g.in_place.small);
   }
   LOWBIT_INLINE typename S::Float minimum(const StretchArgs&, int64_t) const { return S::zero(); }
 };

@@ -26,7 +26,9 @@ template <class S, int Bits, int J, bool Flipped = false>
 static inline typename S::Bytes unit_codes(const uint8_t* step) {
   constexpr int kFlip = Flipped ? 1 << (Bits - 1) : 0;
   if constexpr (Bits == kTrits) {  // J of 40
-    return S::template trits<J % 5>(S::bytes_load(step + 64 * (J / 5)));
+    typename S::Trits trits = S::trits_of(S::bytes_load(step + 64 * (J / 5)));
+    if constexpr (J % 5 == 4) (void)S::template digit<3>(trits);
+    return S::template digit<J % 5>(trits);
   } else if constexpr (Bits == 8) {
     const typename S::Bytes code = S::bytes_load(step + 64 * J);
     return Flipped ? S::bytes_xor(code, kFlip) : code;
@@ -47,16 +49,16 @@ static inline typename S::Bytes unit_codes(const uint8_t* step) {
   }
 }
 
-// Bytes of packed weights that are asked for ahead, for the first-level cache and before that for the second: the
-// processor's own prefetching ends at every page, and what the first level can wait for at a time is not enough.
-constexpr int64_t kWeightsAhead = 4096, kWeightsFarAhead = 12288;
+// Packed weights are asked for ahead, for the first-level cache and before that for the second (kNearAhead,
+// kFarAhead): the processor's own prefetching ends at every page, and what the first level can wait for at a time is
+// not enough.
 
 // Where what is asked for far ahead of the step (of trits kTritSteps of them) at `step` lies.
 // In streams: the steps of the next segment, not as they lie but in turn from 8 places about a page apart. A
 // processor that fetches ahead for each page by itself then does so in 8 pages.
-template <uint64_t Bytes>
+template <class S, uint64_t Bytes>
 LOWBIT_INLINE static inline const uint8_t* far_of(const FusedArgs& g, const uint8_t* step) {
-  if (!g.in_streams) return step + kWeightsFarAhead;
+  if (!g.in_streams) return step + S::kFarAhead;
   constexpr uint64_t kStreams = 8, kPageBytes = 4096;
   constexpr uint64_t kSteps = [] {  // of a stream: a power of two
     uint64_t steps = 1;
@@ -69,19 +71,20 @@ LOWBIT_INLINE static inline const uint8_t* far_of(const FusedArgs& g, const uint
 }
 
 // With the step at `step`, for the second-level cache.
-template <int Bytes>
+template <class S, int Bytes>
 LOWBIT_INLINE static inline void ask_far(const FusedArgs& g, const uint8_t* step) {
-  const uint8_t* at = far_of<Bytes>(g, step);
+  if (S::kFarAhead == 0 && !g.in_streams) return;
+  const uint8_t* at = far_of<S, Bytes>(g, step);
   for (int i = 0; i < Bytes; i += 64) __builtin_prefetch(at + i, 0, 2);
 }
 
 // With unit J of the step, for the first-level cache: a vector, as many as the step has bytes for.
-template <int Bits, int J>
+template <class S, int Bits, int J>
 LOWBIT_INLINE static inline void ask_near(const uint8_t* step) {
   if constexpr (Bits == kTrits) {
-    if constexpr (J % 5 == 0) __builtin_prefetch(step + kWeightsAhead + 64 * (J / 5));
+    if constexpr (J % 5 == 0) __builtin_prefetch(step + S::kNearAhead + 64 * (J / 5));
   } else if constexpr (J < Bits) {
-    __builtin_prefetch(step + kWeightsAhead + 64 * J);
+    __builtin_prefetch(step + S::kNearAhead + 64 * J);
   }
 }
 

@@ -143,6 +143,16 @@ bool can_fuse(const PartPlan& plan) {
   return plan.bytes.map != CodeMap::lookup256;
 }
 
+// Two's complement in all its codes.
+bool is_signed_byte(const formats::ElementFormat& element) {
+  if (element.bits != 8) return false;
+  const std::span<const float> values = formats::decode_table(element);
+  for (size_t c = 0; c < values.size(); ++c) {
+    if (values[c] != static_cast<float>(static_cast<int8_t>(c))) return false;
+  }
+  return true;
+}
+
 // How the kernel reads entries of an element; nullopt: it does not.
 std::optional<EntryPass> entry_pass(const formats::ElementFormat& element) {
   static const formats::ElementFormat f16 = formats::parse_element("f16").value();
@@ -157,6 +167,9 @@ std::optional<EntryPass> entry_pass(const formats::ElementFormat& element) {
     pass.kind = EntryKind::bf16;
   } else if (element.is_integer() && !element.is_signed && element.bits <= 8 && element.decode(1) == 1.0f) {
     pass.kind = EntryKind::code;
+  } else if (is_signed_byte(element)) {
+    pass.kind = EntryKind::signed_code;
+    pass.table = formats::decode_table(element).data();
   } else if (element.bits <= 8 || element.bits == 16) {
     pass.kind = element.bits == 16 ? EntryKind::table16 : EntryKind::table8;
     const std::span<const float> table = formats::decode_table(element);
