@@ -324,6 +324,17 @@ struct Simd {
     const __m256i t = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
     return {_mm256_shuffle_epi8(t, a.lo), _mm256_shuffle_epi8(t, a.hi)};
   }
+  static Bytes lookup32(const uint8_t* table, Bytes a) {
+    const auto part = [&](__m256i x) {
+      asm volatile("" : "+r"(table), "+x"(x));  // the table is read where it is wanted: it would fill the registers
+      const auto half = [&](int h) {            // by the four low bits
+        const __m128i t = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table + 16 * h));
+        return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(t), x);
+      };
+      return _mm256_blendv_epi8(half(0), half(1), _mm256_slli_epi16(x, 3));  // by bit 4 as top bit
+    };
+    return {part(a.lo), part(a.hi)};
+  }
   static Bytes lookup64(const uint8_t* table, Bytes a) {
     const auto part = [&](__m256i x) {
       asm volatile("" : "+r"(table), "+x"(x));  // the table is read where it is wanted: it would fill the registers

@@ -319,6 +319,7 @@ struct Simd {
     const __m512i t = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
     return {_mm512_shuffle_epi8(t, a.v)};
   }
+  static Bytes lookup32(const uint8_t* table, Bytes a) { return lookup64(table, a); }
   static Bytes lookup64(const uint8_t* table, Bytes a) {
     return {_mm512_permutexvar_epi8(a.v, _mm512_loadu_si512(table))};
   }

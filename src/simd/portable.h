@@ -192,8 +192,9 @@ struct Simd {
   static Trits trits_of(Bytes a) { return a; }
   template <int Place> static Bytes digit(Trits& a) { LOWBIT_EACH(Bytes, 64, trit(a.lane[i], Place)); }
   static Bytes bytes_or(Bytes a, Bytes b) { LOWBIT_EACH(Bytes, 64, a.lane[i] | b.lane[i]); }
-  // table[byte] of a 16-entry table, byte in [0, 15]; of a 64-entry table, byte in [0, 63].
+  // table[byte] of a table of 16, 32 or 64 entries, byte less than that.
   static Bytes lookup16(const uint8_t* table, Bytes a) { LOWBIT_EACH(Bytes, 64, table[a.lane[i]]); }
+  static Bytes lookup32(const uint8_t* table, Bytes a) { return lookup16(table, a); }
   static Bytes lookup64(const uint8_t* table, Bytes a) { LOWBIT_EACH(Bytes, 64, table[a.lane[i]]); }
   static Bytes bytes_xor(Bytes a, uint8_t x) { LOWBIT_EACH(Bytes, 64, static_cast<uint8_t>(a.lane[i] ^ x)); }
   static Bytes bytes_zero() { LOWBIT_EACH(Bytes, 64, 0); }

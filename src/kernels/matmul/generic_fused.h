@@ -91,7 +91,7 @@ struct FusedRow {
       if constexpr ((Bits & 4) != 0) code = plane<4, J>(step);
       if constexpr ((Bits & 2) != 0) code = S::bytes_or(code, plane<2, J>(step));
       if constexpr ((Bits & 1) != 0) code = S::bytes_or(code, plane<1, J>(step));
-      return Map == CodeMap::exclusive_or ? code : mapped<S, Map>(g, code);
+      return Map == CodeMap::exclusive_or ? code : mapped<S, Bits, Map>(g, code);
     }
   }
   // Unit J of those at `step`: of the row the unit `units` + J % 8.

@@ -89,10 +89,12 @@ LOWBIT_INLINE static inline void ask_near(const uint8_t* step) {
 }
 
 // By a map of at most 64 entries.
-template <class S, CodeMap Map, class Args>
+template <class S, int Bits, CodeMap Map, class Args>
 static inline typename S::Bytes mapped(const Args& g, typename S::Bytes code) {
   if constexpr (Map == CodeMap::lookup16) {
     return S::lookup16(g.table, code);
+  } else if constexpr (Map == CodeMap::lookup64 && Bits <= 5) {
+    return S::lookup32(g.table, code);
   } else if constexpr (Map == CodeMap::lookup64) {
     return S::lookup64(g.table, code);
   } else {
@@ -106,31 +108,31 @@ LOWBIT_INLINE static inline typename S::Bytes unit_weights(const Args& g, const 
   if constexpr (Bits == kTrits || Map == CodeMap::as_it_is || Map == CodeMap::upper_flipped) {
     return unit_codes < S, Bits, J, Map == CodeMap::upper_flipped > (step);
   } else {
-    return mapped<S, Map>(g, unit_codes<S, Bits, J>(step));
+    return mapped<S, Bits, Map>(g, unit_codes<S, Bits, J>(step));
   }
 }
 
-template <class S, CodeMap Map>
+template <class S, int Bits, CodeMap Map>
 static inline void store_unit(const UnpackArgs& g, typename S::Bytes code, uint8_t* out) {
   if constexpr (Map == CodeMap::lookup256) {
     S::bytes_store(out, code);
     for (int i = 0; i < 64; ++i) out[i] = g.table[out[i]];
   } else {
-    S::bytes_store(out, mapped<S, Map>(g, code));
+    S::bytes_store(out, mapped<S, Bits, Map>(g, code));
   }
 }
 
 // Units First to First + 7 of those at `in`.
 template <class S, int Bits, CodeMap Map, int First>
 static inline void unpack_step(const UnpackArgs& g, const uint8_t* in, uint8_t* out) {
-  store_unit<S, Map>(g, unit_codes<S, Bits, First>(in), out);
-  store_unit<S, Map>(g, unit_codes<S, Bits, First + 1>(in), out + 64);
-  store_unit<S, Map>(g, unit_codes<S, Bits, First + 2>(in), out + 128);
-  store_unit<S, Map>(g, unit_codes<S, Bits, First + 3>(in), out + 192);
-  store_unit<S, Map>(g, unit_codes<S, Bits, First + 4>(in), out + 256);
-  store_unit<S, Map>(g, unit_codes<S, Bits, First + 5>(in), out + 320);
-  store_unit<S, Map>(g, unit_codes<S, Bits, First + 6>(in), out + 384);
-  store_unit<S, Map>(g, unit_codes<S, Bits, First + 7>(in), out + 448);
+  store_unit<S, Bits, Map>(g, unit_codes<S, Bits, First>(in), out);
+  store_unit<S, Bits, Map>(g, unit_codes<S, Bits, First + 1>(in), out + 64);
+  store_unit<S, Bits, Map>(g, unit_codes<S, Bits, First + 2>(in), out + 128);
+  store_unit<S, Bits, Map>(g, unit_codes<S, Bits, First + 3>(in), out + 192);
+  store_unit<S, Bits, Map>(g, unit_codes<S, Bits, First + 4>(in), out + 256);
+  store_unit<S, Bits, Map>(g, unit_codes<S, Bits, First + 5>(in), out + 320);
+  store_unit<S, Bits, Map>(g, unit_codes<S, Bits, First + 6>(in), out + 384);
+  store_unit<S, Bits, Map>(g, unit_codes<S, Bits, First + 7>(in), out + 448);
 }
 
 template <class S, int Bits, CodeMap Map>
