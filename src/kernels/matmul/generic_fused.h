@@ -14,8 +14,8 @@ struct FusedRow {
   static constexpr bool kWide = Sums == DotSums::two_planes, kWords = Sums == DotSums::words, kBrief = Brief;
   static constexpr int kMostChains = Brief && S::kFusedTile > 2 ? 2 : S::kFusedTile;
   static constexpr int kChains = kWide || kMostChains < Tokens ? 1 : kMostChains / Tokens;
-  static constexpr int kRun =
-      Bits == kTrits ? 8 : 4;  // units that are summed in 16 bits: of others half a step may end
+  // Units whose products are summed in 16 bits: stretches of trits end with steps, others maybe with half of one.
+  static constexpr int kRun = Bits == kTrits ? 8 : 4;
   const FusedArgs& g;
   typename S::Float acc[Tokens];
   typename S::Int sum[Tokens][kChains];
