@@ -324,28 +324,19 @@ struct Simd {
     const __m256i t = _mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table)));
     return {_mm256_shuffle_epi8(t, a.lo), _mm256_shuffle_epi8(t, a.hi)};
   }
-  static Bytes lookup32(const uint8_t* table, Bytes a) {
-    const auto part = [&](__m256i x) {
-      asm volatile("" : "+r"(table), "+x"(x));  // the table is read where it is wanted: it would fill the registers
-      const auto half = [&](int h) {            // by the four low bits
-        const __m128i t = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table + 16 * h));
-        return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(t), x);
-      };
-      return _mm256_blendv_epi8(half(0), half(1), _mm256_slli_epi16(x, 3));  // by bit 4 as top bit
+  static __m256i lookup32(const uint8_t* table, __m256i x) {
+    asm volatile("" : "+r"(table), "+x"(x));  // the table is read where it is wanted: it would fill the registers
+    const auto half = [&](int h) {            // by the four low bits
+      const __m128i t = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table + 16 * h));
+      return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(t), x);
     };
-    return {part(a.lo), part(a.hi)};
+    return _mm256_blendv_epi8(half(0), half(1), _mm256_slli_epi16(x, 3));  // by bit 4 as top bit
   }
+  static Bytes lookup32(const uint8_t* table, Bytes a) { return {lookup32(table, a.lo), lookup32(table, a.hi)}; }
   static Bytes lookup64(const uint8_t* table, Bytes a) {
     const auto part = [&](__m256i x) {
-      asm volatile("" : "+r"(table), "+x"(x));  // the table is read where it is wanted: it would fill the registers
-      const auto quarter = [&](int q) {         // by the four low bits
-        const __m128i t = _mm_loadu_si128(reinterpret_cast<const __m128i*>(table + 16 * q));
-        return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(t), x);
-      };
-      const __m256i bit4 = _mm256_slli_epi16(x, 3), bit5 = _mm256_slli_epi16(x, 2);  // as top bits of bytes
-      const __m256i low = _mm256_blendv_epi8(quarter(0), quarter(1), bit4);
-      const __m256i high = _mm256_blendv_epi8(quarter(2), quarter(3), bit4);
-      return _mm256_blendv_epi8(low, high, bit5);
+      const __m256i low = lookup32(table, x), high = lookup32(table + 32, x);
+      return _mm256_blendv_epi8(low, high, _mm256_slli_epi16(x, 2));  // by bit 5
     };
     return {part(a.lo), part(a.hi)};
   }

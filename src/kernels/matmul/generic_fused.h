@@ -6,6 +6,10 @@
 
 namespace lowbit::kernels {
 
+// Units whose products are summed in 16 bits: stretches of trits end with steps, others maybe with half of one.
+template <int Bits>
+constexpr int kWordRun = Bits == kTrits ? 8 : 4;
+
 // Several chains for few tokens: sums of integers may be divided at will, and are where that costs less than to wait.
 // Entries: where scales come from (generic_scales.h). Brief: no stretch is longer than a step.
 template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums, class Entries, bool Brief>
@@ -14,8 +18,7 @@ struct FusedRow {
   static constexpr bool kWide = Sums == DotSums::two_planes, kWords = Sums == DotSums::words, kBrief = Brief;
   static constexpr int kMostChains = Brief && S::kFusedTile > 2 ? 2 : S::kFusedTile;
   static constexpr int kChains = kWide || kMostChains < Tokens ? 1 : kMostChains / Tokens;
-  // Units whose products are summed in 16 bits: stretches of trits end with steps, others maybe with half of one.
-  static constexpr int kRun = Bits == kTrits ? 8 : 4;
+  static constexpr int kRun = kWordRun<Bits>;
   const FusedArgs& g;
   typename S::Float acc[Tokens];
   typename S::Int sum[Tokens][kChains];
@@ -248,7 +251,7 @@ static inline void fused_tokens(const FusedArgs& g) {
     return;
   }
   if constexpr (S::kWordSums && !Signed && (Bits <= 5 || Bits == kTrits)) {
-    if (g.word_units >= (Bits == kTrits ? 8 : 4)) {
+    if (g.word_units >= kWordRun<Bits>) {
       if constexpr (Map != CodeMap::lookup64) {  // which leaves no registers for two
         for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, DotSums::words, Entries, Brief>(part);
       }

@@ -144,9 +144,8 @@ bool can_fuse(const PartPlan& plan) {
 }
 
 // Two's complement in all its codes.
-bool is_signed_byte(const formats::ElementFormat& element) {
-  if (element.bits != 8) return false;
-  const std::span<const float> values = formats::decode_table(element);
+bool are_signed_bytes(std::span<const float> values) {
+  if (values.size() != 256) return false;
   for (size_t c = 0; c < values.size(); ++c) {
     if (values[c] != static_cast<float>(static_cast<int8_t>(c))) return false;
   }
@@ -167,12 +166,11 @@ std::optional<EntryPass> entry_pass(const formats::ElementFormat& element) {
     pass.kind = EntryKind::bf16;
   } else if (element.is_integer() && !element.is_signed && element.bits <= 8 && element.decode(1) == 1.0f) {
     pass.kind = EntryKind::code;
-  } else if (is_signed_byte(element)) {
-    pass.kind = EntryKind::signed_code;
-    pass.table = formats::decode_table(element).data();
   } else if (element.bits <= 8 || element.bits == 16) {
-    pass.kind = element.bits == 16 ? EntryKind::table16 : EntryKind::table8;
     const std::span<const float> table = formats::decode_table(element);
+    pass.kind = element.bits == 16        ? EntryKind::table16
+                : are_signed_bytes(table) ? EntryKind::signed_code
+                                          : EntryKind::table8;
     pass.table = table.data();
     if (element.bits <= 8) pass.small = small_float_of(table);
   } else {
