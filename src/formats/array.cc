@@ -148,10 +148,9 @@ void convert(const ElementFormat& f, const In* in, Out* out, int64_t count, cons
   LOWBIT_CHECK(options.first >= 0 && options.first % 64 == 0);
   constexpr bool kDoubles = std::is_same_v<In, double>;
   constexpr bool kWide = std::is_same_v<Out, uint32_t>;
-  Way way = OneByOne{};
-  if (!kWide || f.bits <= 16) {
-    way = way_of(f, options.policy, options.seed, kDoubles ? Numbers::doubles : Numbers::floats);
-  }
+  static const Way kOneByOne = OneByOne{};
+  const Numbers numbers = kDoubles ? Numbers::doubles : Numbers::floats;
+  const Way& way = !kWide || f.bits <= 16 ? way_of(f, options.policy, options.seed, numbers) : kOneByOne;
   const ArrayKernels& kernels = array_kernels(options.isa);
   const bool by_codes = std::holds_alternative<PositCast>(way) && !has_posit_values(f);
   const float* table = by_codes ? padded_table(f).data() : nullptr;

@@ -9,6 +9,7 @@
 #include "formats/codebook.h"
 #include "formats/codes.h"
 #include "formats/exact.h"
+#include "formats/recent.h"
 
 namespace lowbit::formats {
 namespace {
@@ -257,7 +258,9 @@ bool has_posit_values(const ElementFormat& f) {
          (f.bits - 2) << *f.codebook->posit_exponent_bits <= 126;
 }
 
-Way way_of(const ElementFormat& f, const CastPolicy& policy, uint64_t seed, Numbers numbers) {
+namespace {
+
+Way make_way(const ElementFormat& f, const CastPolicy& policy, uint64_t seed, Numbers numbers) {
   const bool doubles = numbers == Numbers::doubles;
   const bool chance = is_stochastic(policy.rounding);
   // A table is faster, where there is one.
@@ -281,6 +284,13 @@ Way way_of(const ElementFormat& f, const CastPolicy& policy, uint64_t seed, Numb
   if (has_table(f, policy)) return table_plan(f, policy);
   if (has_neighbours(f, policy)) return neighbour_plan(f, policy, seed);
   return OneByOne{};
+}
+
+}  // namespace
+
+const Way& way_of(const ElementFormat& f, const CastPolicy& policy, uint64_t seed, Numbers numbers) {
+  thread_local Recent<Way, ElementFormat, CastPolicy, uint64_t, Numbers> recent;
+  return recent.find([&] { return make_way(f, policy, seed, numbers); }, f, policy, seed, numbers);
 }
 
 }  // namespace lowbit::formats

@@ -56,8 +56,8 @@ enum class Numbers : uint8_t { floats, doubles };
 
 // The kernel for this element, or none. For doubles there is step_doubles for a StepCast by chance; else the kernel
 // takes them as floats, rounded to odd: enough where values, middles and ends of the range have at most 22 bits,
-// which float holds.
-Way way_of(const ElementFormat& f, const CastPolicy& policy, uint64_t seed, Numbers numbers);
+// which float holds. Kept (formats/recent.h): a plan takes longer than a short row.
+const Way& way_of(const ElementFormat& f, const CastPolicy& policy, uint64_t seed, Numbers numbers);
 
 // Is it a posit whose values are normal floats? Else a PositCast makes codes alone.
 bool has_posit_values(const ElementFormat& f);

@@ -1,6 +1,5 @@
 // Tables for elements that no formula covers: where the code of a rounding changes, or the values themselves.
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -11,6 +10,7 @@
 #include "formats/array_plans.h"
 #include "formats/codebook.h"
 #include "formats/exact.h"
+#include "formats/recent.h"
 
 namespace lowbit::formats {
 
@@ -191,20 +191,12 @@ Tables make_neighbours(const ElementFormat& f, const CastPolicy& policy) {
 
 // Tables are kept, as making one takes longer than casting a short array.
 std::shared_ptr<const Tables> tables_of(const ElementFormat& f, const CastPolicy& policy) {
-  struct Slot {
-    ElementFormat element;
-    CastPolicy policy;
-    std::shared_ptr<const Tables> tables;
+  thread_local Recent<std::shared_ptr<const Tables>, ElementFormat, CastPolicy> recent;
+  const auto make = [&] {
+    return std::make_shared<const Tables>(is_stochastic(policy.rounding) ? make_neighbours(f, policy)
+                                                                         : make_pieces(f, policy));
   };
-  thread_local std::array<Slot, 4> slots;
-  thread_local unsigned next = 0;
-  for (const Slot& slot : slots) {
-    if (slot.tables && slot.policy == policy && slot.element == f) return slot.tables;
-  }
-  auto tables = std::make_shared<const Tables>(is_stochastic(policy.rounding) ? make_neighbours(f, policy)
-                                                                              : make_pieces(f, policy));
-  slots[next++ % slots.size()] = {f, policy, tables};
-  return tables;
+  return recent.find(make, f, policy);
 }
 
 }  // namespace

@@ -1,5 +1,4 @@
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -15,6 +14,7 @@
 #include "formats/codebook.h"
 #include "formats/codes.h"
 #include "formats/exact.h"
+#include "formats/recent.h"
 
 namespace lowbit::formats {
 namespace {
@@ -117,19 +117,9 @@ const ElementTables& shared_tables(const ElementFormat& f) {
 
 // The tables of an element, with the elements used last by this thread in front of the shared cache.
 const ElementTables& tables_of(const ElementFormat& f) {
-  struct Slot {
-    ElementFormat element;
-    const ElementTables* tables = nullptr;
-  };
-  thread_local std::array<Slot, 4> slots;
-  thread_local unsigned next = 0;
+  thread_local Recent<const ElementTables*, ElementFormat> recent;
   LOWBIT_CHECK(f.bits >= 1 && f.bits < 32);
-  for (const Slot& slot : slots) {
-    if (slot.tables != nullptr && slot.element == f) return *slot.tables;
-  }
-  const ElementTables& tables = shared_tables(f);
-  slots[next++ % slots.size()] = {f, &tables};
-  return tables;
+  return *recent.find([&] { return &shared_tables(f); }, f);
 }
 
 }  // namespace
