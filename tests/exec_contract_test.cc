@@ -84,6 +84,8 @@ class Contract : public testing::Test {
     }
   }
 
+  void check_batches(const TinyShape& shape);
+
   tensor::Weights weights_;
   graph::Graph graph_;
 };
@@ -124,9 +126,14 @@ TEST_F(Contract, EveryPolicy) {
 }
 
 TEST_F(Contract, EveryShape) {
-  const TinyShape shapes[] = {{1, 1, 1, 1, 1, 2, 1, true},       {2, 3, 1, 1, 1, 2, 5, false},
-                              {20, 7, 3, 6, 3, 10, 17, true},    {33, 65, 1, 5, 1, 34, 16, false},
-                              {64, 100, 2, 2, 2, 64, 50, false}, {31, 200, 1, 7, 7, 6, 65, true}};
+  const TinyShape shapes[] = {{1, 1, 1, 1, 1, 2, 1, true},
+                              {2, 3, 1, 1, 1, 2, 5, false},
+                              {20, 7, 3, 6, 3, 10, 17, true},
+                              {33, 65, 1, 5, 1, 34, 16, false},
+                              {64, 100, 2, 2, 2, 64, 50, false},
+                              {31, 200, 1, 7, 7, 6, 65, true},
+                              {24, 40, 2, 2, 1, 12, 20, false, 5, 2},
+                              {33, 17, 1, 3, 3, 8, 30, true, 9, 4}};
   uint64_t seed = 0;
   for (const TinyShape& shape : shapes) {
     for (const auto& policy : {NumericPolicy::standard(), NumericPolicy::reference(),
@@ -140,10 +147,14 @@ TEST_F(Contract, EveryShape) {
 
 TEST_F(Contract, ChunksOfEverySize) {
   Rng rng(23);
-  const TinyShape shape;
-  for (const auto& policy : {NumericPolicy::standard(), policy_of("bf16", "f32", "int8/32"),
-                             policy_of("int8/32:f32", "f32", "int4/32:f16", {true, true})}) {
-    prepare(mixed_llama(shape, rng), policy);
+  const TinyShape shape, with_experts{32, 24, 2, 2, 1, 16, 37, false, 6, 3};
+  const std::pair<TinyShape, NumericPolicy> kinds[] = {
+      {shape, NumericPolicy::standard()},
+      {shape, policy_of("bf16", "f32", "int8/32")},
+      {shape, policy_of("int8/32:f32", "f32", "int4/32:f16", {true, true})},
+      {with_experts, NumericPolicy::standard()}};
+  for (const auto& [kind, policy] : kinds) {
+    prepare(mixed_llama(kind, rng), policy);
     const auto tokens = test::random_tokens(37, shape.vocabulary, rng);
     const Values values = expected(tokens);
     for (size_t chunk = 1; chunk <= tokens.size(); ++chunk) {
@@ -198,9 +209,8 @@ void split_taps(const graph::Graph& graph, const Values& taps, std::span<const e
 }
 
 // Four sequences of different lengths grow together by random numbers of tokens, in random order, sometimes none.
-TEST_F(Contract, BatchesInAnyOrder) {
+void Contract::check_batches(const TinyShape& shape) {
   Rng rng(25);
-  const TinyShape shape;
   prepare(mixed_llama(shape, rng), NumericPolicy::standard());
   std::vector<std::vector<int32_t>> tokens;
   std::vector<Values> values;
@@ -238,6 +248,9 @@ TEST_F(Contract, BatchesInAnyOrder) {
     }
   }
 }
+
+TEST_F(Contract, BatchesInAnyOrder) { check_batches({}); }
+TEST_F(Contract, BatchesInAnyOrderOfExperts) { check_batches({32, 24, 2, 2, 1, 16, 37, false, 6, 3}); }
 
 // What a truncated cache held before does not shine through.
 TEST_F(Contract, TruncateAndFeedAgain) {

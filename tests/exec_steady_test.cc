@@ -43,16 +43,16 @@ struct Sequence {
   std::vector<exec::Segment> segments;
   std::vector<float> logits;
 
-  Sequence(const std::string& weights, const char* kv, int threads, int batch) {
+  Sequence(const std::string& weights, const char* kv, int threads, int batch, const TinyShape& shape = {}) {
     Rng rng(3);
-    const TinyLlama tiny = tiny_llama({}, weights, rng);
+    const TinyLlama tiny = tiny_llama(shape, weights, rng);
     graph::NumericPolicy policy = graph::NumericPolicy::standard();
     policy.kv = format_of(kv);
     policy.integer_attention = true;  // where the cache takes it
     policy.kv_hadamard = {policy.kv.element.bits <= 4, policy.kv.element.bits <= 4};
     executor =
         test::executor(with_casts(tiny.model.graph, tiny.weights, policy), tiny.weights, active_isa(), threads);
-    tokens = random_tokens(kPrompt, TinyShape().vocabulary, rng);
+    tokens = random_tokens(kPrompt, shape.vocabulary, rng);
     for (int i = 0; i < batch; ++i) caches.push_back(executor->new_cache(64));
     for (exec::Cache& cache : caches) segments.push_back({tokens, &cache, 1});
     forward();
@@ -85,6 +85,19 @@ TEST(Steady, NoAllocationForAToken) {
           EXPECT_EQ(sequence.fewest_allocations(), 0)
               << weights << ", kv " << kv << ", " << threads << " threads, batch " << batch;
         }
+      }
+    }
+  }
+}
+
+TEST(Steady, NoAllocationForATokenOfExperts) {
+  TinyShape shape;
+  shape.experts = 7;
+  for (const char* weights : {"int4/32", "q4_k", "bf16"}) {
+    for (const int threads : {1, 2}) {
+      for (const int batch : {1, 3}) {
+        Sequence sequence(weights, "f16", threads, batch, shape);
+        EXPECT_EQ(sequence.fewest_allocations(), 0) << weights << ", " << threads << " threads, batch " << batch;
       }
     }
   }

@@ -20,6 +20,7 @@ using kernels::test::isas;
 struct TinyShape {
   int64_t width = 48, hidden = 56, layers = 2, heads = 4, kv_heads = 2, head_dim = 12, vocabulary = 37;
   bool tied = false;
+  int64_t experts = 0, chosen = 2;  // 0: none
 };
 
 struct TinyLlama {
@@ -32,17 +33,22 @@ struct TinyLlama {
 using FormatChoice = std::function<std::vector<formats::Format>(const std::string& name)>;
 
 inline nlohmann::json tiny_metadata(const TinyShape& s) {
-  return {{"general.architecture", "llama"},
-          {"general.name", "tiny"},
-          {"llama.embedding_length", s.width},
-          {"llama.feed_forward_length", s.hidden},
-          {"llama.block_count", s.layers},
-          {"llama.attention.head_count", s.heads},
-          {"llama.attention.head_count_kv", s.kv_heads},
-          {"llama.attention.key_length", s.head_dim},
-          {"llama.context_length", 512},
-          {"llama.attention.layer_norm_rms_epsilon", 1e-5},
-          {"llama.rope.freq_base", 100.0}};
+  nlohmann::json metadata = {{"general.architecture", "llama"},
+                             {"general.name", "tiny"},
+                             {"llama.embedding_length", s.width},
+                             {"llama.feed_forward_length", s.hidden},
+                             {"llama.block_count", s.layers},
+                             {"llama.attention.head_count", s.heads},
+                             {"llama.attention.head_count_kv", s.kv_heads},
+                             {"llama.attention.key_length", s.head_dim},
+                             {"llama.context_length", 512},
+                             {"llama.attention.layer_norm_rms_epsilon", 1e-5},
+                             {"llama.rope.freq_base", 100.0}};
+  if (s.experts > 0) {
+    metadata["llama.expert_count"] = s.experts;
+    metadata["llama.expert_used_count"] = s.chosen;
+  }
+  return metadata;
 }
 
 inline std::vector<models::Source::Tensor> tiny_tensors(const TinyShape& s) {
@@ -59,9 +65,16 @@ inline std::vector<models::Source::Tensor> tiny_tensors(const TinyShape& s) {
     add("attn_v", {kv, s.width});
     add("attn_output", {s.width, q});
     add("ffn_norm", {s.width});
-    add("ffn_gate", {s.hidden, s.width});
-    add("ffn_up", {s.hidden, s.width});
-    add("ffn_down", {s.width, s.hidden});
+    if (s.experts > 0) {
+      add("ffn_gate_inp", {s.experts, s.width});
+      add("ffn_gate_exps", {s.experts, s.hidden, s.width});
+      add("ffn_up_exps", {s.experts, s.hidden, s.width});
+      add("ffn_down_exps", {s.experts, s.width, s.hidden});
+    } else {
+      add("ffn_gate", {s.hidden, s.width});
+      add("ffn_up", {s.hidden, s.width});
+      add("ffn_down", {s.width, s.hidden});
+    }
   }
   if (!s.tied) tensors.push_back({"output.weight", {s.vocabulary, s.width}});
   return tensors;

@@ -10,9 +10,9 @@ namespace {
 
 constexpr Shape kShapes[] = {
 #define LOWBIT_SHAPE(name, architecture, layers, width, heads, kv_heads, head_dim, hidden, vocabulary, context, \
-                     tied, extra)                                                                               \
-  {name,   architecture,        layers,  width, heads,       kv_heads, head_dim,                                \
-   hidden, int64_t{vocabulary}, context, tied,  Extra::extra},
+                     tied, extra, experts, chosen)                                                              \
+  {name,   architecture,        layers,  width, heads,        kv_heads, head_dim,                               \
+   hidden, int64_t{vocabulary}, context, tied,  Extra::extra, experts,  chosen},
 #include "cost/shapes.inc"
 #undef LOWBIT_SHAPE
 };
@@ -29,6 +29,11 @@ nlohmann::json metadata_of(const Shape& s) {
   set("attention.value_length", s.head_dim);
   set("context_length", s.context);
   set("attention.layer_norm_rms_epsilon", 1e-5);
+  if (s.experts > 0) {
+    set("expert_count", s.experts);
+    set("expert_used_count", s.chosen);
+    set("expert_feed_forward_length", s.hidden);
+  }
   if (s.extra == Extra::gemma3) set("attention.sliding_window", 512);  // of the two smallest; the others have 1024
   return metadata;
 }
@@ -44,9 +49,16 @@ void add_layer(const Shape& s, int64_t layer, NamedList<models::Source::Tensor>&
   add("attn_v.weight", {kv, s.width});
   add("attn_output.weight", {s.width, q});
   add("ffn_norm.weight", {s.width});
-  add("ffn_gate.weight", {s.hidden, s.width});
-  add("ffn_up.weight", {s.hidden, s.width});
-  add("ffn_down.weight", {s.width, s.hidden});
+  if (s.experts > 0) {
+    add("ffn_gate_inp.weight", {s.experts, s.width});
+    add("ffn_gate_exps.weight", {s.experts, s.hidden, s.width});
+    add("ffn_up_exps.weight", {s.experts, s.hidden, s.width});
+    add("ffn_down_exps.weight", {s.experts, s.width, s.hidden});
+  } else {
+    add("ffn_gate.weight", {s.hidden, s.width});
+    add("ffn_up.weight", {s.hidden, s.width});
+    add("ffn_down.weight", {s.width, s.hidden});
+  }
   if (s.extra == Extra::biases) {
     add("attn_q.bias", {q});
     add("attn_k.bias", {kv});
@@ -55,6 +67,10 @@ void add_layer(const Shape& s, int64_t layer, NamedList<models::Source::Tensor>&
   if (s.extra == Extra::head_norms || s.extra == Extra::gemma3) {
     add("attn_q_norm.weight", {s.head_dim});
     add("attn_k_norm.weight", {s.head_dim});
+  }
+  if (s.extra == Extra::row_norms) {
+    add("attn_q_norm.weight", {q});
+    add("attn_k_norm.weight", {kv});
   }
   if (s.extra == Extra::gemma3) {
     add("post_attention_norm.weight", {s.width});

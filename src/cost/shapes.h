@@ -14,7 +14,7 @@
 
 namespace lowbit::cost {
 
-enum class Extra : uint8_t { none, biases, head_norms, gemma3 };
+enum class Extra : uint8_t { none, biases, head_norms, row_norms, gemma3 };
 
 // A row of shapes.inc.
 struct Shape {
@@ -22,6 +22,7 @@ struct Shape {
   int64_t layers, width, heads, kv_heads, head_dim, hidden, vocabulary, context;
   bool tied;
   Extra extra;
+  int64_t experts, chosen;
 };
 std::span<const Shape> shapes();
 

@@ -66,12 +66,29 @@ void find_decoded(Executor::State& s) {
   }
 }
 
+void find_parameters(Executor::State& s) {
+  s.parameters.resize(s.graph.nodes.size());
+  for (size_t n = 0; n < s.graph.nodes.size(); ++n) {
+    for (const std::string& name : s.graph.nodes[n].weights) {
+      const tensor::Weight& weight = *s.weights.at(name);
+      if (weight.shape.size() == 2) s.inverse_orders[name] = tensor::inverse_row_order(weight);
+      if (weight.shape.size() == 1) s.vectors[name] = tensor::dequantize(weight);
+    }
+    if (s.graph.nodes[n].weights.empty()) continue;
+    const std::string& name = s.graph.nodes[n].weights[0];
+    FirstParameter& first = s.parameters[n];
+    first.weight = s.weights.at(name).get();
+    if (first.weight->shape.size() == 2) first.inverse_order = &s.inverse_orders.at(name);
+    if (first.weight->shape.size() == 1) first.vector = s.vectors.at(name).data();
+  }
+}
+
 void prepare_products(Executor::State& s) {
   s.products.resize(s.graph.nodes.size());
   for (size_t n = 0; n < s.graph.nodes.size(); ++n) {
     const graph::Node& node = s.graph.nodes[n];
     if (!graph::is_product(node.op)) continue;
-    s.products[n].emplace(s.isa, *s.weights.at(node.weights[0]), s.value(node.inputs[0]).format);
+    s.products[n].emplace(s.isa, *s.parameters[n].weight, s.value(node.inputs[0]).format);
   }
 }
 
@@ -228,6 +245,8 @@ void run_step(Executor::State& s, const Step& step) {
       });
     case StepKind::products:
       return run_linears(s, nodes);
+    case StepKind::experts:
+      return run_experts(s, nodes);
     case StepKind::whole:
       return kOps[static_cast<size_t>(nodes[0].op)](s, nodes[0], {0, s.rows});
   }
@@ -282,13 +301,7 @@ Result<std::unique_ptr<Executor>> Executor::create(graph::Graph graph, Weights w
   LOWBIT_TRY(check_weights(s));
   s.vocabulary = s.value(s.graph.logits).width;
   s.first_free = graph::first_free_node(s.graph);
-  for (const graph::Node& node : s.graph.nodes) {
-    for (const std::string& name : node.weights) {
-      const tensor::Weight& weight = *s.weights.at(name);
-      if (weight.shape.size() == 2) s.inverse_orders[name] = tensor::inverse_row_order(weight);
-      if (weight.shape.size() == 1) s.vectors[name] = tensor::dequantize(weight);
-    }
-  }
+  find_parameters(s);
   assign_slots(s);
   find_decoded(s);
   prepare_products(s);

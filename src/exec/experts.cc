@@ -11,6 +11,8 @@
 namespace lowbit::exec {
 namespace {
 
+constexpr int64_t kRowsAtOnce = 16;  // that a thread copies
+
 // p = softmax(x) in place; padded is scratch.
 void softmax(Isa isa, std::vector<float>& padded, float* x, int64_t count) {
   padded.assign(static_cast<size_t>(round_up(count, 16)), 0.0f);
@@ -43,28 +45,90 @@ void choose(Isa isa, const graph::TopK& top, const float* logits, int64_t expert
   for (int32_t s = 0; s < top.k; ++s) weights[s] /= sum;
 }
 
-template <class T>
-void take_row(std::vector<T>& to, const T* from, int64_t row, int64_t width) {
-  if (from != nullptr) to.insert(to.end(), from + row * width, from + (row + 1) * width);
-}
+// What tokens chose, sorted by expert. Choice i is slot i % k of token i / k.
+struct Routes {
+  std::vector<int64_t> begin;    // of an expert's choices, [experts + 1]
+  std::vector<int64_t> choices;  // ascending within an expert
+  std::vector<int64_t> rows;     // of the activations that they read
 
-// Some rows of activations, copied together.
-struct Gathered {
-  kernels::Activations x;
-  std::vector<float> values, scales;
-  std::vector<int8_t> codes;
-
-  Gathered(const kernels::Activations& all, const std::vector<int64_t>& rows) : x(all) {
-    x.tokens = static_cast<int64_t>(rows.size());
-    x.stamp = 0;
-    for (const int64_t row : rows) {
-      take_row(values, all.values, row, all.cols);
-      take_row(codes, all.codes, row, all.code_stride);
-      take_row(scales, all.scales, row, all.groups());
+  // chosen: [token][2 k], ids and weights. Activations have a row for each token, or one for each choice.
+  void sort(const float* chosen, int64_t tokens, int64_t k, int64_t experts, bool row_of_token) {
+    const auto expert = [&](int64_t choice) { return static_cast<size_t>(chosen[choice / k * 2 * k + choice % k]); };
+    begin.assign(static_cast<size_t>(experts) + 1, 0);
+    choices.resize(static_cast<size_t>(tokens * k));
+    rows.resize(choices.size());
+    for (int64_t i = 0; i < tokens * k; ++i) ++begin[expert(i) + 1];
+    std::partial_sum(begin.begin(), begin.end(), begin.begin());
+    // Each beginning moves to the next one, and back.
+    for (int64_t i = 0; i < tokens * k; ++i) choices[static_cast<size_t>(begin[expert(i)]++)] = i;
+    std::copy_backward(begin.begin(), begin.end() - 1, begin.end());
+    begin[0] = 0;
+    for (size_t i = 0; i < choices.size(); ++i) rows[i] = row_of_token ? choices[i] / k : choices[i];
+  }
+  int64_t count(size_t expert) const { return begin[expert + 1] - begin[expert]; }
+  // Whether the choices of every expert read rows that follow each other.
+  bool lie_together() const {
+    for (size_t e = 0; e + 1 < begin.size(); ++e) {
+      for (auto i = static_cast<size_t>(begin[e]); i + 1 < static_cast<size_t>(begin[e + 1]); ++i) {
+        if (rows[i + 1] != rows[i] + 1) return false;
+      }
     }
-    if (all.values != nullptr) x.values = values.data();
-    if (all.codes != nullptr) x.codes = codes.data();
-    if (all.scales != nullptr) x.scales = scales.data();
+    return true;
+  }
+};
+
+// Rows of activations, copied in this order.
+class Gathered {
+ public:
+  const kernels::Activations& gather(const kernels::Activations& all, std::span<const int64_t> rows,
+                                     ThreadPool& pool) {
+    x_ = all;
+    x_.tokens = std::ssize(rows);
+    x_.stamp = kernels::new_stamp();
+    if (all.values != nullptr) x_.values = take(values_, all.values, all.cols, rows, pool);
+    if (all.codes != nullptr) x_.codes = take(codes_, all.codes, all.code_stride, rows, pool);
+    if (all.scales != nullptr) x_.scales = take(scales_, all.scales, all.groups(), rows, pool);
+    return x_;
+  }
+
+ private:
+  template <class T>
+  static const T* take(std::vector<T>& to, const T* from, int64_t width, std::span<const int64_t> rows,
+                       ThreadPool& pool) {
+    const auto size = static_cast<size_t>(width) * rows.size();
+    if (to.size() < size) to.resize(size);
+    pool.parallel_for(std::ssize(rows), kRowsAtOnce, [&](int64_t begin, int64_t end, int) {
+      for (int64_t i = begin; i < end; ++i) {
+        std::copy_n(from + rows[static_cast<size_t>(i)] * width, width, to.data() + i * width);
+      }
+    });
+    return to.data();
+  }
+
+  kernels::Activations x_;
+  std::vector<float> values_, scales_;
+  std::vector<int8_t> codes_;
+};
+
+// Of a pass, kept for the next one.
+struct ExpertScratch {
+  Routes routes;
+  Gathered gathered;
+  std::vector<kernels::Activations> tokens;  // of the experts that were chosen
+  std::vector<kernels::ProductRun> runs;
+  std::vector<std::vector<float>> sorted;  // node -> [sorted choice][rows]
+
+  // Results of experts with several choices to their places; that of a single one is there already.
+  void scatter(size_t node, int64_t rows, float* out, ThreadPool& pool) const {
+    const float* from = sorted[node].data();
+    pool.parallel_for(std::ssize(routes.begin) - 1, 1, [&](int64_t first, int64_t last, int) {
+      for (int64_t e = first; e < last; ++e) {
+        const int64_t begin = routes.begin[static_cast<size_t>(e)], end = routes.begin[static_cast<size_t>(e) + 1];
+        for (int64_t i = begin; i < end && end - begin > 1; ++i) {
+          std::copy_n(from + i * rows, rows, out + routes.choices[static_cast<size_t>(i)] * rows);
+        }
+      }
+    });
   }
 };
 
@@ -79,30 +143,43 @@ void Ops::top_k(Executor::State& s, const graph::Node& node, Rows r) {
   }
 }
 
-void Ops::expert_linear(Executor::State& s, const graph::Node& node, Rows) {
-  const tensor::Weight& weight = *s.weights.at(node.weights[0]);
-  const int64_t experts = weight.shape[0], rows = weight.shape[1], k = s.value(node.inputs[1]).width / 2;
-  const int64_t inputs = s.value(node.inputs[0]).slots;  // of a token: 1 or k
-  const float* chosen = s.rows_of(node.inputs[1]);
-  float* out = s.rows_of(node.output);
-  std::vector<std::vector<int64_t>> from(static_cast<size_t>(experts)), to = from;
-  for (int64_t i = 0; i < s.rows * k; ++i) {
-    const auto expert = static_cast<size_t>(chosen[i / k * 2 * k + i % k]);
-    from[expert].push_back(inputs == 1 ? i / k : i);
-    to[expert].push_back(i);
-  }
-  const kernels::Activations all = activations_of(s, node.inputs[0]);
-  std::vector<float> part;
-  for (int64_t e = 0; e < experts; ++e) {
-    const std::vector<int64_t>& targets = to[static_cast<size_t>(e)];
-    if (targets.empty()) continue;
-    const Gathered gathered(all, from[static_cast<size_t>(e)]);
-    part.resize(targets.size() * static_cast<size_t>(rows));
-    s.product(node).run(e * rows, (e + 1) * rows, gathered.x, *s.pool, part.data(), rows);
-    for (size_t i = 0; i < targets.size(); ++i) {
-      std::memcpy(out + targets[i] * rows, part.data() + i * static_cast<size_t>(rows),
-                  static_cast<size_t>(rows) * sizeof(float));
+void Ops::expert_linear(Executor::State& s, const graph::Node& node, Rows) { run_experts(s, {&node, 1}); }
+
+void run_experts(Executor::State& s, std::span<const graph::Node> nodes) {
+  static thread_local ExpertScratch scratch;
+  Routes& routes = scratch.routes;
+  const std::vector<graph::ValueId>& inputs = nodes[0].inputs;
+  const int64_t k = s.value(inputs[1]).width / 2, experts = s.parameter(nodes[0]).weight->shape[0];
+  routes.sort(s.rows_of(inputs[1]), s.rows, k, experts, s.value(inputs[0]).slots == 1);
+  const kernels::Activations all = activations_of(s, inputs[0]);
+  const bool in_place = routes.lie_together();
+  const kernels::Activations& x = in_place ? all : scratch.gathered.gather(all, routes.rows, *s.pool);
+
+  scratch.tokens.clear();
+  scratch.tokens.reserve(static_cast<size_t>(experts));  // runs point to them
+  scratch.runs.clear();
+  scratch.sorted.resize(std::max(scratch.sorted.size(), nodes.size()));
+  bool several = false;
+  for (size_t e = 0; e < static_cast<size_t>(experts); ++e) {
+    if (routes.count(e) == 0) continue;
+    const auto first = static_cast<size_t>(routes.begin[e]);
+    scratch.tokens.push_back(x.some(in_place ? routes.rows[first] : routes.begin[e], routes.count(e)));
+    several = several || routes.count(e) > 1;
+    for (size_t n = 0; n < nodes.size(); ++n) {
+      const int64_t rows = s.parameter(nodes[n]).weight->shape[1];
+      std::vector<float>& sorted = scratch.sorted[n];
+      const auto size = routes.choices.size() * static_cast<size_t>(rows);
+      if (routes.count(e) > 1 && sorted.size() < size) sorted.resize(size);
+      float* out = routes.count(e) > 1 ? sorted.data() + routes.begin[e] * rows
+                                       : s.rows_of(nodes[n].output) + routes.choices[first] * rows;
+      const auto expert = static_cast<int64_t>(e);
+      scratch.runs.push_back(
+          {&s.product(nodes[n]), expert * rows, (expert + 1) * rows, &scratch.tokens.back(), out, rows});
     }
+  }
+  kernels::run_products(scratch.runs, *s.pool);
+  for (size_t n = 0; several && n < nodes.size(); ++n) {
+    scratch.scatter(n, s.parameter(nodes[n]).weight->shape[1], s.rows_of(nodes[n].output), *s.pool);
   }
 }
 

@@ -30,47 +30,45 @@ struct Span {
 }  // namespace
 
 void Ops::embed(Executor::State& s, const graph::Node& node, Rows r) {
-  const tensor::Weight& weight = *s.weights.at(node.weights[0]);
-  const std::vector<int32_t>& inverse = s.inverse_orders.at(node.weights[0]);
+  const FirstParameter& p = s.parameter(node);
   float* out = s.rows_of(node.output);
   for (int64_t t = r.first; t < r.first + r.count; ++t) {
-    tensor::dequantize_row(weight, inverse, s.tokens[static_cast<size_t>(t)], out + t * weight.cols());
+    tensor::dequantize_row(*p.weight, *p.inverse_order, s.tokens[static_cast<size_t>(t)], out + t * p.weight->cols());
   }
 }
 
 void Ops::embed_positions(Executor::State& s, const graph::Node& node, Rows r) {
-  const tensor::Weight& weight = *s.weights.at(node.weights[0]);
-  const std::vector<int32_t>& inverse = s.inverse_orders.at(node.weights[0]);
+  const FirstParameter& p = s.parameter(node);
   float* out = s.rows_of(node.output);
   for (int64_t t = r.first; t < r.first + r.count; ++t) {
-    tensor::dequantize_row(weight, inverse, s.positions[static_cast<size_t>(t)], out + t * weight.cols());
+    tensor::dequantize_row(*p.weight, *p.inverse_order, s.positions[static_cast<size_t>(t)],
+                           out + t * p.weight->cols());
   }
 }
 
 void Ops::bias(Executor::State& s, const graph::Node& node, Rows r) {
   const Span v(s, node, r);
-  kernels::bias(s.isa, {r.count, v.width, v.x, s.vectors.at(node.weights[0]).data(), v.out});
+  kernels::bias(s.isa, {r.count, v.width, v.x, s.parameter(node).vector, v.out});
 }
 
 void Ops::row_bias(Executor::State& s, const graph::Node& node, Rows r) {
   static thread_local std::vector<float> row;
   const Span v(s, node, r);
   row.resize(static_cast<size_t>(v.width));
-  tensor::dequantize_row(*s.weights.at(node.weights[0]), s.inverse_orders.at(node.weights[0]), node.row, row.data());
+  const FirstParameter& p = s.parameter(node);
+  tensor::dequantize_row(*p.weight, *p.inverse_order, node.row, row.data());
   kernels::bias(s.isa, {r.count, v.width, v.x, row.data(), v.out});
 }
 
 void Ops::rms_norm(Executor::State& s, const graph::Node& node, Rows r) {
   const Span v(s, node, r);
   const int64_t cols = node.dim > 0 ? node.dim : v.width;
-  const float* weight = s.vectors.at(node.weights[0]).data();
-  kernels::rms_norm(s.isa, {v.count / cols, cols, v.x, weight, node.epsilon, v.out});
+  kernels::rms_norm(s.isa, {v.count / cols, cols, v.x, s.parameter(node).vector, node.epsilon, v.out});
 }
 
 void Ops::layer_norm(Executor::State& s, const graph::Node& node, Rows r) {
   const Span v(s, node, r);
-  const float* weight = s.vectors.at(node.weights[0]).data();
-  kernels::layer_norm(s.isa, {r.count, v.width, v.x, weight, node.epsilon, v.out});
+  kernels::layer_norm(s.isa, {r.count, v.width, v.x, s.parameter(node).vector, node.epsilon, v.out});
 }
 
 void Ops::cast(Executor::State& s, const graph::Node& node, Rows r) {
@@ -137,17 +135,18 @@ void Ops::linear(Executor::State& s, const graph::Node& node, Rows) { run_linear
 void run_linears(Executor::State& s, std::span<const graph::Node> nodes) {
   static thread_local std::vector<kernels::ProductRun> runs;
   runs.clear();
+  const kernels::Activations x = activations_of(s, nodes[0].inputs[0]);
   for (const graph::Node& node : nodes) {
-    runs.push_back({&s.product(node), s.rows_of(node.output), s.value(node.output).width});
+    const int64_t rows = s.value(node.output).width;
+    runs.push_back({&s.product(node), 0, rows, &x, s.rows_of(node.output), rows});
   }
-  kernels::run_products(runs, activations_of(s, nodes[0].inputs[0]), *s.pool);
+  kernels::run_products(runs, *s.pool);
 }
 
 void Ops::rope(Executor::State& s, const graph::Node& node, Rows r) {
   const graph::Rope& rope = node.rope;
   const int64_t half = rope.turned_values() / 2;
-  const auto index = static_cast<size_t>(&node - s.graph.nodes.data());
-  const RotaryTable& table = s.rotary[static_cast<size_t>(s.rotary_of[index])];
+  const RotaryTable& table = s.rotary[static_cast<size_t>(s.rotary_of[s.index(node)])];
   const Span v(s, node, r);
   for (int64_t i = 0; i < r.count; ++i) {
     const int64_t at = s.positions[static_cast<size_t>(r.first + i)] * half;

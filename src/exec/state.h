@@ -42,6 +42,13 @@ struct RotaryTable {
   void grow(int64_t positions);
 };
 
+// A node's first parameter, found by its name once.
+struct FirstParameter {
+  const tensor::Weight* weight = nullptr;
+  const std::vector<int32_t>* inverse_order = nullptr;  // of a matrix
+  const float* vector = nullptr;                        // of a vector
+};
+
 struct Executor::State {
   graph::Graph graph;  // nodes in the order of `steps`
   std::vector<Step> steps;
@@ -59,6 +66,7 @@ struct Executor::State {
   std::vector<bool> decoded;                          // value -> a cast to integers that a floating product reads too
   std::map<std::string, std::vector<float>> vectors;  // norm weights as fp32
   std::map<std::string, std::vector<int32_t>> inverse_orders;
+  std::vector<FirstParameter> parameters;                 // of nodes that have one
   std::vector<RotaryTable> rotary;                        // distinct tables
   std::vector<int32_t> rotary_of;                         // node -> table
   std::vector<std::optional<kernels::Product>> products;  // node -> its weight, prepared
@@ -72,9 +80,9 @@ struct Executor::State {
 
   Buffer& buffer(graph::ValueId id) { return buffers[static_cast<size_t>(slot[static_cast<size_t>(id)])]; }
   float* rows_of(graph::ValueId id) { return buffer(id).values.data(); }
-  const kernels::Product& product(const graph::Node& node) const {
-    return *products[static_cast<size_t>(&node - graph.nodes.data())];
-  }
+  size_t index(const graph::Node& node) const { return static_cast<size_t>(&node - graph.nodes.data()); }
+  const kernels::Product& product(const graph::Node& node) const { return *products[index(node)]; }
+  const FirstParameter& parameter(const graph::Node& node) const { return parameters[index(node)]; }
   std::span<const graph::Node> nodes(const Step& step) const {
     return std::span(graph.nodes)
         .subspan(static_cast<size_t>(step.first), static_cast<size_t>(step.end - step.first));
@@ -85,8 +93,9 @@ struct Executor::State {
 // The rows of a value, several of a token where it has slots, as a product reads them.
 kernels::Activations activations_of(Executor::State& s, graph::ValueId id);
 
-// The products of linears that read the same value.
+// The products of linears, or of experts, that read the same value.
 void run_linears(Executor::State& s, std::span<const graph::Node> nodes);
+void run_experts(Executor::State& s, std::span<const graph::Node> nodes);
 
 struct Rows {
   int64_t first, count;

@@ -13,6 +13,7 @@ StepKind kind_of(const Node& node) {
     case Op::linear:
       return StepKind::products;
     case Op::expert_linear:
+      return StepKind::experts;
     case Op::attention:
       return StepKind::whole;
     default:
@@ -22,7 +23,7 @@ StepKind kind_of(const Node& node) {
 
 bool belongs(const Node& node, const Node& first, StepKind kind) {
   if (kind_of(node) != kind || kind == StepKind::whole) return false;
-  return kind == StepKind::rows || node.inputs[0] == first.inputs[0];
+  return kind == StepKind::rows || node.inputs == first.inputs;
 }
 
 }  // namespace
@@ -38,13 +39,14 @@ void gather_products(graph::Graph& graph) {
   };
   for (size_t n = 0; n < from.size(); ++n) {
     if (taken[n]) continue;
-    const bool gathers = from[n].op == Op::linear;
-    const graph::ValueId input = from[n].inputs[0];
+    const Op op = from[n].op;
+    const bool gathers = graph::is_product(op);
+    const std::vector<graph::ValueId> inputs = from[n].inputs;
     take(n);
     for (size_t m = n + 1; gathers && m < from.size(); ++m) {
       if (taken[m]) continue;
       if (from[m].op == Op::attention) break;
-      if (from[m].op == Op::linear && from[m].inputs[0] == input) take(m);
+      if (from[m].op == op && from[m].inputs == inputs) take(m);
     }
   }
 }

@@ -154,6 +154,17 @@ class Region {
   std::vector<Work>& work_;
 };
 
+Activations Activations::some(int64_t first, int64_t count) const {
+  Activations out = *this;
+  out.tokens = count;
+  out.before = before + first;
+  out.after = after + tokens - first - count;
+  if (values != nullptr) out.values += first * cols;
+  if (codes != nullptr) out.codes += first * code_stride;
+  if (scales != nullptr) out.scales += first * groups();
+  return out;
+}
+
 bool is_binary_activation(const formats::Format& activation) {
   return is_integer_activation(activation) && activation.element.bits == 1;
 }
@@ -242,9 +253,9 @@ void Product::run(int64_t begin, int64_t end, const Activations& x, ThreadPool& 
   region.run();
 }
 
-void run_products(std::span<const ProductRun> runs, const Activations& x, ThreadPool& pool) {
+void run_products(std::span<const ProductRun> runs, ThreadPool& pool) {
   Region region(pool);
-  for (const ProductRun& r : runs) r.product->add(0, r.product->rows(), x, r.out, r.out_stride, region);
+  for (const ProductRun& r : runs) r.product->add(r.begin, r.end, *r.x, r.out, r.out_stride, region);
   region.run();
 }
 

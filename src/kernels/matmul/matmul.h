@@ -54,6 +54,14 @@ struct Activations {
   // Of activations that several products read: what was made of them for one serves the next. 0: nobody says so;
   // else from new_stamp(), whenever codes or scales are written.
   uint64_t stamp = 0;
+  // Of tokens taken from others by some(): how many of those come before and after. What kernels want of rows alone
+  // is made for all of them at once.
+  int64_t before = 0, after = 0;
+
+  // Tokens [first, first + count) of these.
+  Activations some(int64_t first, int64_t count) const;
+  // Those that some() was called of.
+  Activations all() const { return some(-before, before + tokens + after); }
 
   int64_t groups() const { return group == 0 ? 0 : (cols + group - 1) / group; }
   int32_t code(int64_t token, int64_t col) const {
@@ -116,13 +124,16 @@ class Product {
   std::vector<PartPlan> parts_;
 };
 
-// All rows of several weights with the same activations, in one parallel loop where their formats allow it.
+// Products in one parallel loop, where their formats allow it: of several weights with the same activations, or of
+// few tokens each out of the same ones (Activations::some), as experts have them.
 struct ProductRun {
   const Product* product;
+  int64_t begin, end;  // rows, as Product::run has them
+  const Activations* x;
   float* out;  // [token][out_stride]
   int64_t out_stride;
 };
-void run_products(std::span<const ProductRun> runs, const Activations& x, ThreadPool& pool);
+void run_products(std::span<const ProductRun> runs, ThreadPool& pool);
 
 // out[token][out_stride]; all rows of the weight in natural order.
 void matmul(Isa isa, const tensor::Weight& weight, const Activations& x, ThreadPool& pool, float* out,

@@ -33,6 +33,7 @@ struct CallScratch {
   std::vector<int32_t> sums, starts;
   // What they were made of, where that has a stamp.
   uint64_t stamp = 0;
+  int64_t before = 0, tokens = 0;
   Isa isa = Isa::portable;
   Order order = Order::rows;
   int32_t base = 0;
@@ -41,13 +42,15 @@ struct CallScratch {
   std::vector<int64_t> bounds;  // stretches that begin inside a unit differ in these alone
 
   bool holds(Isa on, const PartPlan& plan, const Activations& x, Order in) const {
-    return x.stamp != 0 && x.stamp == stamp && on == isa && in == order && in != Order::planes && plan.base == base &&
-           plan.paired == paired && plan.matrix->format().has_minimum() == minima && wants_sums(plan, in) == summed &&
+    return x.stamp != 0 && x.stamp == stamp && x.before == before && x.tokens == tokens && on == isa && in == order &&
+           in != Order::planes && plan.base == base && plan.paired == paired &&
+           plan.matrix->format().has_minimum() == minima && wants_sums(plan, in) == summed &&
            plan.stretches == stretches && plan.bounds == bounds;
   }
   void remember(Isa on, const PartPlan& plan, const Activations& x, Order in) {
     stamp = x.stamp;
     if (stamp == 0) return;
+    before = x.before, tokens = x.tokens;
     isa = on, order = in, base = plan.base, paired = plan.paired;
     minima = plan.matrix->format().has_minimum();
     summed = wants_sums(plan, in);
@@ -217,16 +220,18 @@ uint64_t new_stamp() {
 }
 
 bool is_packed(Isa isa, const PartPlan& plan, const Activations& x) {
-  return call_scratch().holds(isa, plan, x, order_of(plan, x));
+  const Order order = order_of(plan, x);
+  return call_scratch().holds(isa, plan, by_rows(order) ? x.all() : x, order);
 }
 
-PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, ThreadPool& pool) {
+PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& some, ThreadPool& pool) {
   CallScratch& s = call_scratch();
   PackedActivations out;
-  out.tokens = x.tokens;
-  out.order = order_of(plan, x);
+  out.tokens = some.tokens;
+  out.order = order_of(plan, some);
   // Rows are tiles of one token.
-  const bool rows = out.order == Order::rows || out.order == Order::fused;
+  const bool rows = by_rows(out.order);
+  const Activations x = rows ? some.all() : some;
   const int64_t tile = rows                         ? 1
                        : out.order == Order::few    ? plan.few_tile
                        : out.order == Order::panes  ? kPaneTokens
@@ -263,10 +268,11 @@ PackedActivations pack(Isa isa, const PartPlan& plan, const Activations& x, Thre
     });
     s.remember(isa, plan, x, out.order);
   }
-  out.codes = rows ? x.codes : codes;
+  out.codes = rows ? some.codes : codes;
   out.plane = rows || x.plane == 0 ? x.plane : bytes;
   out.code_stride = rows ? x.code_stride : units * tensor::kUnitColumns;
   out.sums = {packing.scales, packing.sums, packing.starts, packing.totals};
+  if (rows) out.sums = out.sums.from(some.before * std::ssize(plan.stretches));
   return out;
 }
 

@@ -15,6 +15,8 @@ namespace lowbit::kernels {
 enum class Order : uint8_t { rows, fused, few, tiles, panes, planes };
 // Chunk by chunk (DotChunk), not row by row.
 constexpr bool by_chunks(Order order) { return order == Order::tiles || order == Order::panes; }
+// Tokens stay where they are, each by itself: those out of others (Activations::some) share what is made for all.
+constexpr bool by_rows(Order order) { return order == Order::rows || order == Order::fused; }
 
 // Whether so many tokens are multiplied by panes, that is by tiles of AMX, unless bits are counted.
 bool goes_by_panes(const PartPlan& plan, int64_t tokens);
