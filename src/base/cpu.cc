@@ -5,6 +5,9 @@
 #include <fstream>
 #include <string>
 
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
 #if defined(__x86_64__) && defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -41,6 +44,16 @@ Isa detect() {
   return Isa::portable;
 }
 
+#if defined(__x86_64__)
+// As the makers count: the base family and, where that is 15, what extends it (AMD APM volume 3, CPUID function 1).
+unsigned cpu_family() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  if (__get_cpuid(1, &eax, &ebx, &ecx, &edx) == 0) return 0;
+  const unsigned base = eax >> 8 & 15;
+  return base == 15 ? base + (eax >> 20 & 255) : base;
+}
+#endif
+
 }  // namespace
 
 std::string_view isa_name(Isa isa) { return kNames[static_cast<int>(isa)]; }
@@ -76,15 +89,17 @@ Isa active_isa() {
   return isa;
 }
 
-bool reads_in_streams() {
+CpuMake cpu_make() {
 #if defined(__x86_64__)
-  static const bool intel = [] {
+  static const CpuMake make = [] {
     __builtin_cpu_init();
-    return __builtin_cpu_is("intel") != 0;
+    if (__builtin_cpu_is("intel") != 0) return CpuMake::intel;
+    constexpr unsigned kZen5 = 26;
+    return __builtin_cpu_is("amd") != 0 && cpu_family() >= kZen5 ? CpuMake::zen5 : CpuMake::other;
   }();
-  return intel;
+  return make;
 #else
-  return false;
+  return CpuMake::other;
 #endif
 }
 

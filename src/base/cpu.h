@@ -28,9 +28,9 @@ Isa active_isa();
 // The sentence about a wrong LOWBIT_ISA; ok where it is unset or right.
 Status check_isa_override();
 
-// Whether what a thread will read is best asked for in several pages side by side: processors of Intel fetch ahead in
-// each of them by themselves.
-bool reads_in_streams();
+// Makes of processors that fetch memory ahead by themselves in different ways.
+enum class CpuMake : uint8_t { other, intel, zen5 };  // zen5: of AMD, family 26 and later
+CpuMake cpu_make();
 
 // "AVX2, 2 threads": for people and for benchmark headers.
 std::string cpu_name();

@@ -55,8 +55,6 @@ struct Simd {
   static constexpr int kDotMax = 128;
   static constexpr bool kWordSums = true;
   static constexpr bool kKeepsPlanes = true;
-  static constexpr int kNearAhead = 3072;
-  static constexpr int kFarAhead = 0;
 
   struct Float {
     __m256 lo, hi;

@@ -48,8 +48,6 @@ struct Simd {
   static constexpr bool kUnpacksCodes = true;
   static constexpr bool kWordSums = false;
   static constexpr bool kKeepsPlanes = false;
-  static constexpr int kNearAhead = 4096;
-  static constexpr int kFarAhead = 12288;
 
   struct Float {
     __m512 v;

@@ -29,11 +29,8 @@ struct Simd {
   // Largest u8 code that dot() takes exactly; above it kernels use dot_signed() on code - 128.
   static constexpr int kDotMax = 255;
   static constexpr bool kWordSums = false;  // small products are faster summed in 16 bits first: add_words()
-  // Of packed codes, for few tokens: units that share bytes load them once; how far ahead of a step, in bytes, codes
-  // are asked for, for the first-level cache and before that for the second (0: not, but in streams).
+  // Of packed codes, for few tokens: units that share bytes load them once.
   static constexpr bool kKeepsPlanes = false;
-  static constexpr int kNearAhead = 4096;
-  static constexpr int kFarAhead = 12288;
 
   struct Float {
     float lane[16];

@@ -54,6 +54,13 @@ struct EntryArgs {
   int64_t outer_span, outer_ahead;
 };
 
+// How far ahead of what is read packed weights are asked for, in bytes: for the first-level cache, and before that
+// for the second (generic_unpack.h; 0: not).
+struct AskedAhead {
+  int64_t near, far;
+  bool in_streams;  // what is far does not lie `far` ahead, but in turn in several pages
+};
+
 // A stretch of units in which neither scale changes.
 struct DotStretch {
   int32_t begin_unit, end_unit;
@@ -204,8 +211,8 @@ struct FusedArgs {
   int64_t blocks, block_bytes;
   int bits;
   const uint8_t* codes_begin;  // those of the weight's first row block
-  bool in_streams;             // how codes are asked for ahead (generic_unpack.h)
-  bool by_shifts;              // how `few` takes fields of codes (ShiftingSimd)
+  AskedAhead ahead;
+  bool by_shifts;  // how `few` takes fields of codes (ShiftingSimd)
   CodeMap map;
   uint8_t flip;
   const uint8_t* table;
@@ -292,6 +299,7 @@ struct PlanesArgs {
   const int8_t* codes;
   float* out;
   int64_t out_stride;
+  int64_t ahead;  // AskedAhead::near
 };
 
 // ---- floating arithmetic ----
@@ -355,6 +363,7 @@ struct FloatFewArgs {
   int64_t x_stride;
   float* out;  // [token][out_stride]
   int64_t out_stride;
+  int64_t ahead;  // AskedAhead::near
 };
 
 }  // namespace lowbit::kernels

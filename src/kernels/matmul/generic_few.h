@@ -44,7 +44,7 @@ struct FewTile {
   }
   template <int J>
   LOWBIT_INLINE void unit(const uint8_t* step) {
-    ask_near<S, Bits, J>(step);
+    ask_near<Bits, J>(g, step);
     const typename S::Bytes w = unit_weights<S, Bits, Map, J>(g, step);
     for (int t = 0; t < Tokens; ++t) {
       const int8_t* at = x + 4 * (J % 8 * Tokens + t);

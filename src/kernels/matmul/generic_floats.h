@@ -397,7 +397,7 @@ struct FloatFewTile {
   }
   LOWBIT_INLINE void turn(const float* x) {
     for (int r = 0; r < Rows; ++r) {
-      for (int i = 0; i < Reader::kBytes; i += 64) __builtin_prefetch(at[r] + S::kNearAhead + i, 0, 2);
+      for (int i = 0; i < Reader::kBytes; i += 64) __builtin_prefetch(at[r] + g.ahead + i, 0, 2);
     }
     units<0>(x);
     for (int r = 0; r < Rows; ++r) at[r] += Reader::kBytes;

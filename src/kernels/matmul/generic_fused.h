@@ -109,7 +109,7 @@ struct FusedRow {
         if constexpr (kWide) S::after(step, high[t]);
       }
     }
-    ask_near<S, Bits, J>(step);
+    ask_near<Bits, J>(g, step);
     const typename S::Bytes w = weights<J>(step);
     for (int t = 0; t < Tokens; ++t) {
       const int8_t* x = a[t] + 4 * (units + J % 8);
@@ -164,7 +164,7 @@ LOWBIT_INLINE static inline void walk_trits(const FusedArgs& g, Tile& tile) {
   Walk at = {0, 0};
   tile.begin(0);
   for (const uint8_t* packed = g.packed;; packed += kTritBytes) {
-    ask_far<typename Tile::Simd, kTritBytes>(g, packed);
+    ask_far<kTritBytes>(g, packed);
     if (trit_step<0>(g, tile, packed, at) || trit_step<8>(g, tile, packed, at) ||
         trit_step<16>(g, tile, packed, at) || trit_step<24>(g, tile, packed, at) ||
         trit_step<32>(g, tile, packed, at)) {
@@ -181,7 +181,7 @@ LOWBIT_INLINE static inline void walk_planes(const FusedArgs& g, Tile& tile) {
   if (g.stretch_units == 4) {
     for (int64_t s = 0; s < g.stretch.stretch_count; s += 2, units += 8, step += kStep) {
       tile.begin(s);
-      ask_far<typename Tile::Simd, kStep>(g, step);
+      ask_far<kStep>(g, step);
       tile.first_half(step, units);
       tile.end(s);
       if (s + 1 == g.stretch.stretch_count) break;
@@ -195,7 +195,7 @@ LOWBIT_INLINE static inline void walk_planes(const FusedArgs& g, Tile& tile) {
       // The last stretch may end inside a step: activations beyond the row are 0.
       const int64_t end = Tile::kBrief ? units + 8 : g.stretch.stretches[s].end_unit;
       for (; units < end; units += 8, step += kStep) {
-        ask_far<typename Tile::Simd, kStep>(g, step);
+        ask_far<kStep>(g, step);
         tile.first_half(step, units);
         tile.second_half(step, units);
       }

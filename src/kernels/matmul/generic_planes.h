@@ -50,7 +50,7 @@ struct PlaneTile {
       for (int t = 0; t < Tokens; ++t) counts[p][t] = S::bytes_zero();
     }
     for (; steps > 0; --steps, step += 64 * kWeights, x += 4 * Planes * Tokens) {
-      for (int i = 0; i < kWeights; ++i) __builtin_prefetch(step + S::kNearAhead + 64 * i, 0, 2);
+      for (int i = 0; i < kWeights; ++i) __builtin_prefetch(step + g.ahead + 64 * i, 0, 2);
       typename S::Bytes w[kWeights];
       load_planes<S, Form>(step, w);
       for (int q = 0; q < Planes; ++q) {

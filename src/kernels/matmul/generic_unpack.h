@@ -49,16 +49,15 @@ static inline typename S::Bytes unit_codes(const uint8_t* step) {
   }
 }
 
-// Packed weights are asked for ahead, for the first-level cache and before that for the second (kNearAhead,
-// kFarAhead): the processor's own prefetching ends at every page, and what the first level can wait for at a time is
-// not enough.
+// Packed weights are asked for ahead (AskedAhead; asked_ahead.h has the distances): the processor's own prefetching
+// ends at every page, and what the first-level cache can wait for at a time is not enough.
 
 // Where what is asked for far ahead of the step (of trits kTritSteps of them) at `step` lies.
 // In streams: the steps of the next segment, not as they lie but in turn from 8 places about a page apart. A
 // processor that fetches ahead for each page by itself then does so in 8 pages.
-template <class S, uint64_t Bytes>
+template <uint64_t Bytes>
 LOWBIT_INLINE static inline const uint8_t* far_of(const FusedArgs& g, const uint8_t* step) {
-  if (!g.in_streams) return step + S::kFarAhead;
+  if (!g.ahead.in_streams) return step + g.ahead.far;
   constexpr uint64_t kStreams = 8, kPageBytes = 4096;
   constexpr uint64_t kSteps = [] {  // of a stream: a power of two
     uint64_t steps = 1;
@@ -71,20 +70,20 @@ LOWBIT_INLINE static inline const uint8_t* far_of(const FusedArgs& g, const uint
 }
 
 // With the step at `step`, for the second-level cache.
-template <class S, int Bytes>
+template <int Bytes>
 LOWBIT_INLINE static inline void ask_far(const FusedArgs& g, const uint8_t* step) {
-  if (S::kFarAhead == 0 && !g.in_streams) return;
-  const uint8_t* at = far_of<S, Bytes>(g, step);
+  if (g.ahead.far == 0 && !g.ahead.in_streams) return;
+  const uint8_t* at = far_of<Bytes>(g, step);
   for (int i = 0; i < Bytes; i += 64) __builtin_prefetch(at + i, 0, 2);
 }
 
 // With unit J of the step, for the first-level cache: a vector, as many as the step has bytes for.
-template <class S, int Bits, int J>
-LOWBIT_INLINE static inline void ask_near(const uint8_t* step) {
+template <int Bits, int J>
+LOWBIT_INLINE static inline void ask_near(const FusedArgs& g, const uint8_t* step) {
   if constexpr (Bits == kTrits) {
-    if constexpr (J % 5 == 0) __builtin_prefetch(step + S::kNearAhead + 64 * (J / 5));
+    if constexpr (J % 5 == 0) __builtin_prefetch(step + g.ahead.near + 64 * (J / 5));
   } else if constexpr (J < Bits) {
-    __builtin_prefetch(step + S::kNearAhead + 64 * J);
+    __builtin_prefetch(step + g.ahead.near + 64 * J);
   }
 }
 

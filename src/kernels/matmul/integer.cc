@@ -6,6 +6,7 @@
 
 #include "base/bits.h"
 #include "kernels/list.h"
+#include "kernels/matmul/asked_ahead.h"
 #include "kernels/matmul/groups.h"
 #include "tensor/codes_block.h"
 #include "tensor/planes.h"
@@ -16,9 +17,6 @@ using tensor::kRowBlock;
 
 // Codes of an item of work for few tokens, where there are many.
 constexpr int64_t kLeastBytes = 1 << 14;
-// Codes that are asked for at a beginning: what is asked for with them lies so far ahead (generic_unpack.h), in
-// streams and else.
-constexpr int64_t kFirstBytes[] = {1 << 15, 12288};
 
 // Buffers of one thread, kept between calls.
 struct IntegerPart::Scratch {
@@ -228,7 +226,7 @@ void IntegerPart::run_fused(int64_t block, int64_t blocks, float* out, int64_t o
                  block_bytes(),
                  plan_.width,
                  packed(0),
-                 reads_in_streams(),
+                 asked_ahead(isa_, x_.tokens),
                  plan_.choice.shifts,
                  plan_.bytes.map,
                  plan_.bytes.flip,
@@ -247,7 +245,7 @@ void IntegerPart::run_fused(int64_t block, int64_t blocks, float* out, int64_t o
 void IntegerPart::ask_first(int64_t block) const {
   if (x_.order != Order::fused && x_.order != Order::few) return;
   const uint8_t* at = packed(block);
-  const int64_t bytes = kFirstBytes[reads_in_streams() ? 0 : 1];
+  const int64_t bytes = first_bytes(asked_ahead(isa_, x_.tokens));
   for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(at + i, 0, 2);
 }
 
@@ -260,6 +258,7 @@ void IntegerPart::run_planes(int64_t block, int64_t blocks, float* out, int64_t 
   args.tokens = x_.tokens;
   args.codes = x_.codes;
   args.out_stride = out_stride;
+  args.ahead = asked_ahead(isa_, x_.tokens).near;
   for (int64_t b = 0; b < blocks; ++b) {
     args.stretch = stretch_args(b, scratch());
     args.packed = packed(block + b);
