@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <numeric>
+#include <set>
 
 #include "base/memory.h"
 #include "cost/reading.h"
@@ -70,6 +72,7 @@ class Bench {
   std::vector<std::span<const std::byte>> memory_;  // of all copies
   std::vector<std::unique_ptr<Executor>> executors_;
   std::vector<float> logits_;
+  std::optional<double> experts_read_;  // by the step of the present row
   ModelRates out_;
   double total_ = 0, done_ = 0;
 
@@ -136,7 +139,7 @@ class Bench {
       if (node.op == graph::Op::attention) entries += 2.0 * node.attention.kv_heads * node.attention.dim;
     }
     const StepWork work = work_of(model_.graph, rate.tokens, rate.context, rate.batch,
-                                  entries > 0 ? kv_bytes_of_token() / entries : 0, bytes);
+                                  entries > 0 ? kv_bytes_of_token() / entries : 0, bytes, experts_read_);
     rate.tokens_per_s = static_cast<double>(rate.tokens * rate.batch) / rate.timing.seconds;
     rate.bytes_per_s = work.bytes / rate.timing.seconds;
     rate.ops_per_s = work.ops / rate.timing.seconds;
@@ -186,18 +189,41 @@ class Bench {
     }
     std::vector<Segment> segments;
     for (size_t b = 0; b < caches.size(); ++b) segments.push_back({std::span(ids).subspan(b, 1), &caches[b], 1});
+    LOWBIT_TRY(count_experts(segments));
     size_t turn = 0;
     return time_row(row("decode", 1, context, batch), 5, [&]() -> Status {
       for (Cache& cache : caches) cache.truncate(context);
       return executors_[turn++ % executors_.size()]->forward(segments, logits_);
     });
   }
+
+  // Tokens that choose alike read an expert once: who chooses what is looked at in one pass.
+  Status count_experts(std::span<const Segment> segments) {
+    std::map<std::string, int64_t> experts;  // of a router's choice
+    for (const graph::Node& node : model_.graph.nodes) {
+      if (node.op != graph::Op::top_k) continue;
+      experts[node.name] = model_.graph.values[static_cast<size_t>(node.inputs[0])].width;
+    }
+    if (experts.empty()) return {};
+    double share = 0;
+    const auto tap = [&](graph::ValueId, const graph::Value& value, const float* rows, int64_t tokens) {
+      const auto found = experts.find(value.name);
+      if (found == experts.end()) return;
+      std::set<float> ids;
+      for (int64_t t = 0; t < tokens; ++t)
+        ids.insert(rows + t * value.width, rows + t * value.width + value.width / 2);
+      share += static_cast<double>(ids.size()) / static_cast<double>(found->second);
+    };
+    LOWBIT_TRY(executors_[0]->forward(segments, logits_, tap));
+    experts_read_ = share / static_cast<double>(experts.size());
+    return {};
+  }
 };
 
 }  // namespace
 
 StepWork work_of(const graph::Graph& graph, int64_t tokens, int64_t context, int64_t batch, double kv_entry_bytes,
-                 const std::function<double(const std::string&)>& weight_bytes) {
+                 const std::function<double(const std::string&)>& weight_bytes, std::optional<double> experts_read) {
   StepWork work;
   const auto rows = static_cast<double>(tokens * batch), sequences = static_cast<double>(batch);
   const int32_t free = graph::first_free_node(graph);
@@ -218,7 +244,7 @@ StepWork work_of(const graph::Graph& graph, int64_t tokens, int64_t context, int
     if (parameter->shape.size() == 3) {
       chosen = static_cast<double>(used) / static_cast<double>(parameter->shape[0]);
       count *= chosen;
-      read = 1 - std::pow(1 - chosen, rows);  // expected, where tokens choose alike often
+      read = experts_read.value_or(1 - std::pow(1 - chosen, rows));
     }
     // After the last attention only the tokens whose logits are asked for go on.
     work.ops += 2 * count * (static_cast<int32_t>(n) >= free ? sequences : rows);

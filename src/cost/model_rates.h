@@ -53,7 +53,9 @@ struct StepWork {
   double bytes = 0, ops = 0;
 };
 // tokens of each of `batch` sequences that hold `context` tokens; `weight_bytes` gives a parameter's bytes.
+// experts_read: the share of the experts that somebody chose; else what it is where choices are random.
 StepWork work_of(const graph::Graph& graph, int64_t tokens, int64_t context, int64_t batch, double kv_entry_bytes,
-                 const std::function<double(const std::string&)>& weight_bytes);
+                 const std::function<double(const std::string&)>& weight_bytes,
+                 std::optional<double> experts_read = {});
 
 }  // namespace lowbit::cost

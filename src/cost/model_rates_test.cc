@@ -49,6 +49,41 @@ TEST(StepWork, CountsWhatAStepReadsAndMultiplies) {
   EXPECT_EQ(work.ops, 2 * (10 * (layer + before) + after + 256 * 64));
 }
 
+// 8 experts of 96, of which a token chooses 2.
+TEST(StepWork, CountsTheExpertsThatAreChosen) {
+  const models::Model model = build_shape(*find_shape("tiny-moe").value()).value();
+  const auto bytes = [](const std::string& name) { return name.find("_exps") == name.npos ? 0.0 : 1.0; };
+  const double layer = 64 * 64 + 2 * 32 * 64 + 64 * 64 + 8 * 64 + 2 * 3 * 96 * 64;
+  StepWork work = work_of(model.graph, 1, 0, 1, 0, bytes);
+  EXPECT_EQ(work.ops, 2 * (2 * layer + 256 * 64));
+  EXPECT_EQ(work.bytes, 2 * 3 * 0.25);
+  work = work_of(model.graph, 1, 0, 2, 0, bytes);
+  EXPECT_EQ(work.bytes, 2 * 3 * (1 - 0.75 * 0.75));
+  work = work_of(model.graph, 1, 0, 2, 0, bytes, 0.25);  // both the same
+  EXPECT_EQ(work.bytes, 2 * 3 * 0.25);
+}
+
+TEST(ModelRates, OfExperts) {
+  const models::Model model = build_shape(*find_shape("tiny-moe").value()).value();
+  const auto pool = std::make_shared<ThreadPool>(2);
+  const tensor::Weights weights =
+      random_weights(model.graph, format_of("int4/32"), format_of("int4/32"), *pool).value();
+  ModelRatesOptions options;
+  options.prefill = {40};
+  options.context = {0};
+  options.batch = {1, 3};
+  options.seconds = 0.001;
+  options.cold_bytes = 0;
+  const auto rates = measure_model(model, weights, small_limits(active_isa(), *pool), pool, options);
+  ASSERT_TRUE(rates.ok()) << rates.message();
+  ASSERT_EQ(rates->rows.size(), 3u);
+  // Three tokens read no less than one and no more than three.
+  const double one = rates->rows[1].bytes_per_s * rates->rows[1].timing.seconds;
+  const double three = rates->rows[2].bytes_per_s * rates->rows[2].timing.seconds;
+  EXPECT_GE(three, one);
+  EXPECT_LE(three, 3 * one);
+}
+
 TEST(ModelRates, ARowForEveryChoice) {
   const models::Model model = build_shape(*find_shape("tiny").value()).value();
   const auto pool = std::make_shared<ThreadPool>(2);

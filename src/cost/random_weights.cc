@@ -36,10 +36,14 @@ struct Choices {
   double middle = 0, rms = 0;  // of their values
 };
 
-Choices choices_of(const ElementFormat& element, Rng& rng) {
+// Their middle is 0 where nothing can be taken from them: weights that are not 0 in the middle make all tokens alike,
+// which then choose the same experts.
+Choices choices_of(const Format& format, Rng& rng) {
   Choices out;
+  const ElementFormat& element = format.element;
   const double low = element.min_value(), high = element.max_value();
-  out.middle = (low + high) / 2;
+  const bool moves = format.has_minimum() || format.has_zero_point() || low >= 0;
+  out.middle = moves ? (low + high) / 2 : 0;
   double squares = 0;
   while (out.codes.size() < kChoices) {
     const auto code = static_cast<uint16_t>(formats::encode(element, out.middle + rng.normal() * (high - low) / 6));
@@ -68,7 +72,7 @@ double typical(const ElementFormat& element) {
 
 tensor::Codes random_codes(const PackedMatrix& to, double size, Rng& rng) {
   const Format& format = to.format();
-  const Choices choices = choices_of(format.element, rng);
+  const Choices choices = choices_of(format, rng);
   tensor::Codes out;
   out.codes.resize(static_cast<size_t>(to.rows() * to.cols()));
   uint64_t bits = 0;
