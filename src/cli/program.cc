@@ -51,9 +51,9 @@ int unknown_command(const std::string& name) {
                                           did_you_mean(name, names)));
 }
 
-void known_kernel_choice(Isa isa, kernels::KernelQuestion question, kernels::KernelChoice& choice) {
+int known_kernel_choice(Isa isa, kernels::KernelQuestion question, int usual) {
   const auto folder = io::cache_folder();
-  cost::known_kernel_choice(isa, question, choice, folder.ok() ? *folder : std::string());
+  return cost::known_kernel_choice(isa, question, usual, folder.ok() ? *folder : std::string());
 }
 
 int execute(const Command& command, const std::vector<std::string>& arguments) {

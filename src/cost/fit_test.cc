@@ -60,19 +60,16 @@ TEST(KnownLimits, AreMeasuredOnce) {
   EXPECT_EQ(known_limits(Isa::portable, pool, folder.path + "/new", options)->read_bytes, 0u) << "both are kept";
 }
 
-using kernels::KernelChoice;
 using kernels::KernelQuestion;
 
-KernelChoice known(KernelQuestion question, const std::string& folder) {
-  KernelChoice choice;
-  known_kernel_choice(active_isa(), question, choice, folder);
-  return choice;
+int known(KernelQuestion question, const std::string& folder) {
+  return known_kernel_choice(active_isa(), question, 0, folder);
 }
 
 TEST(KnownLimits, KernelsAreChosenOnceToo) {
   const ScratchFolder folder;
   const std::string place = folder.path + "/new", path = place + "/limits.json";
-  const int first = known(KernelQuestion::planes, place).many;
+  const int first = known(KernelQuestion::planes_many, place);
   EXPECT_TRUE(first >= 0 && first <= kernels::kMostPlanePairs) << first;
   const auto text = [&] {
     std::ifstream file(path);
@@ -84,31 +81,27 @@ TEST(KnownLimits, KernelsAreChosenOnceToo) {
     std::ofstream(path) << all.replace(all.find(from), from.size(), to);
   };
   // What is kept counts, not what would be measured; numbers that cannot be do not.
-  std::string many = fmt::format("\"many\": {}", first);
+  std::string many = fmt::format("\"planes_many\": {}", first);
   for (const int kept : {0, 4, 5, -1}) {
-    replace(many, fmt::format("\"many\": {}", kept));
-    const int found = known(KernelQuestion::planes, place).many;
+    replace(many, fmt::format("\"planes_many\": {}", kept));
+    const int found = known(KernelQuestion::planes_many, place);
     EXPECT_TRUE(found == kept || kept < 0 || kept > 4) << found << " for " << kept;
     EXPECT_TRUE(found >= 0 && found <= kernels::kMostPlanePairs) << found;
-    many = fmt::format("\"many\": {}", found);
+    many = fmt::format("\"planes_many\": {}", found);
   }
   // Each question is kept beside the others, and by itself.
   EXPECT_EQ(text().find("bf16"), std::string::npos);
-  const std::tuple<KernelQuestion, const char*, bool KernelChoice::*> flags[] = {
-      {KernelQuestion::bf16, "bf16", &KernelChoice::bf16},
-      {KernelQuestion::shifts, "shifts", &KernelChoice::shifts},
-      {KernelQuestion::short_tiles, "short_tiles", &KernelChoice::short_tiles}};
-  for (const auto& [question, name, answer] : flags) {
-    const auto flag = [&](bool value) { return fmt::format("\"{}\": {}", name, value); };
-    const auto ask = [&] { return known(question, place).*answer; };
-    const bool measured = ask();
-    for (const bool kept : {!measured, measured}) {
-      replace(flag(!kept), flag(kept));
-      EXPECT_EQ(ask(), kept);
+  for (size_t i = 0; i < std::size(kernels::kKernelQuestions); ++i) {
+    const auto question = static_cast<KernelQuestion>(i);
+    const auto entry = [&](int value) { return fmt::format("\"{}\": {}", kernels::row_of(question).name, value); };
+    const int measured = known(question, place), other = measured == 0 ? 1 : 0;
+    for (const auto& [from, kept] : {std::pair{measured, other}, {other, measured}}) {
+      replace(entry(from), entry(kept));
+      EXPECT_EQ(known(question, place), kept);
     }
   }
   EXPECT_NE(text().find(many), std::string::npos);
-  EXPECT_GE(known(KernelQuestion::planes, "/proc/no-such-folder").few, 0);
+  EXPECT_GE(known(KernelQuestion::planes_few, "/proc/no-such-folder"), 0);
 }
 
 TEST(KnownLimits, AFileOfAnythingIsMeasuredAnew) {

@@ -32,18 +32,23 @@ double thread_seconds() {
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
-// Whether the second of two choices is.
-Result<bool> is_faster(Isa isa, const char* weight_format, const char* activation_format, int64_t tokens,
-                       const kernels::KernelChoice (&choices)[2], ThreadPool& pool) {
-  LOWBIT_ASSIGN(const formats::Format format, formats::parse_format(weight_format));
-  LOWBIT_ASSIGN(const formats::Format activation, formats::parse_format(activation_format));
+struct Case {
+  const char *weight, *activation;
+  int64_t tokens;
+};
+
+// Whether the kernel of this choice is, and not the one without.
+Result<bool> is_faster(Isa isa, const Case& c, const kernels::KernelChoice& choice) {
+  ThreadPool pool(1);
+  LOWBIT_ASSIGN(const formats::Format format, formats::parse_format(c.weight));
+  LOWBIT_ASSIGN(const formats::Format activation, formats::parse_format(c.activation));
   tensor::Weight weight;
   weight.shape = {kRows, kCols};
   LOWBIT_ASSIGN(tensor::PackedMatrix matrix, random_matrix(format, kRows, kCols, kSeed));
   weight.parts.push_back(std::move(matrix));
-  const RandomActivations x(activation, tokens, kCols, kSeed);
-  std::vector<float> out(static_cast<size_t>(tokens * kRows));
-  const kernels::Product products[] = {{isa, weight, activation, choices[0]}, {isa, weight, activation, choices[1]}};
+  const RandomActivations x(activation, c.tokens, kCols, kSeed);
+  std::vector<float> out(static_cast<size_t>(c.tokens * kRows));
+  const kernels::Product products[] = {{isa, weight, activation, {}}, {isa, weight, activation, choice}};
   double best[2] = {1e9, 1e9};
   for (int run = 0; run < 2 * kRuns; ++run) {
     const double begin = thread_seconds();
@@ -53,43 +58,48 @@ Result<bool> is_faster(Isa isa, const char* weight_format, const char* activatio
   return best[1] < best[0];
 }
 
-Status measure_planes(Isa isa, kernels::KernelChoice& choice, ThreadPool& pool) {
-  for (const auto& [most, tokens] : {std::pair{&choice.few, 1}, std::pair{&choice.many, 32}}) {
-    int slower = kernels::kMostPlanePairs + 1;  // the fewest pairs that are
-    for (const Candidate& candidate : kCandidates) {
-      if (candidate.pairs >= slower) break;
-      LOWBIT_ASSIGN(const bool faster, is_faster(isa, candidate.weight, candidate.activation, tokens,
-                                                 {{}, {candidate.pairs, candidate.pairs}}, pool));
-      if (!faster) slower = candidate.pairs;
-    }
-    *most = slower - 1;
+// Up to how many pairs counting was the faster for every product measured.
+Result<int> most_planes(Isa isa, int64_t tokens) {
+  int slower = kernels::kMostPlanePairs + 1;  // the fewest pairs that are
+  for (const Candidate& candidate : kCandidates) {
+    if (candidate.pairs >= slower) break;
+    LOWBIT_ASSIGN(const bool faster, is_faster(isa, {candidate.weight, candidate.activation, tokens},
+                                               {.planes_few = candidate.pairs, .planes_many = candidate.pairs}));
+    if (!faster) slower = candidate.pairs;
   }
-  return {};
+  return slower - 1;
 }
+
+Result<int> yes_if_faster(bool possible, Isa isa, const Case& c, const kernels::KernelChoice& choice) {
+  if (!possible) return 0;
+  LOWBIT_ASSIGN(const bool faster, is_faster(isa, c, choice));
+  return faster ? 1 : 0;
+}
+
+// One for each row of kernel_questions.inc.
+Result<int> planes_few(Isa isa) { return most_planes(isa, 1); }
+Result<int> planes_many(Isa isa) { return most_planes(isa, 32); }
+Result<int> bf16(Isa isa) {
+  return yes_if_faster(kernels::has_bf16_products(isa), isa, {"bf16", "bf16", 64}, {.bf16 = 1});
+}
+// Of codes of two planes, where the ways differ most.
+Result<int> shifts(Isa isa) {
+  return yes_if_faster(isa >= Isa::avx512, isa, {"int3/64:f16", "int8/64:f32", 8}, {.shifts = 1});
+}
+Result<int> short_tiles(Isa isa) {
+  return yes_if_faster(isa >= Isa::amx, isa, {"int4/32:f16", "int8/32:f32", 128}, {.short_tiles = 1});
+}
+
+constexpr Result<int> (*kMeasure[])(Isa) = {
+#define LOWBIT_KERNEL_QUESTION(name, most) name,
+#include "kernels/matmul/kernel_questions.inc"
+#undef LOWBIT_KERNEL_QUESTION
+};
 
 }  // namespace
 
-Status measure_kernel_choice(Isa isa, kernels::KernelQuestion question, kernels::KernelChoice& choice) {
-  ThreadPool pool(1);
-  if (question == kernels::KernelQuestion::planes) return measure_planes(isa, choice, pool);
-  if (question == kernels::KernelQuestion::bf16) {
-    choice.bf16 = false;
-    if (!kernels::has_bf16_products(isa)) return {};
-    LOWBIT_ASSIGN(choice.bf16, is_faster(isa, "bf16", "bf16", 64, {{}, {0, 0, true}}, pool));
-    return {};
-  }
-  if (question == kernels::KernelQuestion::short_tiles) {
-    choice.short_tiles = false;
-    if (isa < Isa::amx) return {};
-    LOWBIT_ASSIGN(choice.short_tiles,
-                  is_faster(isa, "int4/32:f16", "int8/32:f32", 128, {{}, {.short_tiles = true}}, pool));
-    return {};
-  }
-  choice.shifts = false;
-  if (isa < Isa::avx512) return {};
-  // Of codes of two planes, where the ways differ most.
-  LOWBIT_ASSIGN(choice.shifts, is_faster(isa, "int3/64:f16", "int8/64:f32", 8, {{}, {0, 0, false, true}}, pool));
-  return {};
+Result<int> measure_kernel_choice(Isa isa, kernels::KernelQuestion question) {
+  return kMeasure[static_cast<size_t>(question)](isa);
 }
 
 }  // namespace lowbit::cost

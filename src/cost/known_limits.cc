@@ -37,55 +37,6 @@ void write(const std::string& folder, const Json& all) {
   (void)write_text_file(path_in(folder), all.dump(1, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
-// Pairs of planes; nothing else than 0 to the most that there are.
-bool read_pairs(const Json& from, const char* key, int& to) {
-  const auto found = from.find(key);
-  if (found == from.end() || !found->is_number_integer()) return false;
-  const auto pairs = found->get<int64_t>();
-  if (pairs < 0 || pairs > kernels::kMostPlanePairs) return false;
-  to = static_cast<int>(pairs);
-  return true;
-}
-
-bool read_flag(const Json& from, const char* key, bool& to) {
-  const auto found = from.find(key);
-  if (found == from.end() || !found->is_boolean()) return false;
-  to = found->get<bool>();
-  return true;
-}
-
-bool read_answer(const Json& from, kernels::KernelQuestion question, kernels::KernelChoice& to) {
-  switch (question) {
-    case kernels::KernelQuestion::planes:
-      return read_pairs(from, "few", to.few) && read_pairs(from, "many", to.many);
-    case kernels::KernelQuestion::bf16:
-      return read_flag(from, "bf16", to.bf16);
-    case kernels::KernelQuestion::shifts:
-      return read_flag(from, "shifts", to.shifts);
-    case kernels::KernelQuestion::short_tiles:
-      return read_flag(from, "short_tiles", to.short_tiles);
-  }
-  return false;
-}
-
-void write_answer(const kernels::KernelChoice& from, kernels::KernelQuestion question, Json& to) {
-  switch (question) {
-    case kernels::KernelQuestion::planes:
-      to["few"] = from.few;
-      to["many"] = from.many;
-      return;
-    case kernels::KernelQuestion::bf16:
-      to["bf16"] = from.bf16;
-      return;
-    case kernels::KernelQuestion::shifts:
-      to["shifts"] = from.shifts;
-      return;
-    case kernels::KernelQuestion::short_tiles:
-      to["short_tiles"] = from.short_tiles;
-      return;
-  }
-}
-
 // Whatever a person may have done to the file: what is no positive number is not there.
 bool read_rate(const Json& from, const char* key, double& to) {
   const auto found = from.find(key);
@@ -127,19 +78,24 @@ Result<MachineLimits> known_limits(Isa isa, ThreadPool& pool, const std::string&
   return limits;
 }
 
-void known_kernel_choice(Isa isa, kernels::KernelQuestion question, kernels::KernelChoice& choice,
-                         const std::string& folder) {
+int known_kernel_choice(Isa isa, kernels::KernelQuestion question, int usual, const std::string& folder) {
   const std::string key = machine_key(isa, 1) + " | kernels";
+  const kernels::KernelQuestionRow& row = kernels::row_of(question);
+  const std::string name(row.name);
   if (!folder.empty()) {
     const Json all = read(folder);
-    const auto found = all.find(key);
-    if (found != all.end() && found->is_object() && read_answer(*found, question, choice)) return;
+    const auto machine = all.find(key);
+    const Json kept = machine != all.end() && machine->is_object() ? machine->value(name, Json()) : Json();
+    if (kept.is_number_integer() && kept >= 0 && kept <= row.most) return kept.get<int>();
   }
-  if (!measure_kernel_choice(isa, question, choice).ok() || folder.empty()) return;
+  const Result<int> answer = measure_kernel_choice(isa, question);
+  if (!answer.ok()) return usual;
+  if (folder.empty()) return *answer;
   Json all = read(folder);
   if (!all[key].is_object()) all[key] = Json::object();
-  write_answer(choice, question, all[key]);
+  all[key][name] = *answer;
   write(folder, all);
+  return *answer;
 }
 
 }  // namespace lowbit::cost

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cost/limits.h"
-#include "kernels/matmul/matmul.h"
+#include "kernels/matmul/kernel_choice.h"
 
 namespace lowbit::cost {
 
@@ -12,10 +12,9 @@ namespace lowbit::cost {
 Result<MachineLimits> known_limits(Isa isa, ThreadPool& pool, const std::string& folder, const LimitOptions& options,
                                    const ProgressFn& progress = {});
 
-// The same of a question of kernels, which does not depend on threads. What cannot be measured is left as
-// it is in `choice`.
-void known_kernel_choice(Isa isa, kernels::KernelQuestion question, kernels::KernelChoice& choice,
-                         const std::string& folder);
+// The same of the answer to a question of kernels, which does not depend on threads: the usual one where it cannot be
+// measured.
+int known_kernel_choice(Isa isa, kernels::KernelQuestion question, int usual, const std::string& folder);
 
 // Keeps them; ok also where the folder cannot be written to.
 void keep_limits(const MachineLimits& limits, const std::string& folder);

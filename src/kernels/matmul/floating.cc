@@ -230,7 +230,7 @@ FloatPlan plan_floats(Isa isa, const PackedMatrix& matrix, int64_t group, const 
 }
 
 bool pairs_columns(const PartPlan& plan, int64_t tokens) {
-  return plan.floats.common != nullptr && plan.choice.bf16 && tokens > kFewPairedTokens;
+  return plan.floats.common != nullptr && plan.choice.bf16 != 0 && tokens > kFewPairedTokens;
 }
 
 bool packs_floats(const PartPlan& plan, const Activations& x) {

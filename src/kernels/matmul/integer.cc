@@ -227,7 +227,7 @@ void IntegerPart::run_fused(int64_t block, int64_t blocks, float* out, int64_t o
                  plan_.width,
                  packed(0),
                  asked_ahead(isa_, x_.tokens),
-                 plan_.choice.shifts,
+                 plan_.choice.shifts != 0,
                  plan_.bytes.map,
                  plan_.bytes.flip,
                  plan_.bytes.table.data(),

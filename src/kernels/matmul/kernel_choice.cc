@@ -1,6 +1,7 @@
 #include "kernels/matmul/kernel_choice.h"
 
 #include <array>
+#include <iterator>
 #include <mutex>
 #include <optional>
 
@@ -8,37 +9,34 @@ namespace lowbit::kernels {
 
 namespace {
 
-struct Known {
-  std::optional<KernelChoice> choice;
-  std::array<bool, kKernelQuestions> asked = {};
-};
-
 std::mutex choice_mutex;
 KernelChoiceSource source_of_choice = nullptr;
-std::array<Known, kIsas> known_choices;
+std::array<std::array<std::optional<int>, std::size(kKernelQuestions)>, kIsas> known_answers;
 
 }  // namespace
 
 KernelChoice usual_kernel_choice(Isa isa) {
   // By docs/decisions/products-of-few-bits.md.
-  if (isa >= Isa::avx512) return {2, 2};
-  return isa == Isa::avx2 ? KernelChoice{2, 1} : KernelChoice{4, 4};
+  if (isa >= Isa::avx512) return {.planes_few = 2, .planes_many = 2};
+  if (isa == Isa::avx2) return {.planes_few = 2, .planes_many = 1};
+  return {.planes_few = 4, .planes_many = 4};
 }
 
 void set_kernel_choice_source(KernelChoiceSource source) {
   const std::lock_guard lock(choice_mutex);
   source_of_choice = source;
-  known_choices = {};
+  known_answers = {};
 }
 
-KernelChoice kernel_choice(Isa isa, KernelQuestion question) {
+void choose_kernel(Isa isa, KernelQuestion question, KernelChoice& choice) {
   const std::lock_guard lock(choice_mutex);
-  Known& known = known_choices[static_cast<size_t>(isa)];
-  if (!known.choice) known.choice = usual_kernel_choice(isa);
-  bool& asked = known.asked[static_cast<size_t>(question)];
-  if (!asked && source_of_choice != nullptr) source_of_choice(isa, question, *known.choice);
-  asked = true;
-  return *known.choice;
+  std::optional<int>& known = known_answers[static_cast<size_t>(isa)][static_cast<size_t>(question)];
+  int KernelChoice::* const answer = row_of(question).answer;
+  if (!known) {
+    const int usual = usual_kernel_choice(isa).*answer;
+    known = source_of_choice == nullptr ? usual : source_of_choice(isa, question, usual);
+  }
+  choice.*answer = *known;
 }
 
 }  // namespace lowbit::kernels

@@ -199,10 +199,14 @@ Product::Product(Isa isa, const tensor::Weight& weight, const formats::Format& a
   for (const PackedMatrix& part : weight.parts) {
     parts_.push_back(plan_part(isa, part, activation, {}));
     PartPlan& plan = parts_.back();
-    if (plan.planes.pairs > 0) plan.choice = kernel_choice(isa, KernelQuestion::planes);
-    if (plan.floats.common) plan.choice = kernel_choice(isa, KernelQuestion::bf16);
-    if (plan.few_by_shifts) plan.choice = kernel_choice(isa, KernelQuestion::shifts);
-    if (plan.has_short_panes()) plan.choice = kernel_choice(isa, KernelQuestion::short_tiles);
+    const auto choose = [&](KernelQuestion question, bool matters) {
+      if (matters) choose_kernel(isa, question, plan.choice);
+    };
+    choose(KernelQuestion::planes_few, plan.planes.pairs > 0);
+    choose(KernelQuestion::planes_many, plan.planes.pairs > 0);
+    choose(KernelQuestion::bf16, plan.floats.common != nullptr);
+    choose(KernelQuestion::shifts, plan.few_by_shifts);
+    choose(KernelQuestion::short_tiles, plan.has_short_panes());
   }
 }
 

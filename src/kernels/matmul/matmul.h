@@ -76,26 +76,22 @@ uint64_t new_stamp();
 struct PartPlan;  // plan.h
 class Region;     // matmul.cc
 
-// Where two kernels give the same bits, which is the faster.
-struct KernelChoice {
-  // Products of weights of 1 or 2 bits with activations of 1 to 4 count ones of pairs of bit planes (weight bits *
-  // activation bits, at most 4), or multiply bytes. Pairs up to which ones are counted, for one call's few (at most
-  // 4) tokens and for more; 0: never.
-  int few = 0, many = 0;
-  // Floating products of bf16 go by pairs of columns (pairs.h), or one column at a time in fp32.
-  bool bf16 = false;
-  // Codes of 5 tokens and some more are cut by shifts and masks, or by GF2P8AFFINEQB.
-  bool shifts = false;
-  // Of many tokens stretches of 32 columns are multiplied by tiles of AMX, as longer ones are, or by vectors.
-  bool short_tiles = false;
+// Where two kernels give the same bits, which is taken: the answers to kernel_questions.inc.
+enum class KernelQuestion : uint8_t {
+#define LOWBIT_KERNEL_QUESTION(name, most) name,
+#include "kernels/matmul/kernel_questions.inc"
+#undef LOWBIT_KERNEL_QUESTION
 };
-enum class KernelQuestion : uint8_t { planes, bf16, shifts, short_tiles };  // few and many are one
-constexpr int kKernelQuestions = 4;
+struct KernelChoice {
+#define LOWBIT_KERNEL_QUESTION(name, most) int name = 0;
+#include "kernels/matmul/kernel_questions.inc"
+#undef LOWBIT_KERNEL_QUESTION
+};
 // What no known processor is slower with.
 KernelChoice usual_kernel_choice(Isa isa);
-// Where a program knows better by a measurement (cost/kernel_choice.h): sets what is asked, each question once for
-// each ISA, when the first product that it matters to is made. Null: the usual one.
-using KernelChoiceSource = void (*)(Isa, KernelQuestion, KernelChoice&);
+// Where a program knows better by a measurement (cost/kernel_choice.h): is asked each question once for each ISA,
+// when the first product that it matters to is made; usual: the answer where it knows none. Null: that.
+using KernelChoiceSource = int (*)(Isa, KernelQuestion, int usual);
 void set_kernel_choice_source(KernelChoiceSource source);
 
 // A weight prepared for activations of one format: made once, used by any number of calls, which do not allocate once

@@ -77,7 +77,7 @@ void check(const std::vector<Format>& formats, const Format& activation, int64_t
   for (const Isa isa : test::isas()) {
     for (const int threads : {1, 2}) {
       KernelChoice choice = usual_kernel_choice(isa);
-      choice.shifts = choice.short_tiles = threads == 2;  // both ways
+      choice.shifts = choice.short_tiles = threads == 2 ? 1 : 0;  // both ways
       std::vector<float> got(expected.size(), -777.0f);
       Product(isa, weight, activation, choice).run(0, rows, x->view, pool(threads), got.data(), stride);
       const int64_t at = test::first_difference(got, expected);

@@ -211,7 +211,7 @@ struct Packing {
 }  // namespace
 
 bool goes_by_panes(const PartPlan& plan, int64_t tokens) {
-  return plan.chunk_panes > 0 && tokens >= kPanesFrom && (plan.choice.short_tiles || !plan.has_short_panes());
+  return plan.chunk_panes > 0 && tokens >= kPanesFrom && (plan.choice.short_tiles != 0 || !plan.has_short_panes());
 }
 
 uint64_t new_stamp() {

@@ -13,7 +13,7 @@ namespace {
 
 using test::format_of;
 
-constexpr KernelChoice kPaired = {0, 0, true};
+constexpr KernelChoice kPaired = {.bf16 = 1};
 
 // Products by `choice` on every ISA are those of the oracle.
 void check(const tensor::Weight& weight, const std::vector<float>& x, int64_t tokens, const std::string& what) {

@@ -12,7 +12,7 @@ constexpr int kPlaneRoom[kIsas] = {3, 6, 24, 24};
 }  // namespace
 
 bool counts_bits(const PartPlan& plan, int64_t tokens) {
-  const int most = tokens <= kFusedTokens ? plan.choice.few : plan.choice.many;
+  const int most = tokens <= kFusedTokens ? plan.choice.planes_few : plan.choice.planes_many;
   return plan.planes.pairs > 0 && plan.planes.pairs <= most;
 }
 

@@ -30,7 +30,7 @@ void check(const tensor::Weight& weight, const Activations& x, const std::string
   for (const Isa isa : test::isas()) {
     for (const KernelChoice& limits : {kAlways, kNever}) {
       EXPECT_EQ(test::first_difference(product(isa, weight, x, limits), expected), -1)
-          << what << ", " << isa_name(isa) << ", " << limits.few << ", " << x.tokens << " x " << weight.rows()
+          << what << ", " << isa_name(isa) << ", " << limits.planes_few << ", " << x.tokens << " x " << weight.rows()
           << " x " << x.cols;
     }
   }
@@ -142,9 +142,10 @@ TEST(Planes, ExtremeCodes) {
 TEST(Planes, TheSourceOfLimitsChooses) {
   static int asked, other;
   asked = other = 0;
-  set_kernel_choice_source([](Isa, KernelQuestion question, KernelChoice& choice) {
-    ++(question == KernelQuestion::planes ? asked : other);
-    choice = {2, 1};
+  set_kernel_choice_source([](Isa, KernelQuestion question, int) {
+    const bool few = question == KernelQuestion::planes_few, many = question == KernelQuestion::planes_many;
+    ++(few || many ? asked : other);
+    return few ? 2 : 1;
   });
   Rng rng(34);
   const tensor::Weight one = test::random_weight({format_of("binary/32:f16")}, 20, 64, false, rng);
@@ -158,7 +159,7 @@ TEST(Planes, TheSourceOfLimitsChooses) {
   EXPECT_TRUE(counts("int2/row:f32", 4));
   EXPECT_FALSE(counts("int2/row:f32", 5));
   EXPECT_FALSE(counts("int3/row:f32", 1));
-  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(asked, 2);
   EXPECT_EQ(other, 0);
   set_kernel_choice_source(nullptr);
   for (const Isa isa : test::isas()) EXPECT_TRUE(Product(isa, one, format_of("binary/row:f32")).counts_bits(1));
