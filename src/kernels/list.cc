@@ -7,10 +7,12 @@ std::span<const KernelRow> kernel_rows() {
 #define LOWBIT_KERNEL(op, Args, numeric_class)                                                      \
   {#op, Isa::portable, NumericClass::numeric_class}, {#op, Isa::avx2, NumericClass::numeric_class}, \
       {#op, Isa::avx512, NumericClass::numeric_class},
+#define LOWBIT_AVX512_KERNEL(op, Args, numeric_class) {#op, Isa::avx512, NumericClass::numeric_class},
 #define LOWBIT_AMX_KERNEL(op, Args, numeric_class) {#op, Isa::amx, NumericClass::numeric_class},
 #define LOWBIT_BF16_KERNEL(op, Args, numeric_class) {#op, Isa::avx512, NumericClass::numeric_class},
 #else
 #define LOWBIT_KERNEL(op, Args, numeric_class) {#op, Isa::portable, NumericClass::numeric_class},
+#define LOWBIT_AVX512_KERNEL(op, Args, numeric_class)
 #define LOWBIT_AMX_KERNEL(op, Args, numeric_class)
 #define LOWBIT_BF16_KERNEL(op, Args, numeric_class)
 #endif
@@ -18,6 +20,7 @@ std::span<const KernelRow> kernel_rows() {
 #include "kernels/kernels.inc"
   };
 #undef LOWBIT_KERNEL
+#undef LOWBIT_AVX512_KERNEL
 #undef LOWBIT_AMX_KERNEL
 #undef LOWBIT_BF16_KERNEL
   return kRows;

@@ -23,7 +23,8 @@ struct KernelRow {
 };
 std::span<const KernelRow> kernel_rows();
 
-// A function per ISA, portable first; empty slots fall back to the next lower one. Ops of amx alone have no other.
+// A function per ISA, portable first; empty slots fall back to the next lower one. Ops of one ISA alone have no
+// other.
 template <class Args>
 struct PerIsa {
   void (*functions[kIsas])(const Args&) = {};
@@ -48,6 +49,11 @@ struct PerIsa {
   void op(const Args&);                        \
   }                                            \
   inline constexpr PerIsa<Args> k_##op = {{portable::op, avx2::op, avx512::op}};
+#define LOWBIT_AVX512_KERNEL(op, Args, numeric_class) \
+  namespace avx512 {                                  \
+  void op(const Args&);                               \
+  }                                                   \
+  inline constexpr PerIsa<Args> k_##op = {{nullptr, nullptr, avx512::op}};
 #define LOWBIT_AMX_KERNEL(op, Args, numeric_class) \
   namespace amx {                                  \
   void op(const Args&);                            \
@@ -64,11 +70,13 @@ struct PerIsa {
   void op(const Args&);                        \
   }                                            \
   inline constexpr PerIsa<Args> k_##op = {{portable::op}};
+#define LOWBIT_AVX512_KERNEL(op, Args, numeric_class) inline constexpr PerIsa<Args> k_##op = {};
 #define LOWBIT_AMX_KERNEL(op, Args, numeric_class) inline constexpr PerIsa<Args> k_##op = {};
 #define LOWBIT_BF16_KERNEL(op, Args, numeric_class) inline constexpr PerIsa<Args> k_##op = {};
 #endif
 #include "kernels/kernels.inc"
 #undef LOWBIT_KERNEL
+#undef LOWBIT_AVX512_KERNEL
 #undef LOWBIT_AMX_KERNEL
 #undef LOWBIT_BF16_KERNEL
 

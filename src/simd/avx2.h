@@ -42,7 +42,6 @@ struct Simd {
   static constexpr int kRowTile = 1;
   static constexpr int kFusedTile = 1;
   static constexpr bool kEntriesInPlace = false;
-  static constexpr int kFewTile = 0;
   static constexpr int kPlaneRoom = 6;
   static constexpr int kFloatTile = 6;
   static constexpr int kFloatRows = 1;

@@ -36,7 +36,7 @@ struct Simd {
   static constexpr int kRowTile = 2;
   static constexpr int kFusedTile = 4;
   static constexpr bool kEntriesInPlace = true;
-  static constexpr int kFewTile = 8;
+  static constexpr int kFewTile = 8;  // tokens of the tile of `few`
   static constexpr int kPlaneRoom = 24;
   static constexpr int kFloatTile = 12;
   static constexpr int kFloatRows = 2;

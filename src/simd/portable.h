@@ -17,7 +17,6 @@ struct Simd {
   static constexpr int kRowTile = 1;    // blocks of 16 rows of that tile, at most
   static constexpr int kFusedTile = 4;  // chains of sums of the kernel that unpacks as it multiplies, 1 or 4
   static constexpr bool kEntriesInPlace = false;  // that kernel reads scales of all kinds where they lie: registers
-  static constexpr int kFewTile = 4;              // tokens of its tile of more than 4; 0: none
   static constexpr int kPlaneRoom = 3;            // vectors of sums and counts of the kernel that counts bits
   static constexpr int kFloatTile = 4;            // tokens of a register tile of the fp32 kernels
   static constexpr int kFloatRows = 1;            // blocks of 16 rows of that tile

@@ -23,10 +23,10 @@ using tensor::PackedMatrix;
 // The largest u8 code that dot() of an ISA sums exactly (kDotMax of simd/<isa>.h).
 constexpr int kDotMax[kIsas] = {255, 128, 255, 255};
 
-// Row blocks and tokens of register tiles (kRowTile, kTokenTile, kFewTile).
+// Row blocks and tokens of register tiles (kRowTile, kTokenTile, kFewTile; 0: `few` is not there).
 constexpr int64_t kRowTile[kIsas] = {1, 1, 2, 2};
 constexpr int64_t kTokenTile[kIsas] = {4, 4, 7, 7};
-constexpr int64_t kFewTile[kIsas] = {4, 0, 8, 8};
+constexpr int64_t kFewTile[kIsas] = {0, 0, 8, 8};
 
 static_assert(kTrits == tensor::kTrits && kTritSteps == tensor::kTritSteps);
 static_assert(kTritBytes == tensor::step_bytes(kTrits, kTritSteps));
