@@ -66,6 +66,15 @@ struct Routes {
     for (size_t i = 0; i < choices.size(); ++i) rows[i] = row_of_token ? choices[i] / k : choices[i];
   }
   int64_t count(size_t expert) const { return begin[expert + 1] - begin[expert]; }
+  // Experts that were chosen, those of the fewest tokens first: what kernels make of activations for few tokens
+  // serves all of them, if nothing comes between.
+  void by_count(std::vector<size_t>& experts) const {
+    experts.clear();
+    for (size_t e = 0; e + 1 < begin.size(); ++e) {
+      if (count(e) > 0) experts.push_back(e);
+    }
+    std::ranges::sort(experts, {}, [&](size_t e) { return std::pair(count(e), e); });
+  }
   // Whether the choices of every expert read rows that follow each other.
   bool lie_together() const {
     for (size_t e = 0; e + 1 < begin.size(); ++e) {
@@ -114,7 +123,8 @@ class Gathered {
 struct ExpertScratch {
   Routes routes;
   Gathered gathered;
-  std::vector<kernels::Activations> tokens;  // of the experts that were chosen
+  std::vector<size_t> experts;               // that were chosen
+  std::vector<kernels::Activations> tokens;  // of each of them
   std::vector<kernels::ProductRun> runs;
   std::vector<std::vector<float>> sorted;  // node -> [sorted choice][rows]
 
@@ -155,13 +165,13 @@ void run_experts(Executor::State& s, std::span<const graph::Node> nodes) {
   const bool in_place = routes.lie_together();
   const kernels::Activations& x = in_place ? all : scratch.gathered.gather(all, routes.rows, *s.pool);
 
+  routes.by_count(scratch.experts);
   scratch.tokens.clear();
-  scratch.tokens.reserve(static_cast<size_t>(experts));  // runs point to them
+  scratch.tokens.reserve(scratch.experts.size());  // runs point to them
   scratch.runs.clear();
   scratch.sorted.resize(std::max(scratch.sorted.size(), nodes.size()));
   bool several = false;
-  for (size_t e = 0; e < static_cast<size_t>(experts); ++e) {
-    if (routes.count(e) == 0) continue;
+  for (const size_t e : scratch.experts) {
     const auto first = static_cast<size_t>(routes.begin[e]);
     scratch.tokens.push_back(x.some(in_place ? routes.rows[first] : routes.begin[e], routes.count(e)));
     several = several || routes.count(e) > 1;
