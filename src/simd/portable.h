@@ -55,13 +55,13 @@ struct Simd {
   // a * b + c, rounded once.
   static Float fma(Float a, Float b, Float c) { LOWBIT_EACH(Float, 16, std::fma(a.lane[i], b.lane[i], c.lane[i])); }
   static float fma1(float a, float b, float c) { return std::fma(a, b, c); }
-  // As the processor: b where either is NaN.
   // The greatest lane; any number where one is NaN.
   static float reduce_max(Float a) {
     float most = a.lane[0];
     for (float v : a.lane) most = v > most ? v : most;
     return most;
   }
+  // As the processor: b where either is NaN.
   static Float max(Float a, Float b) { LOWBIT_EACH(Float, 16, a.lane[i] > b.lane[i] ? a.lane[i] : b.lane[i]); }
   static Float min(Float a, Float b) { LOWBIT_EACH(Float, 16, a.lane[i] < b.lane[i] ? a.lane[i] : b.lane[i]); }
   static Float abs(Float a) { LOWBIT_EACH(Float, 16, std::fabs(a.lane[i])); }
