@@ -79,8 +79,10 @@ TEST(RandomWeights, FillAGraph) {
   for (const graph::Parameter& p : model.graph.parameters) {
     const tensor::Weight& w = *weights->at(p.name);
     const bool outer = p.name == "token_embd.weight" || p.name == "output.weight";
-    if (p.is_matrix()) EXPECT_EQ(formats::print(w.parts[0].format()), outer ? "q8_0" : "int4/64") << p.name;
-    if (p.is_matrix()) matrices += w.bytes();
+    if (p.is_matrix()) {
+      EXPECT_EQ(formats::print(w.parts[0].format()), outer ? "q8_0" : "int4/64") << p.name;
+      matrices += w.bytes();
+    }
     EXPECT_TRUE(std::ranges::equal(w.parts[0].bytes(), again->at(p.name)->parts[0].bytes())) << p.name;
   }
   EXPECT_EQ(weight_bytes(model.graph, format_of("int4/64"), format_of("q8_0")).value(), matrices);
