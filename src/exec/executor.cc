@@ -67,13 +67,16 @@ void find_decoded(Executor::State& s) {
 }
 
 void find_parameters(Executor::State& s) {
-  s.parameters.resize(s.graph.nodes.size());
-  for (size_t n = 0; n < s.graph.nodes.size(); ++n) {
-    for (const std::string& name : s.graph.nodes[n].weights) {
+  for (const graph::Node& node : s.graph.nodes) {
+    for (const std::string& name : node.weights) {
       const tensor::Weight& weight = *s.weights.at(name);
       if (weight.shape.size() == 2) s.inverse_orders[name] = tensor::inverse_row_order(weight);
       if (weight.shape.size() == 1) s.vectors[name] = tensor::dequantize(weight);
     }
+  }
+  // Only now: a parameter may have several nodes.
+  s.parameters.resize(s.graph.nodes.size());
+  for (size_t n = 0; n < s.graph.nodes.size(); ++n) {
     if (s.graph.nodes[n].weights.empty()) continue;
     const std::string& name = s.graph.nodes[n].weights[0];
     FirstParameter& first = s.parameters[n];

@@ -104,9 +104,10 @@ class Region {
     int64_t blocks = 0;
     for (const Work& w : work_) blocks += w.to - w.from;
     for (Work& w : work_) w.divide(blocks, pool_.size());
-    const int64_t items = items_before(pool_.size());
-    pool_.parallel_for(items, 1, [this, items](int64_t first, int64_t last, int) {
-      for (int64_t i = first; i < last; ++i) run_item(i, items);
+    items_ = items_before(pool_.size());
+    run_ = new_stamp();
+    pool_.parallel_for(items_, 1, [this](int64_t first, int64_t last, int) {
+      for (int64_t i = first; i < last; ++i) run_item(i);
     });
     work_.clear();
   }
@@ -125,33 +126,56 @@ class Region {
     for (const Work& w : work_) sum += share_of(w, thread);
     return sum;
   }
-  void run_item(int64_t item, int64_t items) const {
-    int64_t thread = item * pool_.size() / items;  // about
-    while (items_before(thread) > item) --thread;
-    while (items_before(thread + 1) <= item) ++thread;
-    item -= items_before(thread);
-    const bool is_first = item == 0;  // of the thread
-    for (auto w = work_.begin(); w != work_.end(); ++w) {
-      const int64_t begin = share_of(*w, thread), count = share_of(*w, thread + 1) - begin;
-      if (item >= count) {
-        item -= count;
-        continue;
-      }
-      if (is_first) w->ask_first(begin);
-      if (item + 1 == count) ask_next(w, thread);
-      return w->run(begin + item);
+  // Where an item lies: of one work that share of a thread which is the items [first, first + count) of the region.
+  struct Place {
+    uint64_t run = 0;
+    int64_t thread = 0;
+    size_t work = 0;
+    int64_t begin = 0, first = 0, count = 0;  // begin: of the thread
+
+    bool holds(int64_t item) const { return item >= first && item < first + count; }
+  };
+  void next(Place& at) const {
+    at.first += at.count;
+    if (++at.work == work_.size()) {
+      at.work = 0;
+      at.begin = at.first;
+      ++at.thread;
     }
+    at.count = share_of(work_[at.work], at.thread + 1) - share_of(work_[at.work], at.thread);
+  }
+  // The items of a thread come one after the other, so the place of the last one is remembered.
+  const Place& find(int64_t item) const {
+    static thread_local Place at;
+    if (at.run != run_ || item < at.first) {
+      int64_t thread = item * pool_.size() / items_;  // about
+      while (items_before(thread) > item) --thread;
+      const int64_t begin = items_before(thread);
+      at = {run_, thread, 0, begin, begin, share_of(work_[0], thread + 1) - share_of(work_[0], thread)};
+    }
+    while (!at.holds(item)) next(at);
+    return at;
+  }
+  void run_item(int64_t item) const {
+    const Place& at = find(item);
+    const Work& w = work_[at.work];
+    const int64_t begin = share_of(w, at.thread);
+    if (item == at.begin) w.ask_first(begin);
+    if (item + 1 == at.first + at.count) ask_next(at);
+    w.run(begin + item - at.first);
   }
   // Of the work behind this one that the thread has a share of.
-  void ask_next(std::vector<Work>::const_iterator w, int64_t thread) const {
-    while (++w != work_.end()) {
-      const int64_t begin = share_of(*w, thread);
-      if (begin < share_of(*w, thread + 1)) return w->ask_first(begin);
+  void ask_next(const Place& at) const {
+    for (size_t i = at.work + 1; i < work_.size(); ++i) {
+      const int64_t begin = share_of(work_[i], at.thread);
+      if (begin < share_of(work_[i], at.thread + 1)) return work_[i].ask_first(begin);
     }
   }
 
   ThreadPool& pool_;
   std::vector<Work>& work_;
+  int64_t items_ = 0;  // of this run
+  uint64_t run_ = 0;
 };
 
 Activations Activations::some(int64_t first, int64_t count) const {
