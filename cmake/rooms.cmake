@@ -65,7 +65,8 @@ function(lowbit_add_fuzzers room)
   endforeach()
 endfunction()
 
-# tests/*_test.cc: what crosses rooms. LOWBIT_PROGRAM is the path of the program, for tests that run it.
+# tests/*_test.cc: what crosses rooms. LOWBIT_PROGRAM is the path of the program, for tests that run it;
+# LOWBIT_SANITIZED is there under sanitizers.
 function(lowbit_add_house_test)
   file(GLOB tests CONFIGURE_DEPENDS ${lowbit_SOURCE_DIR}/tests/*_test.cc)
   if(NOT LOWBIT_TESTS OR NOT tests)
@@ -77,7 +78,8 @@ function(lowbit_add_house_test)
   add_executable(house_test ${tests})
   add_dependencies(house_test lowbit)
   target_link_libraries(house_test PRIVATE ${rooms} GTest::gtest_main)
-  target_compile_definitions(house_test PRIVATE LOWBIT_PROGRAM="$<TARGET_FILE:lowbit>")
+  target_compile_definitions(house_test PRIVATE LOWBIT_PROGRAM="$<TARGET_FILE:lowbit>"
+                             $<$<BOOL:${LOWBIT_SANITIZE}>:LOWBIT_SANITIZED>)
   gtest_discover_tests(house_test TEST_PREFIX house. WORKING_DIRECTORY ${lowbit_SOURCE_DIR} DISCOVERY_TIMEOUT 60)
 endfunction()
 

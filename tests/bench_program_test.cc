@@ -99,7 +99,8 @@ TEST(BenchProgram, Kernels) {
 TEST(BenchProgram, Formats) {
   const Finished done = run({"bench", "formats", "--format", "e4m3fn", "--seconds", "0.001", "--json"});
   EXPECT_EQ(done.exit, 0) << done.err;
-  for (const Json& row : Json::parse(done.out)["rows"]) EXPECT_EQ(row["unit"], "ns/element");
+  const Json json = Json::parse(done.out);
+  for (const Json& row : json["rows"]) EXPECT_EQ(row["unit"], "ns/element");
 }
 
 TEST(BenchProgram, WrongInput) {

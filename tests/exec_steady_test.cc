@@ -26,6 +26,10 @@ void* operator new(size_t bytes) {
   if (void* memory = std::malloc(bytes == 0 ? 1 : bytes)) return memory;
   throw std::bad_alloc();
 }
+void* operator new(size_t bytes, const std::nothrow_t&) noexcept {
+  g_allocations.fetch_add(1, std::memory_order_relaxed);
+  return std::malloc(bytes == 0 ? 1 : bytes);
+}
 void operator delete(void* memory) noexcept { std::free(memory); }
 void operator delete(void* memory, size_t) noexcept { std::free(memory); }
 
@@ -134,6 +138,9 @@ int status_of_decoding(bool then_call) {
 }
 
 TEST(Steady, NoSystemCallForAToken) {
+#ifdef LOWBIT_SANITIZED
+  GTEST_SKIP() << "the sanitizer makes calls of its own";
+#endif
   const int status = status_of_decoding(false);
   if (WIFEXITED(status) && WEXITSTATUS(status) == kNotPossible) GTEST_SKIP() << "this system has no seccomp filters";
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "ended by signal " << WTERMSIG(status);
