@@ -74,6 +74,7 @@ TEST(ExecOperations, RowByRow) {
   x = b.row_bias("type", x, "types", 1, 2, 42);
   x = b.bias("norm_bias", b.layer_norm("norm", x, "n", 42, 1e-5f), "nb", 42);
   x = b.rms_norm("heads", x, "h", 14, 1e-5f);
+  x = b.rms_norm("heads_again", x, "h", 14, 1e-5f);  // a parameter of several nodes
   const ValueId up = b.linear("up", x, "u", 70, 42);
   const ValueId gate = b.gelu_tanh("gate", b.slice("gate_part", up, 0, 35));
   const ValueId other = b.gelu_erf("other", b.slice("other_part", up, 35, 35));
