@@ -363,7 +363,6 @@ struct FloatFewArgs {
   int64_t x_stride;
   float* out;  // [token][out_stride]
   int64_t out_stride;
-  int64_t ahead;  // AskedAhead::near
 };
 
 }  // namespace lowbit::kernels

@@ -7,7 +7,6 @@
 #include "base/bits.h"
 #include "kernels/limits/limits.h"
 #include "kernels/list.h"
-#include "kernels/matmul/asked_ahead.h"
 #include "kernels/matmul/groups.h"
 #include "kernels/matmul/pairs.h"
 #include "kernels/matmul/plan.h"
@@ -279,10 +278,7 @@ FloatWeights FloatPart::weights(int64_t block, int64_t blocks) const {
 
 void FloatPart::run(int64_t block, int64_t blocks, float* out, int64_t out_stride) const {
   const FloatWeights w = weights(block, blocks);
-  if (tiles_ == nullptr) {
-    return k_float_few.at(isa_)(
-        {w, blocks, x_.tokens, x_.values, x_.cols, out, out_stride, asked_ahead(isa_, x_.tokens).near});
-  }
+  if (tiles_ == nullptr) return k_float_few.at(isa_)({w, blocks, x_.tokens, x_.values, x_.cols, out, out_stride});
   const int64_t chunk = plan_.floats.chunk_columns, step = kRowBlock * chunk;
   float* panels = sized(scratch().panels, blocks * step);
   for_each_chunk(w.cols, chunk, [&](int64_t first, int64_t depth) {

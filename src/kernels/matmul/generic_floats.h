@@ -293,6 +293,9 @@ static inline void float_tiles(const FloatTileArgs& g) {
 
 // ---- few tokens, from packed weights ----
 
+// Bytes that few tokens ask for weights ahead. Not as AskedAhead has it: a distance in a register costs others.
+constexpr int64_t kFloatsAhead = 4096;
+
 // Each output is one chain: the latency of its additions is hidden by row blocks side by side.
 template <class S, class Reader, int Tokens, int Rows>
 struct FloatFewTile {
@@ -397,7 +400,7 @@ struct FloatFewTile {
   }
   LOWBIT_INLINE void turn(const float* x) {
     for (int r = 0; r < Rows; ++r) {
-      for (int i = 0; i < Reader::kBytes; i += 64) __builtin_prefetch(at[r] + g.ahead + i, 0, 2);
+      for (int i = 0; i < Reader::kBytes; i += 64) __builtin_prefetch(at[r] + kFloatsAhead + i, 0, 2);
     }
     units<0>(x);
     for (int r = 0; r < Rows; ++r) at[r] += Reader::kBytes;
