@@ -4,27 +4,13 @@
 
 #include "base/bits.h"
 #include "exec/kv_store.h"
+#include "exec/room.h"
 #include "graph/graph.h"
 #include "kernels/attention/attention.h"
 
 namespace lowbit::exec {
 
 constexpr int64_t kChunk = 8;  // blocks of 16 positions widened at a time: they stay near; whole chunks of weights
-
-// Memory that is kept from call to call and only grows.
-class Room {
- public:
-  // From a multiple of 64 bytes on.
-  std::byte* bytes(int64_t count) {
-    const auto need = static_cast<size_t>(count) + 64;
-    if (store_.size() < need) store_.resize(need);
-    return store_.data() + (64 - reinterpret_cast<uintptr_t>(store_.data()) % 64) % 64;
-  }
-  float* floats(int64_t count) { return reinterpret_cast<float*>(bytes(4 * count)); }
-
- private:
-  std::vector<std::byte> store_;
-};
 
 // What one task computes with. Matrices have a row for each token and query head.
 struct AttentionWork {

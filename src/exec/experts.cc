@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/bits.h"
+#include "exec/room.h"
 #include "exec/state.h"
 #include "kernels/rows/rows.h"
 
@@ -102,21 +103,18 @@ class Gathered {
 
  private:
   template <class T>
-  static const T* take(std::vector<T>& to, const T* from, int64_t width, std::span<const int64_t> rows,
-                       ThreadPool& pool) {
-    const auto size = static_cast<size_t>(width) * rows.size();
-    if (to.size() < size) to.resize(size);
+  static const T* take(Room& room, const T* from, int64_t width, std::span<const int64_t> rows, ThreadPool& pool) {
+    T* to = reinterpret_cast<T*>(room.bytes(width * std::ssize(rows) * static_cast<int64_t>(sizeof(T))));
     pool.parallel_for(std::ssize(rows), kRowsAtOnce, [&](int64_t begin, int64_t end, int) {
       for (int64_t i = begin; i < end; ++i) {
-        std::copy_n(from + rows[static_cast<size_t>(i)] * width, width, to.data() + i * width);
+        std::copy_n(from + rows[static_cast<size_t>(i)] * width, width, to + i * width);
       }
     });
-    return to.data();
+    return to;
   }
 
   kernels::Activations x_;
-  std::vector<float> values_, scales_;
-  std::vector<int8_t> codes_;
+  Room values_, codes_, scales_;
 };
 
 // Of a pass, kept for the next one.
@@ -126,11 +124,12 @@ struct ExpertScratch {
   std::vector<size_t> experts;               // that were chosen
   std::vector<kernels::Activations> tokens;  // of each of them
   std::vector<kernels::ProductRun> runs;
-  std::vector<std::vector<float>> sorted;  // node -> [sorted choice][rows]
+  std::vector<Room> rooms;  // node -> results by sorted choice, [choice][rows]
 
+  float* sorted(size_t node, int64_t rows) { return rooms[node].floats(std::ssize(routes.choices) * rows); }
   // Results of experts with several choices to their places; that of a single one is there already.
-  void scatter(size_t node, int64_t rows, float* out, ThreadPool& pool) const {
-    const float* from = sorted[node].data();
+  void scatter(size_t node, int64_t rows, float* out, ThreadPool& pool) {
+    const float* from = sorted(node, rows);
     pool.parallel_for(std::ssize(routes.begin) - 1, 1, [&](int64_t first, int64_t last, int) {
       for (int64_t e = first; e < last; ++e) {
         const int64_t begin = routes.begin[static_cast<size_t>(e)], end = routes.begin[static_cast<size_t>(e) + 1];
@@ -169,18 +168,13 @@ void run_experts(Executor::State& s, std::span<const graph::Node> nodes) {
   scratch.tokens.clear();
   scratch.tokens.reserve(scratch.experts.size());  // runs point to them
   scratch.runs.clear();
-  scratch.sorted.resize(std::max(scratch.sorted.size(), nodes.size()));
-  bool several = false;
+  scratch.rooms.resize(std::max(scratch.rooms.size(), nodes.size()));
   for (const size_t e : scratch.experts) {
     const auto first = static_cast<size_t>(routes.begin[e]);
     scratch.tokens.push_back(x.some(in_place ? routes.rows[first] : routes.begin[e], routes.count(e)));
-    several = several || routes.count(e) > 1;
     for (size_t n = 0; n < nodes.size(); ++n) {
       const int64_t rows = s.parameter(nodes[n]).weight->shape[1];
-      std::vector<float>& sorted = scratch.sorted[n];
-      const auto size = routes.choices.size() * static_cast<size_t>(rows);
-      if (routes.count(e) > 1 && sorted.size() < size) sorted.resize(size);
-      float* out = routes.count(e) > 1 ? sorted.data() + routes.begin[e] * rows
+      float* out = routes.count(e) > 1 ? scratch.sorted(n, rows) + routes.begin[e] * rows
                                        : s.rows_of(nodes[n].output) + routes.choices[first] * rows;
       const auto expert = static_cast<int64_t>(e);
       scratch.runs.push_back(
@@ -188,7 +182,8 @@ void run_experts(Executor::State& s, std::span<const graph::Node> nodes) {
     }
   }
   kernels::run_products(scratch.runs, *s.pool);
-  for (size_t n = 0; several && n < nodes.size(); ++n) {
+  if (routes.count(scratch.experts.back()) == 1) return;  // that of the most tokens
+  for (size_t n = 0; n < nodes.size(); ++n) {
     scratch.scatter(n, s.parameter(nodes[n]).weight->shape[1], s.rows_of(nodes[n].output), *s.pool);
   }
 }

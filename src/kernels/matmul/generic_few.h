@@ -10,7 +10,6 @@ namespace lowbit::kernels {
 // Planes: of activations (DotArgs::plane).
 template <class S, int Bits, CodeMap Map, int Tokens, int Planes>
 struct FewTile {
-  using Simd = S;
   static constexpr bool kBrief = false;
   const FusedArgs& g;
   bool more;  // offsets or minima

@@ -14,7 +14,6 @@ constexpr int kWordRun = Bits == kTrits ? 8 : 4;
 // Entries: where scales come from (generic_scales.h). Brief: no stretch is longer than a step.
 template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums, class Entries, bool Brief>
 struct FusedRow {
-  using Simd = S;
   static constexpr bool kWide = Sums == DotSums::two_planes, kWords = Sums == DotSums::words, kBrief = Brief;
   static constexpr int kMostChains = Brief && S::kFusedTile > 2 ? 2 : S::kFusedTile;
   static constexpr int kChains = kWide || kMostChains < Tokens ? 1 : kMostChains / Tokens;

@@ -121,6 +121,7 @@ class Region {
   // Items lie by threads: to each belongs its share of every work, whatever else is in the region, so that a thread
   // meets the same row blocks of a weight each time (tensor/nodes.h).
   int64_t share_of(const Work& w, int64_t thread) const { return w.items * thread / pool_.size(); }
+  int64_t count_of(const Work& w, int64_t thread) const { return share_of(w, thread + 1) - share_of(w, thread); }
   int64_t items_before(int64_t thread) const {
     int64_t sum = 0;
     for (const Work& w : work_) sum += share_of(w, thread);
@@ -142,7 +143,7 @@ class Region {
       at.begin = at.first;
       ++at.thread;
     }
-    at.count = share_of(work_[at.work], at.thread + 1) - share_of(work_[at.work], at.thread);
+    at.count = count_of(work_[at.work], at.thread);
   }
   // The items of a thread come one after the other, so the place of the last one is remembered.
   const Place& find(int64_t item) const {
@@ -151,7 +152,7 @@ class Region {
       int64_t thread = item * pool_.size() / items_;  // about
       while (items_before(thread) > item) --thread;
       const int64_t begin = items_before(thread);
-      at = {run_, thread, 0, begin, begin, share_of(work_[0], thread + 1) - share_of(work_[0], thread)};
+      at = {run_, thread, 0, begin, begin, count_of(work_[0], thread)};
     }
     while (!at.holds(item)) next(at);
     return at;
@@ -167,8 +168,7 @@ class Region {
   // Of the work behind this one that the thread has a share of.
   void ask_next(const Place& at) const {
     for (size_t i = at.work + 1; i < work_.size(); ++i) {
-      const int64_t begin = share_of(work_[i], at.thread);
-      if (begin < share_of(work_[i], at.thread + 1)) return work_[i].ask_first(begin);
+      if (count_of(work_[i], at.thread) > 0) return work_[i].ask_first(share_of(work_[i], at.thread));
     }
   }
 
