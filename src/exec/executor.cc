@@ -166,8 +166,8 @@ void drop_rows(Executor::State& s, size_t n) {
     const graph::Value& value = s.graph.values[v];
     if (value.producer >= static_cast<int32_t>(n) || s.last_use[v] < static_cast<int32_t>(n)) continue;
     Buffer& buffer = s.buffer(static_cast<graph::ValueId>(v));
-    keep_rows(buffer.values, value.width, kept);
-    if (!kernels::is_integer_activation(value.format)) continue;
+    if (s.has_values(static_cast<graph::ValueId>(v))) keep_rows(buffer.values, value.width, kept);
+    if (!s.has_codes(static_cast<graph::ValueId>(v))) continue;
     buffer.stamp = kernels::new_stamp();
     keep_rows(buffer.codes, static_cast<int64_t>(buffer.codes.size()) / s.rows, kept);
     keep_rows(buffer.scales, static_cast<int64_t>(buffer.scales.size()) / s.rows, kept);
@@ -218,8 +218,8 @@ void make_room(Executor::State& s, const graph::Node& node) {
   const graph::Value& value = s.value(node.output);
   Buffer& buffer = s.buffer(node.output);
   const auto count = static_cast<size_t>(s.rows * value.width);
-  if (buffer.values.size() < count) buffer.values.resize(count);
-  if (node.op != graph::Op::cast || !kernels::is_integer_activation(value.format)) return;
+  if (s.has_values(node.output) && buffer.values.size() < count) buffer.values.resize(count);
+  if (!s.has_codes(node.output)) return;
   const CodeShape shape(value);
   const int64_t rows = s.rows * value.slots;
   buffer.codes.resize(static_cast<size_t>(rows * shape.stride));

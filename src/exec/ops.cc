@@ -73,10 +73,11 @@ void Ops::layer_norm(Executor::State& s, const graph::Node& node, Rows r) {
 
 void Ops::cast(Executor::State& s, const graph::Node& node, Rows r) {
   const graph::Value& value = s.value(node.output);
-  const Span v(s, node, r);
   const int64_t cols = value.columns(), first = r.first * value.slots, rows = r.count * value.slots;
-  if (!kernels::is_integer_activation(value.format)) {
-    for (int64_t i = 0; i < v.count; i += cols) tensor::cast_row(value.format, cols, v.x + i, v.out + i);
+  const float* x = s.rows_of(node.inputs[0]) + first * cols;
+  float* values = s.has_values(node.output) ? s.rows_of(node.output) + first * cols : nullptr;
+  if (!s.has_codes(node.output)) {
+    for (int64_t i = 0; i < rows; ++i) tensor::cast_row(value.format, cols, x + i * cols, values + i * cols);
     return;
   }
   Buffer& out = s.buffer(node.output);
@@ -84,17 +85,17 @@ void Ops::cast(Executor::State& s, const graph::Node& node, Rows r) {
   int8_t* codes = out.codes.data() + first * shape.stride;
   float* scales = out.scales.data() + first * shape.groups;
   const formats::ElementFormat& scale = value.format.levels[0].scale;
-  const auto stored = [](const void* to, float x) {
-    return tensor::stored_scale(*static_cast<const formats::ElementFormat*>(to), x);
+  const auto stored = [](const void* to, float v) {
+    return tensor::stored_scale(*static_cast<const formats::ElementFormat*>(to), v);
   };
-  kernels::quantize(s.isa, {rows, cols, shape.group, v.x, kernels::largest_code(value.format), &scale,
+  kernels::quantize(s.isa, {rows, cols, shape.group, x, kernels::largest_code(value.format), &scale,
                             scale.bits == 32 ? nullptr : +stored, codes, shape.stride, scales, shape.plane,
                             kernels::is_binary_activation(value.format)});
-  if (!s.decoded[static_cast<size_t>(node.output)]) return;
+  if (values == nullptr) return;
   for (int64_t i = 0; i < rows; ++i, codes += shape.stride, scales += shape.groups) {
     for (int64_t c = 0; c < cols; ++c) {
       const auto code = static_cast<float>(shape.plane == 0 ? codes[c] : 128 * codes[shape.plane + c] + codes[c]);
-      v.out[i * cols + c] = code * scales[c / shape.group];
+      values[i * cols + c] = code * scales[c / shape.group];
     }
   }
 }

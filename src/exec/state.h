@@ -87,6 +87,9 @@ struct Executor::State {
     return std::span(graph.nodes)
         .subspan(static_cast<size_t>(step.first), static_cast<size_t>(step.end - step.first));
   }
+  // What a buffer holds: casts to integers have codes, and values beside them where some product wants these.
+  bool has_codes(graph::ValueId id) const { return kernels::is_integer_activation(value(id).format); }
+  bool has_values(graph::ValueId id) const { return !has_codes(id) || decoded[static_cast<size_t>(id)]; }
   const graph::Value& value(graph::ValueId id) const { return graph.values[static_cast<size_t>(id)]; }
 };
 
