@@ -39,6 +39,7 @@ static constexpr CodeTable kCodeTables[9] = {
 struct Simd {
   static constexpr const char* kName = "avx2";
   static constexpr int kTokenTile = 4;
+  static constexpr int kSpanTile = 4;
   static constexpr int kRowTile = 1;
   static constexpr int kFusedTile = 1;
   static constexpr bool kEntriesInPlace = false;

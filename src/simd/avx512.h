@@ -33,6 +33,7 @@ constexpr TritTable kTritDigits[kTritsPerByte] = {
 struct Simd {
   static constexpr const char* kName = "avx512";
   static constexpr int kTokenTile = 7;
+  static constexpr int kSpanTile = 6;
   static constexpr int kRowTile = 2;
   static constexpr int kFusedTile = 4;
   static constexpr bool kEntriesInPlace = true;

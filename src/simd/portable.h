@@ -14,6 +14,7 @@ namespace lowbit::simd::portable {
 struct Simd {
   static constexpr const char* kName = "portable";
   static constexpr int kTokenTile = 4;  // tokens of a register tile of the integer kernels
+  static constexpr int kSpanTile = 4;   // the same where the results of spans lie in memory
   static constexpr int kRowTile = 1;    // blocks of 16 rows of that tile, at most
   static constexpr int kFusedTile = 4;  // chains of sums of the kernel that unpacks as it multiplies, 1 or 4
   static constexpr bool kEntriesInPlace = false;  // that kernel reads scales of all kinds where they lie: registers

@@ -40,6 +40,7 @@ class Line {
       for (int64_t block = 0; block < a_.blocks; ++block) {
         Acc acc[kPaneTokens];
         begin(tile, block, acc);
+        alignas(64) float inner[16 * kPaneTokens] = {};  // of a span of several stretches
         Ahead next = ahead(tile, block), next_tokens = tokens_ahead(tile, block);
 #pragma GCC unroll 2
         for (int64_t s = 0; s < stretches; ++s) {
@@ -52,7 +53,7 @@ class Line {
             weights = a_.panes + (more ? (block + 1) * a_.step : 0);
           }
           multiply(s + 2 == stretches || stretches == 1, codes, weights);
-          end_tokens(s, block, entry(tile, s), sums, acc);
+          end_tokens(s, block, entry(tile, s), sums, inner, acc);
           _tile_stored(0, sums, 64);
         }
         finish(tile, block, acc);
@@ -94,20 +95,40 @@ class Line {
   }
 
   // Stretch s, whose sums are given. entry: of the first token's activations.
-  LOWBIT_INLINE void end_tokens(int64_t s, int64_t block, int64_t entry, const int32_t* sums,
+  LOWBIT_INLINE void end_tokens(int64_t s, int64_t block, int64_t entry, const int32_t* sums, float* inner,
                                 Acc (&acc)[kPaneTokens]) const {
     const StretchArgs& g = a_.stretch;
-    const int64_t group = g.stretches[s].weight_group;
+    const DotStretch& stretch = g.stretches[s];
+    if (!g.long_spans) return end_span<true>(stretch, block, entry, sums, inner, acc);
+    if (stretch.ends_span) return end_span<false>(stretch, block, entry, sums, inner, acc);
+#pragma GCC unroll 16
+    for (int64_t t = 0; t < kPaneTokens; ++t) {
+      S::Int sum[1][1] = {{S::int_load(sums + 16 * t)}};
+      S::Float part[1][1] = {{S::load(inner + 16 * t)}};
+      end_stretch<S, Kind, false>(g, stretch.weight_group, block, entry + t, sum, part);
+      S::store(inner + 16 * t, part[0][0]);
+    }
+  }
+
+  // The same of a stretch that ends a span. Single: there is none before it.
+  template <bool Single>
+  LOWBIT_INLINE void end_span(const DotStretch& stretch, int64_t block, int64_t entry, const int32_t* sums,
+                              float* inner, Acc (&acc)[kPaneTokens]) const {
+    const StretchArgs& g = a_.stretch;
+    const int64_t group = stretch.weight_group;
     const FloatEntries<S, Kind> entries;
     const KeptEntries<S, Kind> kept(entries, g, block * g.group_step + 16 * group);
 #pragma GCC unroll 16
     for (int64_t t = 0; t < kPaneTokens; ++t) {
       S::Int sum[1][1] = {{S::int_load(sums + 16 * t)}};
+      S::Float part[1][1] = {{Single ? S::zero() : S::load(inner + 16 * t)}};
+      end_stretch<S, Kind, Single>(g, group, block, entry + t, sum, part);
       if constexpr (Kind == More::any) {
-        end_stretch<S>(g, entries, group, block, entry + t, sum, acc[t].of);
+        kernels::end_span<S>(g, entries, group, block, entry + t, part, acc[t].of);
       } else {
-        end_stretch<S>(g, kept, group, block, entry + t, sum, acc[t].of);
+        kernels::end_span<S>(g, kept, group, block, entry + t, part, acc[t].of);
       }
+      if (!Single) S::store(inner + 16 * t, S::zero());
       // Token by token: were all scales multiplied first, sums would not fit the registers.
       asm("" : "+v"(acc[t].of[0][0].v));
     }

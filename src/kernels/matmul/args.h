@@ -65,6 +65,7 @@ struct AskedAhead {
 struct DotStretch {
   int32_t begin_unit, end_unit;
   int32_t weight_group, activation_group;
+  bool ends_span;  // matmul.h
 
   bool operator==(const DotStretch&) const = default;
 };
@@ -74,7 +75,7 @@ struct StretchSums {
   const float* scales;    // of the activations
   const int32_t* sums;    // sum(s8); where offsets are paired, pair_of_sum of it; null: not wanted
   const int32_t* starts;  // a constant of the element times that sum
-  const float* totals;    // float(sum(s8)) times the scale; null where there are no minima
+  const float* totals;    // where a span ends: the chain of float(sum(s8)) and scales; null where there are no minima
 
   // From an entry on.
   StretchSums from(int64_t entry) const {
@@ -132,13 +133,19 @@ struct EntriesInPlace {
   simd::SmallFloat small;
 };
 
+// What `fused` keeps in memory of a register tile at most.
+constexpr int64_t kTileResults = 16 * 4;
+
 // What ends a stretch: for each output
 //   sum = sum(u8 * s8) + start + offset[weight group] * sum(s8)     exact
-//   acc = fma(float(sum), float(weight scale * activation scale), acc)
-//   acc = fma(minimum, float(float(sum(s8)) * activation scale), acc)   where there are minima
+//   inner = fma(float(sum), activation scale, inner)                from +0 where a span begins
+// and a span:
+//   acc = fma(weight scale, inner, acc)
+//   acc = fma(minimum, total, acc)                                  where there are minima
 struct StretchArgs {
   const DotStretch* stretches;  // ascending
   int64_t stretch_count;
+  bool long_spans;         // some have several stretches
   const float* scales;     // [row blocks][weight groups][16]
   const int32_t* offsets;  // likewise; null: all 0
   bool paired;             // offsets are pair_of_offset of them
@@ -146,11 +153,12 @@ struct StretchArgs {
   int64_t group_step;      // entries of a row block: weight groups * 16
   StretchSums activations;
   EntriesInPlace in_place;
+  float* results;  // room for kTileResults
 };
 
 // Integer products of `units` units of some row blocks, unpacked, with `tokens` rows of activations. These lie by
-// tiles of for_each_tile(tokens, kTokenTile): codes [tile][unit][token of the tile][4], entries of stretches
-// [tile][stretch][token of the tile].
+// tiles of for_each_tile(tokens, kTokenTile), kSpanTile where a span has several stretches: codes [tile][unit][token
+// of the tile][4], entries of stretches [tile][stretch][token of the tile].
 struct DotArgs {
   StretchArgs stretch;  // those of the units
   const uint8_t* panels;

@@ -6,19 +6,17 @@
 
 namespace lowbit::kernels {
 
-// Brings a stretch with these exact sums of products into acc. block: the first of those of `g`; entry: of the first
-// token's activations.
-template <class S, class Entries, int Blocks, int Tokens>
-LOWBIT_INLINE static inline void end_stretch(const StretchArgs& g, const Entries& entries, int64_t weight_group,
-                                             int64_t block, int64_t entry, typename S::Int (&sum)[Blocks][Tokens],
-                                             typename S::Float (&acc)[Blocks][Tokens]) {
-  constexpr More kMore = Entries::kMore;
-  const int64_t at = block * g.group_step + 16 * weight_group;
-  if (kMore == More::any && g.offsets != nullptr) {
+// Brings a stretch with these exact sums of products into inner: into 0, where it is the First one of its span.
+// block: the first of those of `g`; entry: of the first token's activations.
+template <class S, More Kind, bool First, int Blocks, int Tokens>
+LOWBIT_INLINE static inline void end_stretch(const StretchArgs& g, int64_t weight_group, int64_t block, int64_t entry,
+                                             typename S::Int (&sum)[Blocks][Tokens],
+                                             typename S::Float (&inner)[Blocks][Tokens]) {
+  if (Kind == More::any && g.offsets != nullptr) {
     for (int t = 0; t < Tokens; ++t) {
       const typename S::Int total = S::int_broadcast(g.activations.sums[entry + t]);
       for (int b = 0; b < Blocks; ++b) {
-        const typename S::Int offset = S::int_load(g.offsets + at + b * g.group_step);
+        const typename S::Int offset = S::int_load(g.offsets + (block + b) * g.group_step + 16 * weight_group);
         sum[b][t] =
             g.paired ? S::dot_pairs(sum[b][t], offset, total) : S::int_add(sum[b][t], S::int_mul(offset, total));
       }
@@ -27,9 +25,23 @@ LOWBIT_INLINE static inline void end_stretch(const StretchArgs& g, const Entries
   for (int t = 0; t < Tokens; ++t) {
     const typename S::Float activation = S::broadcast(g.activations.scales[entry + t]);
     for (int b = 0; b < Blocks; ++b) {
-      const typename S::Float scale = S::mul(entries.scale(g, at + b * g.group_step), activation);
-      acc[b][t] = S::fma(S::to_float(sum[b][t]), scale, acc[b][t]);
+      const typename S::Float x = S::to_float(sum[b][t]);
+      inner[b][t] = First ? S::mul(x, activation) : S::fma(x, activation, inner[b][t]);
     }
+  }
+}
+
+// Brings a span into acc; entry: of its last stretch.
+template <class S, class Entries, int Blocks, int Tokens>
+LOWBIT_INLINE static inline void end_span(const StretchArgs& g, const Entries& entries, int64_t weight_group,
+                                          int64_t block, int64_t entry,
+                                          const typename S::Float (&inner)[Blocks][Tokens],
+                                          typename S::Float (&acc)[Blocks][Tokens]) {
+  constexpr More kMore = Entries::kMore;
+  const int64_t at = block * g.group_step + 16 * weight_group;
+  for (int b = 0; b < Blocks; ++b) {
+    const typename S::Float scale = entries.scale(g, at + b * g.group_step);
+    for (int t = 0; t < Tokens; ++t) acc[b][t] = S::fma(scale, inner[b][t], acc[b][t]);
   }
   if (kMore == More::minima || (kMore == More::any && g.minimums != nullptr)) {
     for (int t = 0; t < Tokens; ++t) {
@@ -160,12 +172,13 @@ struct TilePlace {
         entry(token * g.stretch.stretch_count) {}
 };
 
-// A register tile of sums of 16 bits, which fill the registers: what stretches gave so far lies in g.out.
+// A register tile of sums of 16 bits, which fill the registers: what stretches and spans gave so far lies in memory.
 template <class S, int Blocks, int Tokens, More Kind>
 static inline void word_tile(const DotArgs& given, int64_t block, int64_t token) {
   const DotArgs g = given;
   float* out = g.out + token * g.out_stride + 16 * block;
   const float* from = g.sums + token * g.sums_stride + 16 * block;
+  alignas(64) float kept[Tokens][Blocks][16] = {};
   for (int t = 0; t < Tokens; ++t) {
     for (int b = 0; b < Blocks; ++b) {
       S::store(out + t * g.out_stride + 16 * b,
@@ -181,21 +194,56 @@ static inline void word_tile(const DotArgs& given, int64_t block, int64_t token)
     typename S::Int sum[Blocks][Tokens];
     word_units<S, Blocks, Tokens>(at.panel + 64 * begin, at.step, at.x + 4 * Tokens * begin, units, g.word_units,
                                   g.stretch.activations.starts + at.entry, sum);
-    typename S::Float acc[Blocks][Tokens];
+    typename S::Float inner[Blocks][Tokens], acc[Blocks][Tokens];
+    for (int t = 0; t < Tokens; ++t) {
+      for (int b = 0; b < Blocks; ++b) inner[b][t] = S::load(kept[t][b]);
+    }
+    end_stretch<S, Kind, false>(g.stretch, stretch.weight_group, block, at.entry, sum, inner);
+    for (int t = 0; t < Tokens && g.stretch.long_spans; ++t) {
+      for (int b = 0; b < Blocks; ++b) S::store(kept[t][b], stretch.ends_span ? S::zero() : inner[b][t]);
+    }
+    if (!stretch.ends_span) continue;
     for (int t = 0; t < Tokens; ++t) {
       for (int b = 0; b < Blocks; ++b) acc[b][t] = S::load(out + t * g.out_stride + 16 * b);
     }
-    end_stretch<S>(g.stretch, FloatEntries<S, Kind>(), stretch.weight_group, block, at.entry, sum, acc);
+    end_span<S>(g.stretch, FloatEntries<S, Kind>(), stretch.weight_group, block, at.entry, inner, acc);
     for (int t = 0; t < Tokens; ++t) {
       for (int b = 0; b < Blocks; ++b) S::store(out + t * g.out_stride + 16 * b, acc[b][t]);
     }
   }
 }
 
-// A register tile: Blocks row blocks from `block`, Tokens tokens from `token`.
+// One stretch of a register tile: the products of its units, into inner.
+template <class S, int Blocks, int Tokens, bool Signed, DotSums Sums, More Kind, bool First>
+LOWBIT_INLINE static inline void dot_stretch(const DotArgs& g, int64_t block, const DotStretch& stretch,
+                                             const TilePlace<Tokens>& at,
+                                             typename S::Float (&inner)[Blocks][Tokens]) {
+  constexpr bool kWide = Sums == DotSums::two_planes;
+  const int64_t begin = stretch.begin_unit - g.first_unit, units = stretch.end_unit - stretch.begin_unit;
+  const uint8_t* panel = at.panel + 64 * begin;
+  const int8_t* x = at.x + 4 * Tokens * begin;
+  typename S::Int sum[Blocks][Tokens];
+  for (int t = 0; t < Tokens; ++t) {
+    const typename S::Int start =
+        kWide ? S::int_zero() : S::int_broadcast(g.stretch.activations.starts[at.entry + t]);
+    for (int b = 0; b < Blocks; ++b) sum[b][t] = start;
+  }
+  if constexpr (kWide) {
+    dot_units<S, Blocks, Tokens, Signed>(panel, at.step, x + g.plane, units, sum);
+    for (int t = 0; t < Tokens; ++t) {
+      const typename S::Int start = S::int_broadcast(g.stretch.activations.starts[at.entry + t]);
+      for (int b = 0; b < Blocks; ++b) {
+        sum[b][t] = S::int_add(S::int_mul(sum[b][t], S::int_broadcast(128)), start);
+      }
+    }
+  }
+  dot_units<S, Blocks, Tokens, Signed>(panel, at.step, x, units, sum);
+  end_stretch<S, Kind, First>(g.stretch, stretch.weight_group, block, at.entry, sum, inner);
+}
+
+// A register tile, Blocks row blocks from `block`, Tokens tokens from `token`, where each stretch is a span.
 template <class S, int Blocks, int Tokens, bool Signed, DotSums Sums, More Kind>
 static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
-  constexpr bool kWide = Sums == DotSums::two_planes;
   typename S::Float acc[Blocks][Tokens];
   const float* from = g.sums + token * g.sums_stride + 16 * block;
   for (int t = 0; t < Tokens; ++t) {
@@ -208,26 +256,9 @@ static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
   for (int64_t s = 0; s < g.stretch.stretch_count; ++s, at.entry += Tokens) {
     ahead.ask();
     const DotStretch& stretch = g.stretch.stretches[s];
-    const int64_t begin = stretch.begin_unit - g.first_unit, units = stretch.end_unit - stretch.begin_unit;
-    const uint8_t* panel = at.panel + 64 * begin;
-    const int8_t* x = at.x + 4 * Tokens * begin;
-    typename S::Int sum[Blocks][Tokens];
-    for (int t = 0; t < Tokens; ++t) {
-      const typename S::Int start =
-          kWide ? S::int_zero() : S::int_broadcast(g.stretch.activations.starts[at.entry + t]);
-      for (int b = 0; b < Blocks; ++b) sum[b][t] = start;
-    }
-    if constexpr (kWide) {
-      dot_units<S, Blocks, Tokens, Signed>(panel, at.step, x + g.plane, units, sum);
-      for (int t = 0; t < Tokens; ++t) {
-        const typename S::Int start = S::int_broadcast(g.stretch.activations.starts[at.entry + t]);
-        for (int b = 0; b < Blocks; ++b) {
-          sum[b][t] = S::int_add(S::int_mul(sum[b][t], S::int_broadcast(128)), start);
-        }
-      }
-    }
-    dot_units<S, Blocks, Tokens, Signed>(panel, at.step, x, units, sum);
-    end_stretch<S>(g.stretch, FloatEntries<S, Kind>(), stretch.weight_group, block, at.entry, sum, acc);
+    typename S::Float inner[Blocks][Tokens];
+    dot_stretch<S, Blocks, Tokens, Signed, Sums, Kind, true>(g, block, stretch, at, inner);
+    end_span<S>(g.stretch, FloatEntries<S, Kind>(), stretch.weight_group, block, at.entry, inner, acc);
   }
   float* out = g.out + token * g.out_stride + 16 * block;
   for (int t = 0; t < Tokens; ++t) {
@@ -235,40 +266,89 @@ static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
   }
 }
 
-// The tile of `size` tokens, at most Most.
-template <class S, int Blocks, int Most, bool Signed, DotSums Sums, More Kind>
+// The same where spans are long: registers are for what the span at hand gives, memory for what those before gave.
+template <class S, int Blocks, int Tokens, bool Signed, DotSums Sums, More Kind>
+static inline void span_tile(const DotArgs& given, int64_t block, int64_t token) {
+  const DotArgs g = given;
+  alignas(64) float results[Tokens][Blocks][16];
+  const float* from = g.sums + token * g.sums_stride + 16 * block;
+  for (int t = 0; t < Tokens; ++t) {
+    for (int b = 0; b < Blocks; ++b) {
+      S::store(results[t][b], g.sums != nullptr ? S::load(from + t * g.sums_stride + 16 * b) : S::zero());
+    }
+  }
+  TilePlace<Tokens> at(g, block, token);
+  Ahead ahead(g, token, Tokens);
+  const DotStretch* stretch = g.stretch.stretches;
+  for (const DotStretch* end = stretch + g.stretch.stretch_count; stretch < end; ++stretch, at.entry += Tokens) {
+    typename S::Float inner[Blocks][Tokens], acc[Blocks][Tokens];
+    ahead.ask();
+    dot_stretch<S, Blocks, Tokens, Signed, Sums, Kind, true>(g, block, *stretch, at, inner);
+    while (!stretch->ends_span) {
+      ++stretch;
+      at.entry += Tokens;
+      ahead.ask();
+      dot_stretch<S, Blocks, Tokens, Signed, Sums, Kind, false>(g, block, *stretch, at, inner);
+    }
+    for (int t = 0; t < Tokens; ++t) {
+      for (int b = 0; b < Blocks; ++b) acc[b][t] = S::load(results[t][b]);
+    }
+    end_span<S>(g.stretch, FloatEntries<S, Kind>(), stretch->weight_group, block, at.entry, inner, acc);
+    for (int t = 0; t < Tokens; ++t) {
+      for (int b = 0; b < Blocks; ++b) S::store(results[t][b], acc[b][t]);
+    }
+  }
+  float* out = g.out + token * g.out_stride + 16 * block;
+  for (int t = 0; t < Tokens; ++t) {
+    for (int b = 0; b < Blocks; ++b) S::store(out + t * g.out_stride + 16 * b, S::load(results[t][b]));
+  }
+}
+
+// The tile of `size` tokens, at most Most. Spans: they are long.
+template <class S, int Blocks, int Most, bool Signed, DotSums Sums, More Kind, bool Spans>
 static inline void dot_tile_of(int64_t size, const DotArgs& g, int64_t block, int64_t token) {
   if constexpr (Most > 0) {
     if (size == Most) {
       if constexpr (Sums == DotSums::words) {
         return word_tile<S, Blocks, Most, Kind>(g, block, token);
+      } else if constexpr (Spans) {
+        return span_tile<S, Blocks, Most, Signed, Sums, Kind>(g, block, token);
       } else {
         return dot_tile<S, Blocks, Most, Signed, Sums, Kind>(g, block, token);
       }
     }
-    dot_tile_of<S, Blocks, Most - 1, Signed, Sums, Kind>(size, g, block, token);
+    dot_tile_of<S, Blocks, Most - 1, Signed, Sums, Kind, Spans>(size, g, block, token);
   }
 }
 
-template <class S, int Blocks, int Most, bool Signed, DotSums Sums, More Kind>
+template <class S, int Blocks, bool Signed, DotSums Sums, More Kind, bool Spans>
 static inline void dot_tokens(const DotArgs& g, int64_t block) {
-  for_each_tile(g.tokens, Most, [&](int64_t token, int64_t size) {
-    dot_tile_of<S, Blocks, Most, Signed, Sums, Kind>(size, g, block, token);
+  constexpr int kMost = Spans ? S::kSpanTile : S::kTokenTile;
+  for_each_tile(g.tokens, kMost, [&](int64_t token, int64_t size) {
+    dot_tile_of<S, Blocks, kMost, Signed, Sums, Kind, Spans>(size, g, block, token);
   });
 }
 
-template <class S, bool Signed, DotSums Sums, More Kind>
+template <class S, bool Signed, DotSums Sums, More Kind, bool Spans>
 static inline void dot_blocks(const DotArgs& g) {
   int64_t block = 0;
   if constexpr (Sums != DotSums::two_planes && S::kRowTile >= 2) {
-    for (; block + 2 <= g.blocks; block += 2) dot_tokens<S, 2, S::kTokenTile, Signed, Sums, Kind>(g, block);
+    for (; block + 2 <= g.blocks; block += 2) dot_tokens<S, 2, Signed, Sums, Kind, Spans>(g, block);
   }
-  for (; block < g.blocks; ++block) dot_tokens<S, 1, S::kTokenTile, Signed, Sums, Kind>(g, block);
+  for (; block < g.blocks; ++block) dot_tokens<S, 1, Signed, Sums, Kind, Spans>(g, block);
+}
+
+template <class S, bool Signed, DotSums Sums, More Kind>
+static inline void dot_spans(const DotArgs& g) {
+  if constexpr (Sums != DotSums::words) {
+    if (g.stretch.long_spans) return dot_blocks<S, Signed, Sums, Kind, true>(g);
+  }
+  dot_blocks<S, Signed, Sums, Kind, false>(g);
 }
 
 template <class S, bool Signed, DotSums Sums>
 static inline void dot_sums(const DotArgs& g, bool more) {
-  more ? dot_blocks<S, Signed, Sums, More::any>(g) : dot_blocks<S, Signed, Sums, More::none>(g);
+  more ? dot_spans<S, Signed, Sums, More::any>(g) : dot_spans<S, Signed, Sums, More::none>(g);
 }
 
 template <class S, bool Signed>

@@ -7,15 +7,15 @@
 
 namespace lowbit::kernels {
 
-// Planes: of activations (DotArgs::plane).
-template <class S, int Bits, CodeMap Map, int Tokens, int Planes>
+// Planes: of activations (DotArgs::plane). Spans: they are long.
+template <class S, int Bits, CodeMap Map, int Tokens, int Planes, bool Spans>
 struct FewTile {
   static constexpr bool kBrief = false;
   const FusedArgs& g;
   bool more;  // offsets or minima
   const int8_t* x;
   int64_t entry;
-  typename S::Float acc[1][Tokens];
+  typename S::Float acc[1][Tokens], inner[1][Tokens];  // of the row; of a span
   typename S::Int sum[1][Tokens];
   typename S::Int high[Tokens];  // of the second plane
 
@@ -26,20 +26,40 @@ struct FewTile {
     }
   }
   LOWBIT_INLINE void end(int64_t s) {
-    const int64_t group = g.stretch.stretches[s].weight_group;
+    const DotStretch& stretch = g.stretch.stretches[s];
+    const int64_t group = stretch.weight_group;
     if constexpr (Planes == 2) {
       for (int t = 0; t < Tokens; ++t) sum[0][t] = S::int_add(sum[0][t], S::int_mul(high[t], S::int_broadcast(128)));
     }
     if (more) {
-      end_stretch<S>(g.stretch, FloatEntries<S, More::any>(), group, 0, entry, sum, acc);
+      end_tokens(FloatEntries<S, More::any>(), stretch);
     } else if (g.stretch.in_place.halves != nullptr) {
       HalfEntries<S, false> halves;
       halves.move(g.stretch, 16 * group);
-      end_stretch<S>(g.stretch, KeptEntries<S, More::none>(halves, g.stretch, 16 * group), group, 0, entry, sum, acc);
+      end_tokens(KeptEntries<S, More::none>(halves, g.stretch, 16 * group), stretch);
     } else {
-      end_stretch<S>(g.stretch, FloatEntries<S, More::none>(), group, 0, entry, sum, acc);
+      end_tokens(FloatEntries<S, More::none>(), stretch);
     }
     entry += Tokens;
+  }
+  template <class Entries>
+  LOWBIT_INLINE void end_tokens(const Entries& entries, const DotStretch& stretch) {
+    const int64_t group = stretch.weight_group;
+    if constexpr (Spans) {
+      end_stretch<S, Entries::kMore, false>(g.stretch, group, 0, entry, sum, inner);
+      if (!stretch.ends_span) return;
+      end_span<S>(g.stretch, entries, group, 0, entry, inner, acc);
+      for (int t = 0; t < Tokens; ++t) inner[0][t] = S::zero();
+      return;
+    }
+    // Token by token: there are no registers for what all have between stretch and span.
+    for (int t = 0; t < Tokens; ++t) {
+      typename S::Int whole[1][1] = {{sum[0][t]}};
+      typename S::Float part[1][1], next[1][1] = {{acc[0][t]}};
+      end_stretch<S, Entries::kMore, true>(g.stretch, group, 0, entry + t, whole, part);
+      end_span<S>(g.stretch, entries, group, 0, entry + t, part, next);
+      acc[0][t] = next[0][0];
+    }
   }
   template <int J>
   LOWBIT_INLINE void unit(const uint8_t* step) {
@@ -68,18 +88,19 @@ struct FewTile {
   }
 };
 
-template <class S, int Bits, CodeMap Map, int Tokens, int Planes>
+template <class S, int Bits, CodeMap Map, int Tokens, int Planes, bool Spans>
 static inline void few_tile(const FusedArgs& given, int64_t token) {
   FusedArgs g = given;
   for (int64_t b = 0; b < given.blocks; ++b) {
-    FewTile<S, Bits, Map, Tokens, Planes> tile{g,
-                                               g.stretch.offsets != nullptr || g.stretch.minimums != nullptr,
-                                               g.codes + token * g.code_stride,
-                                               token * g.stretch.stretch_count,
-                                               {},
-                                               {},
-                                               {}};
-    for (int t = 0; t < Tokens; ++t) tile.acc[0][t] = S::zero();
+    FewTile<S, Bits, Map, Tokens, Planes, Spans> tile{g,
+                                                      g.stretch.offsets != nullptr || g.stretch.minimums != nullptr,
+                                                      g.codes + token * g.code_stride,
+                                                      token * g.stretch.stretch_count,
+                                                      {},
+                                                      {},
+                                                      {},
+                                                      {}};
+    for (int t = 0; t < Tokens; ++t) tile.acc[0][t] = tile.inner[0][t] = S::zero();
     walk<Bits>(g, tile);
     float* out = g.out + token * g.out_stride;
     for (int t = 0; t < Tokens; ++t) S::store(out + t * g.out_stride, tile.acc[0][t]);
@@ -87,19 +108,38 @@ static inline void few_tile(const FusedArgs& given, int64_t token) {
   }
 }
 
+// Where spans are long; apart, so that tools/check_assembly.py finds it by its name.
+template <class S, int Bits, CodeMap Map, int Tokens, int Planes>
+__attribute__((noinline)) static void few_span_tile(const FusedArgs& g, int64_t token) {
+  few_tile<S, Bits, Map, Tokens, Planes, true>(g, token);
+}
+
 // The tile of `size` tokens, at most Most. More than kFewTile tokens give tiles of half of it at least.
-template <class S, int Bits, CodeMap Map, int Planes, int Most>
+template <class S, int Bits, CodeMap Map, int Planes, bool Spans, int Most>
 static inline void few_tile_of(const FusedArgs& g, int64_t token, int64_t size) {
   if constexpr (2 * Most >= S::kFewTile) {
-    if (size == Most) return few_tile<S, Bits, Map, Most, Planes>(g, token);
-    few_tile_of<S, Bits, Map, Planes, Most - 1>(g, token, size);
+    if constexpr (Spans) {
+      if (size == Most) return few_span_tile<S, Bits, Map, Most, Planes>(g, token);
+    } else {
+      if (size == Most) return few_tile<S, Bits, Map, Most, Planes, false>(g, token);
+    }
+    few_tile_of<S, Bits, Map, Planes, Spans, Most - 1>(g, token, size);
   }
+}
+
+template <class S, int Bits, CodeMap Map, int Planes, bool Spans>
+static inline void few_spans(const FusedArgs& g) {
+  for_each_tile(g.tokens, S::kFewTile, [&](int64_t token, int64_t size) {
+    few_tile_of<S, Bits, Map, Planes, Spans, S::kFewTile>(g, token, size);
+  });
 }
 
 template <class S, int Bits, CodeMap Map, int Planes>
 static inline void few_planes(const FusedArgs& g) {
-  for_each_tile(g.tokens, S::kFewTile,
-                [&](int64_t token, int64_t size) { few_tile_of<S, Bits, Map, Planes, S::kFewTile>(g, token, size); });
+  // Two planes of activations beside some of codes leave no registers for results.
+  constexpr bool kCrowded = Planes == 2 && Bits < 8 && (Bits & (Bits - 1)) != 0;
+  const bool spans = kCrowded || g.stretch.long_spans;
+  spans ? few_spans<S, Bits, Map, Planes, true>(g) : few_spans<S, Bits, Map, Planes, false>(g);
 }
 
 template <class S, int MostPlanes, int Bits, CodeMap Map>

@@ -18,8 +18,10 @@ struct FusedRow {
   static constexpr int kMostChains = Brief && S::kFusedTile > 2 ? 2 : S::kFusedTile;
   static constexpr int kChains = kWide || kMostChains < Tokens ? 1 : kMostChains / Tokens;
   static constexpr int kRun = kWordRun<Bits>;
+  // Whether registers hold no results of the row.
+  static constexpr bool kFarResults = Tokens > 2 && (Bits == 7 || (Bits == 3 && Map == CodeMap::lookup16));
   const FusedArgs& g;
-  typename S::Float acc[Tokens];
+  typename S::Float acc[Tokens], inner[Tokens];  // of the row; of a span
   typename S::Int sum[Tokens][kChains];
   typename S::Int high[kWide ? Tokens : 1];
   typename S::Bytes words[kWords ? Tokens : 1];  // of kRun units
@@ -37,23 +39,35 @@ struct FusedRow {
     }
   }
   LOWBIT_INLINE void end(int64_t s) {
-    const int64_t group = g.stretch.stretches[s].weight_group;
-    entries.move(g.stretch, 16 * group);
-    if constexpr (Entries::kMore == More::any || !S::kEntriesInPlace) {
-      end_tokens(entries, group, s);
-    } else {
-      end_tokens(KeptEntries<S, Entries::kMore>(entries, g.stretch, 16 * group), group, s);
-    }
-  }
-  template <class Kept>
-  LOWBIT_INLINE void end_tokens(const Kept& kept, int64_t group, int64_t s) {
+    const DotStretch& stretch = g.stretch.stretches[s];
     for (int t = 0; t < Tokens; ++t) {
       for (int c = 1; c < kChains; ++c) sum[t][0] = S::int_add(sum[t][0], sum[t][c]);
       if constexpr (kWide) sum[t][0] = S::int_add(sum[t][0], S::int_mul(high[t], S::int_broadcast(128)));
       typename S::Int whole[1][1] = {{sum[t][0]}};
-      typename S::Float next[1][1] = {{acc[t]}};
-      end_stretch<S>(g.stretch, kept, group, 0, t * g.stretch.stretch_count + s, whole, next);
+      typename S::Float part[1][1] = {{inner[t]}};
+      end_stretch<S, Entries::kMore, false>(g.stretch, stretch.weight_group, 0, entry(t, s), whole, part);
+      inner[t] = part[0][0];
+    }
+    if (!stretch.ends_span) return;
+    entries.move(g.stretch, 16 * int64_t{stretch.weight_group});
+    if constexpr (Entries::kMore == More::any || !S::kEntriesInPlace) {
+      end_tokens(entries, stretch.weight_group, s);
+    } else {
+      const int64_t at = 16 * int64_t{stretch.weight_group};
+      end_tokens(KeptEntries<S, Entries::kMore>(entries, g.stretch, at), stretch.weight_group, s);
+    }
+  }
+  LOWBIT_INLINE int64_t entry(int t, int64_t s) const { return t * g.stretch.stretch_count + s; }
+  template <class Kept>
+  LOWBIT_INLINE void end_tokens(const Kept& kept, int64_t group, int64_t s) {
+    for (int t = 0; t < Tokens; ++t) {
+      const typename S::Float part[1][1] = {{inner[t]}};
+      float* far = g.stretch.results + 16 * t;
+      typename S::Float next[1][1] = {{kFarResults ? S::load(far) : acc[t]}};
+      end_span<S>(g.stretch, kept, group, 0, entry(t, s), part, next);
+      if constexpr (kFarResults) S::store(far, next[0][0]);
       acc[t] = next[0][0];
+      inner[t] = S::zero();
     }
   }
   LOWBIT_INLINE static typename S::Int dot(typename S::Int chain, typename S::Bytes w, const int8_t* x) {
@@ -223,13 +237,16 @@ template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums,
 static inline void fused_row(const FusedArgs& given) {
   FusedArgs g = given;
   for (int64_t b = 0; b < given.blocks; ++b) {
-    FusedRow<S, Bits, Map, Tokens, Signed, Sums, Entries, Brief> row{g, {}, {}, {}, {}, {}, {}, {}, {}};
+    FusedRow<S, Bits, Map, Tokens, Signed, Sums, Entries, Brief> row{g, {}, {}, {}, {}, {}, {}, {}, {}, {}};
     for (int t = 0; t < Tokens; ++t) {
-      row.acc[t] = S::zero();
+      row.acc[t] = row.inner[t] = S::zero();
+      if constexpr (row.kFarResults) S::store(g.stretch.results + 16 * t, S::zero());
       row.a[t] = g.codes + t * g.code_stride;
     }
     walk<Bits>(g, row);
-    for (int t = 0; t < Tokens; ++t) S::store(g.out + t * g.out_stride, row.acc[t]);
+    for (int t = 0; t < Tokens; ++t) {
+      S::store(g.out + t * g.out_stride, row.kFarResults ? S::load(g.stretch.results + 16 * t) : row.acc[t]);
+    }
     next_block(g);
   }
 }

@@ -73,16 +73,21 @@ template <class S, PlaneForm Form, int Planes, int Tokens>
 static inline void plane_tile(const PlanesArgs& given, int64_t token) {
   const PlanesArgs g = given;
   const bool more = g.stretch.offsets != nullptr || g.stretch.minimums != nullptr;
-  typename S::Float acc[1][Tokens];
-  for (int t = 0; t < Tokens; ++t) acc[0][t] = S::zero();
+  typename S::Float acc[1][Tokens], inner[1][Tokens];
+  for (int t = 0; t < Tokens; ++t) acc[0][t] = inner[0][t] = S::zero();
   PlaneTile<S, Form, Planes, Tokens> tile{g, g.packed, g.codes + 4 * Planes * token * g.row_steps, {}};
   int64_t entry = token * g.stretch.stretch_count;
   for (int64_t s = 0; s < g.stretch.stretch_count; ++s, entry += Tokens) {
     const DotStretch& stretch = g.stretch.stretches[s];
     for (int t = 0; t < Tokens; ++t) tile.sum[0][t] = S::int_broadcast(g.stretch.activations.starts[entry + t]);
     tile.add((stretch.end_unit - stretch.begin_unit + 7) / 8);
-    more ? end_stretch<S>(g.stretch, FloatEntries<S, More::any>(), stretch.weight_group, 0, entry, tile.sum, acc)
-         : end_stretch<S>(g.stretch, FloatEntries<S, More::none>(), stretch.weight_group, 0, entry, tile.sum, acc);
+    const int64_t group = stretch.weight_group;
+    more ? end_stretch<S, More::any, false>(g.stretch, group, 0, entry, tile.sum, inner)
+         : end_stretch<S, More::none, false>(g.stretch, group, 0, entry, tile.sum, inner);
+    if (!stretch.ends_span) continue;
+    more ? end_span<S>(g.stretch, FloatEntries<S, More::any>(), group, 0, entry, inner, acc)
+         : end_span<S>(g.stretch, FloatEntries<S, More::none>(), group, 0, entry, inner, acc);
+    for (int t = 0; t < Tokens; ++t) inner[0][t] = S::zero();
   }
   float* out = g.out + token * g.out_stride;
   for (int t = 0; t < Tokens; ++t) S::store(out + t * g.out_stride, acc[0][t]);

@@ -24,6 +24,7 @@ struct IntegerPart::Scratch {
   std::vector<float> acc;
   GroupValues groups;
   std::vector<int32_t> offsets;
+  std::vector<float> results;  // of a register tile
 };
 
 IntegerPart::Scratch& IntegerPart::scratch() {
@@ -48,22 +49,24 @@ int64_t IntegerPart::blocks_at_once(int64_t count, int threads) const {
 }
 
 // What weights bring to the stretches of some row blocks, from `index` of those loaded.
-StretchArgs IntegerPart::stretch_args(int64_t index, const Scratch& s) const {
+StretchArgs IntegerPart::stretch_args(int64_t index, Scratch& s) const {
   const int64_t count = plan_.groups * kRowBlock, at = index * count;
   StretchArgs out = {};
   out.stretches = plan_.stretches.data();
   out.stretch_count = std::ssize(plan_.stretches);
+  out.long_spans = plan_.long_spans;
   out.scales = s.groups.scales.data() + at;
   if (matrix().format().has_zero_point()) out.offsets = s.offsets.data() + at;
   out.paired = plan_.paired;
   if (matrix().format().has_minimum()) out.minimums = s.groups.minimums.data() + at;
   out.group_step = count;
   out.activations = x_.sums;
+  out.results = sized_lines(s.results, kTileResults);
   return out;
 }
 
 // The same of a chunk.
-StretchArgs IntegerPart::chunk_args(int64_t index, const DotChunk& c, const Scratch& s) const {
+StretchArgs IntegerPart::chunk_args(int64_t index, const DotChunk& c, Scratch& s) const {
   StretchArgs out = stretch_args(index, s);
   out.stretches += c.first_stretch;
   out.stretch_count = c.stretches;
@@ -283,7 +286,7 @@ float IntegerPart::unaligned(int64_t index, const uint8_t* panel, int64_t t, int
   const int8_t* a = x_.codes + t * x_.code_stride;
   const auto code = [&](int64_t c) { return x_.plane == 0 ? a[c] : 128 * a[x_.plane + c] + a[c]; };
   const int bias = plan_.signed_codes ? 128 : 0;
-  float acc = 0.0f;
+  float acc = 0.0f, inner = 0.0f;
   for (int64_t s = 0; s < g.stretch_count; ++s) {
     const int64_t at = int64_t{16} * g.stretches[s].weight_group + r, entry = t * g.stretch_count + s;
     const int32_t total = g.activations.sums[entry];
@@ -292,9 +295,11 @@ float IntegerPart::unaligned(int64_t index, const uint8_t* panel, int64_t t, int
     for (int64_t c = plan_.bounds[static_cast<size_t>(s)]; c < plan_.bounds[static_cast<size_t>(s) + 1]; ++c) {
       sum += (panel[c / 4 * 64 + r * 4 + c % 4] - bias) * code(c);
     }
-    const float activation = g.activations.scales[entry];
-    acc = std::fma(static_cast<float>(sum), g.scales[at] * activation, acc);
-    if (g.minimums != nullptr) acc = std::fma(g.minimums[at], static_cast<float>(total) * activation, acc);
+    inner = std::fma(static_cast<float>(sum), g.activations.scales[entry], inner);
+    if (!g.stretches[s].ends_span) continue;
+    acc = std::fma(g.scales[at], inner, acc);
+    if (g.minimums != nullptr) acc = std::fma(g.minimums[at], g.activations.totals[entry], acc);
+    inner = 0.0f;
   }
   return acc;
 }

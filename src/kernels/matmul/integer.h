@@ -27,8 +27,8 @@ class IntegerPart {
   const tensor::PackedMatrix& matrix() const { return *plan_.matrix; }
   const uint8_t* packed(int64_t block) const;
   int64_t block_bytes() const;
-  StretchArgs stretch_args(int64_t index, const Scratch& s) const;
-  StretchArgs chunk_args(int64_t index, const DotChunk& c, const Scratch& s) const;
+  StretchArgs stretch_args(int64_t index, Scratch& s) const;
+  StretchArgs chunk_args(int64_t index, const DotChunk& c, Scratch& s) const;
   // The panels of a chunk, `step` bytes from one row block to the next.
   const uint8_t* unpack(const CodeBytes& bytes, int64_t block, int64_t blocks, const DotChunk& c, int64_t step,
                         Scratch& s) const;

@@ -3,10 +3,15 @@
 // out[t][r] for token t and row r of the weight, by one of two arithmetics:
 // integer   both sides are small integers (formats::integer_form; activations intN/G with a symmetric scale).
 //           A group is a stretch of columns in which neither scale changes, cut every 2^16 columns (2^10 where
-//           activations have more than 8 bits), so that its sum fits 32 bits. Groups ascending:
+//           activations have more than 8 bits), so that its sum fits 32 bits. Stretches under one scale of the
+//           weight make a span, which also ends with a stretch that ends at a multiple of 128 columns. Ascending,
+//           from +0 the inner ones at the beginning of each span, acc at that of the row:
 //             sum = exact integer sum of (code - zero point) * activation code
-//             acc = fma(float(sum), float(weight scale * activation scale), acc)
-//             acc = fma(minimum, float(float(sum of activation codes) * activation scale), acc)   with a minimum
+//             inner = fma(float(sum), activation scale, inner)
+//             total = fma(float(sum of activation codes), activation scale, total)   with a minimum
+//           and where a span ends
+//             acc = fma(weight scale, inner, acc)
+//             acc = fma(minimum, total, acc)   with a minimum
 //           The weight scale includes the power of two of the element's integer form.
 // floating  anything else: both sides decoded to fp32 (formats/format.h), acc = fma(weight, activation, acc),
 //           columns ascending from acc = +0.

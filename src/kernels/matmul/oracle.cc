@@ -43,7 +43,7 @@ float integer_output(const formats::Format& format, const tensor::Codes& codes, 
                      const Activations& x, int64_t token) {
   const formats::IntegerForm& form = *formats::integer_form(format.element);
   const int64_t weight_group = format.is_plain() ? cols : columns_of(format.levels[0].group, cols);
-  float acc = 0.0f;
+  float acc = 0.0f, inner = 0.0f, totals = 0.0f;
   for (int64_t begin = 0; begin < cols;) {
     const int64_t end = std::min({(begin / weight_group + 1) * weight_group, (begin / x.group + 1) * x.group,
                                   begin + longest_stretch(*x.format), cols});
@@ -56,8 +56,13 @@ float integer_output(const formats::Format& format, const tensor::Codes& codes, 
     }
     const float scale = g.scale * std::ldexp(1.0f, form.exponent);
     const float activation = x.scales[token * x.groups() + begin / x.group];
-    acc = std::fma(static_cast<float>(sum), scale * activation, acc);
-    if (format.has_minimum()) acc = std::fma(g.minimum, static_cast<float>(total) * activation, acc);
+    inner = std::fma(static_cast<float>(sum), activation, inner);
+    totals = std::fma(static_cast<float>(total), activation, totals);
+    if (end == cols || end % weight_group == 0 || end % 128 == 0) {
+      acc = std::fma(scale, inner, acc);
+      if (format.has_minimum()) acc = std::fma(g.minimum, totals, acc);
+      inner = totals = 0.0f;
+    }
     begin = end;
   }
   return acc;

@@ -1,6 +1,7 @@
 #include "kernels/matmul/pack.h"
 
 #include <atomic>
+#include <cmath>
 #include <cstring>
 
 #include "base/bits.h"
@@ -184,13 +185,15 @@ struct Packing {
     if (!shared && !summed) return;
     for (int64_t i = c.first_stretch; i < c.first_stretch + c.stretches; ++i) {
       const int64_t group = plan.stretches[static_cast<size_t>(i)].activation_group;
+      const bool goes_on = i > 0 && !plan.stretches[static_cast<size_t>(i) - 1].ends_span;
       for (int64_t t = 0; t < size; ++t, ++at) {
         if (shared) scales[at] = from[t * x.groups() + group];
         if (!summed) continue;
         const int32_t sum = own[i * size + t];
         sums[at] = plan.paired ? pair_of_sum(sum) : sum;
         starts[at] = start(static_cast<size_t>(i), sum);
-        if (totals != nullptr) totals[at] = static_cast<float>(sum) * scales[at];
+        if (totals == nullptr) continue;
+        totals[at] = std::fma(static_cast<float>(sum), scales[at], goes_on ? totals[at - size] : 0.0f);
       }
     }
   }

@@ -29,7 +29,8 @@ TEST(Pack, InterleavesWordsOfRowsAndWritesNothingBeside) {
 TEST(Pack, SumsOfTiles) {
   Rng rng(8);
   constexpr int64_t kFirst = 16, kUnits = 40;
-  const DotStretch stretches[] = {{16, 20, 0, 0}, {20, 24, 0, 0}, {24, 25, 0, 0}, {25, 55, 0, 0}, {55, 56, 0, 0}};
+  const DotStretch stretches[] = {
+      {16, 20, 0, 0, true}, {20, 24, 0, 0, true}, {24, 25, 0, 0, true}, {25, 55, 0, 0, true}, {55, 56, 0, 0, true}};
   const auto count = static_cast<int64_t>(std::size(stretches));
   for (const Isa isa : test::isas()) {
     for (int64_t tokens = 1; tokens <= 16; ++tokens) {

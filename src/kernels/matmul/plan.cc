@@ -23,9 +23,9 @@ using tensor::PackedMatrix;
 // The largest u8 code that dot() of an ISA sums exactly (kDotMax of simd/<isa>.h).
 constexpr int kDotMax[kIsas] = {255, 128, 255, 255};
 
-// Row blocks and tokens of register tiles (kRowTile, kTokenTile, kFewTile; 0: `few` is not there).
+// Row blocks and tokens of register tiles (kRowTile, kTokenTile, kSpanTile, kFewTile; 0: `few` is not there).
 constexpr int64_t kRowTile[kIsas] = {1, 1, 2, 2};
-constexpr int64_t kTokenTile[kIsas] = {4, 4, 7, 7};
+constexpr int64_t kTokenTile[kIsas] = {4, 4, 7, 7}, kSpanTile[kIsas] = {4, 4, 6, 6};
 constexpr int64_t kFewTile[kIsas] = {0, 0, 8, 8};
 
 static_assert(kTrits == tensor::kTrits && kTritSteps == tensor::kTritSteps);
@@ -56,6 +56,9 @@ CodeBytes code_bytes(const formats::ElementFormat& element, const formats::Integ
   return out;
 }
 
+// A span ends at multiples of so many columns, or where the weight's scale does.
+constexpr int64_t kSpanColumns = 128;
+
 void plan_stretches(int64_t cols, const formats::Format& activation, PartPlan& plan) {
   const int64_t given = activation.levels[0].group;
   const int64_t group = given > 0 ? std::min(given, cols) : cols;
@@ -64,8 +67,10 @@ void plan_stretches(int64_t cols, const formats::Format& activation, PartPlan& p
     const int64_t end = std::min({(begin / plan.group + 1) * plan.group, (begin / group + 1) * group,
                                   begin + longest_stretch(activation), cols});
     plan.aligned = plan.aligned && begin % 4 == 0;
+    const bool ends = end == cols || end % plan.group == 0 || end % kSpanColumns == 0;
     plan.stretches.push_back({static_cast<int32_t>(begin / 4), static_cast<int32_t>(ceil_div(end, 4)),
-                              static_cast<int32_t>(begin / plan.group), static_cast<int32_t>(begin / group)});
+                              static_cast<int32_t>(begin / plan.group), static_cast<int32_t>(begin / group), ends});
+    plan.long_spans = plan.long_spans || !ends;
     plan.bounds.push_back(end);
     begin = end;
   }
@@ -79,7 +84,8 @@ void plan_chunks(int64_t cols, PartPlan& plan) {
   for (int64_t s = 0; s < std::ssize(plan.stretches); ++s) {
     const int64_t unit = plan.stretches[static_cast<size_t>(s)].begin_unit;
     const int64_t step = unit / tensor::kStepUnits;
-    if (unit % tensor::kStepUnits == 0 && (step - chunk.first_step) * tensor::kColumnStep >= columns) {
+    const bool begins = s > 0 && plan.stretches[static_cast<size_t>(s) - 1].ends_span;
+    if (begins && unit % tensor::kStepUnits == 0 && (step - chunk.first_step) * tensor::kColumnStep >= columns) {
       chunk.steps = step - chunk.first_step;
       plan.chunks.push_back(chunk);
       chunk = {s, 0, step, 0};
@@ -303,6 +309,7 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
     plan.base = form.least + (plan.signed_codes ? 128 : 0);
     plan.unit = std::ldexp(1.0f, form.exponent);
     plan_stretches(matrix.cols(), activation, plan);
+    if (plan.long_spans) plan.token_tile = kSpanTile[static_cast<int>(isa)];
     plan_chunks(matrix.cols(), plan);
     if (isa >= Isa::amx) plan_panes(element, form, activation, plan);
     int64_t longest = 0;

@@ -67,6 +67,7 @@ struct PartPlan {
   std::vector<DotStretch> stretches;
   std::vector<int64_t> bounds;  // the same in columns, for stretches that do not start at a unit
   bool aligned = true;          // all stretches start at units
+  bool long_spans = false;      // some span has several stretches
   bool paired = false;          // zero points as pairs (args.h)
   int64_t word_units = 0;       // as in DotArgs
   int64_t fused_units = 0;      // units of a stretch where the kernel `fused` can do it, else 0
@@ -79,7 +80,8 @@ struct PartPlan {
   CodeBytes pane_bytes;  // the integer, of either sign
   PlanePlan planes;
   KernelChoice choice;
-  int64_t row_tile = 1, token_tile = 1, few_tile = 1;  // kRowTile, kTokenTile, kFewTile of the instruction set
+  int64_t row_tile = 1, few_tile = 1;  // kRowTile, kFewTile of the instruction set
+  int64_t token_tile = 1;              // kTokenTile, or kSpanTile where spans are long
   // Scales, minima and zero points in passes of the kernel `entries`, from the inside out. Without passes of scales
   // tensor::group_values() reads all three.
   std::vector<EntryPass> scales, minimums, zeros;

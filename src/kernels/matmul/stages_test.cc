@@ -164,7 +164,7 @@ void check_dot(Isa isa, bool signed_codes, Code code, const std::vector<std::arr
   }
   std::vector<int8_t> a;  // one unit: tiles lie as tokens do
   for (const auto& column : columns) a.insert(a.end(), column.begin(), column.end());
-  const DotStretch stretch{0, 1, 0, 0};
+  const DotStretch stretch{0, 1, 0, 0, true};
   const std::vector<float> scales(16, 1.0f), activation_scales(static_cast<size_t>(tokens), 1.0f);
   const std::vector<int32_t> sums(static_cast<size_t>(tokens), 0);
   std::vector<float> out(static_cast<size_t>(tokens * 16));
