@@ -173,12 +173,14 @@ struct TilePlace {
 };
 
 // A register tile of sums of 16 bits, which fill the registers: what stretches and spans gave so far lies in memory.
-template <class S, int Blocks, int Tokens, More Kind>
+// Spans: they are long.
+template <class S, int Blocks, int Tokens, More Kind, bool Spans>
 static inline void word_tile(const DotArgs& given, int64_t block, int64_t token) {
   const DotArgs g = given;
   float* out = g.out + token * g.out_stride + 16 * block;
   const float* from = g.sums + token * g.sums_stride + 16 * block;
-  alignas(64) float kept[Tokens][Blocks][16] = {};
+  alignas(64) float kept[Tokens][Blocks][16];  // of a span
+  bool first = true;
   for (int t = 0; t < Tokens; ++t) {
     for (int b = 0; b < Blocks; ++b) {
       S::store(out + t * g.out_stride + 16 * b,
@@ -195,14 +197,21 @@ static inline void word_tile(const DotArgs& given, int64_t block, int64_t token)
     word_units<S, Blocks, Tokens>(at.panel + 64 * begin, at.step, at.x + 4 * Tokens * begin, units, g.word_units,
                                   g.stretch.activations.starts + at.entry, sum);
     typename S::Float inner[Blocks][Tokens], acc[Blocks][Tokens];
-    for (int t = 0; t < Tokens; ++t) {
-      for (int b = 0; b < Blocks; ++b) inner[b][t] = S::load(kept[t][b]);
+    if (!Spans || first) {
+      end_stretch<S, Kind, true>(g.stretch, stretch.weight_group, block, at.entry, sum, inner);
+    } else {
+      for (int t = 0; t < Tokens; ++t) {
+        for (int b = 0; b < Blocks; ++b) inner[b][t] = S::load(kept[t][b]);
+      }
+      end_stretch<S, Kind, false>(g.stretch, stretch.weight_group, block, at.entry, sum, inner);
     }
-    end_stretch<S, Kind, false>(g.stretch, stretch.weight_group, block, at.entry, sum, inner);
-    for (int t = 0; t < Tokens && g.stretch.long_spans; ++t) {
-      for (int b = 0; b < Blocks; ++b) S::store(kept[t][b], stretch.ends_span ? S::zero() : inner[b][t]);
+    first = stretch.ends_span;
+    if (Spans && !stretch.ends_span) {
+      for (int t = 0; t < Tokens; ++t) {
+        for (int b = 0; b < Blocks; ++b) S::store(kept[t][b], inner[b][t]);
+      }
+      continue;
     }
-    if (!stretch.ends_span) continue;
     for (int t = 0; t < Tokens; ++t) {
       for (int b = 0; b < Blocks; ++b) acc[b][t] = S::load(out + t * g.out_stride + 16 * b);
     }
@@ -310,7 +319,7 @@ static inline void dot_tile_of(int64_t size, const DotArgs& g, int64_t block, in
   if constexpr (Most > 0) {
     if (size == Most) {
       if constexpr (Sums == DotSums::words) {
-        return word_tile<S, Blocks, Most, Kind>(g, block, token);
+        return word_tile<S, Blocks, Most, Kind, Spans>(g, block, token);
       } else if constexpr (Spans) {
         return span_tile<S, Blocks, Most, Signed, Sums, Kind>(g, block, token);
       } else {
@@ -340,10 +349,7 @@ static inline void dot_blocks(const DotArgs& g) {
 
 template <class S, bool Signed, DotSums Sums, More Kind>
 static inline void dot_spans(const DotArgs& g) {
-  if constexpr (Sums != DotSums::words) {
-    if (g.stretch.long_spans) return dot_blocks<S, Signed, Sums, Kind, true>(g);
-  }
-  dot_blocks<S, Signed, Sums, Kind, false>(g);
+  g.stretch.long_spans ? dot_blocks<S, Signed, Sums, Kind, true>(g) : dot_blocks<S, Signed, Sums, Kind, false>(g);
 }
 
 template <class S, bool Signed, DotSums Sums>
