@@ -7,9 +7,9 @@ other in it. A vector or tile that goes to or from the stack in a loop of one bl
 which may end a stretch or have other kinds of ends beside, so do some that no step pays for: MOST_SPILLS, or one for 16
 products. Such loops are not looked at with the 16 registers of AVX2, nor in tiles of long spans (LONG_SPANS), which have
 three values for each output, of a stretch, a span and a row, and keep the third in memory
-(docs/decisions/scales-of-weights-once.md). What a tile loads before and stores after its loops is
-not in the count. Where there is a build by GCC (make gcc), how many of its loops spill is a warning for each file: the
-compiler of the program is clang.
+(docs/decisions/scales-of-weights-once.md). What a tile loads before and stores after its loops is not in the count. Where
+there is a build by GCC (make gcc), how many of its loops spill is a warning for each file: the compiler of the program is
+clang.
 """
 
 import os
@@ -121,6 +121,11 @@ def self_test():
         text = function("nop", product, on, *([spill] * count), back)
         if len(judge("a.cc", text)) != wrong or judge("a/avx2.cc", text + function("nop", product, back)):
             raise SystemExit("self-test: loops of several blocks")
+    # Nor in tiles of long spans, whose loops of one block are.
+    for blocks, wrong in (([on], 0), ([], 1)):
+        text = function("nop", product, *blocks, *([spill] * (MOST_SPILLS + 1)), back).replace("_Zkernel", "_Zfew_span_tile")
+        if len(judge("a.cc", text + function("nop", product, back))) != wrong:
+            raise SystemExit("self-test: tiles of long spans")
     # An outer loop is not looked at.
     if judge("a.cc", function("nop", product, "jne\t0x1 <_Zkernel+0x1>", spill, "jne\t0x0 <_Zkernel>")):
         raise SystemExit("self-test: an outer loop is looked at")

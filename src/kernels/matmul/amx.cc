@@ -40,7 +40,8 @@ class Line {
       for (int64_t block = 0; block < a_.blocks; ++block) {
         Acc acc[kPaneTokens];
         begin(tile, block, acc);
-        alignas(64) float inner[16 * kPaneTokens] = {};  // of a span of several stretches
+        alignas(64) float inner[16 * kPaneTokens];  // of a span of several stretches
+        for (int64_t t = 0; t < kPaneTokens && a_.stretch.long_spans; ++t) S::store(inner + 16 * t, S::zero());
         Ahead next = ahead(tile, block), next_tokens = tokens_ahead(tile, block);
 #pragma GCC unroll 2
         for (int64_t s = 0; s < stretches; ++s) {
