@@ -26,7 +26,7 @@ MOST_SPILLS = 4
 KERNEL = re.compile(r"src/kernels/(?:matmul|matmul/few|gemm)/(\w+)\.cc")
 PRODUCT = re.compile(r"\t(tdpb..d|v(pdpbusd|dpbf16ps|pmaddubsw|popcntd|fn?madd\d+ps))\t")
 SPILL = re.compile(r"\t(v|tile)\S+\t.*\(%rsp\)")
-LONG_SPANS = re.compile(r"few_span_tile|few_tileINS\w+ELb1EEEv|dot_blocksINS\w+ELb1EEEv")
+LONG_SPANS = re.compile(r"few_tileINS\w+ELb1EEEv|dot_blocksINS\w+ELb1EEEv")
 HEAD = re.compile(r"^[0-9a-f]+ <(_Z\S+)>:")
 LINE = re.compile(r"^\s*([0-9a-f]+):\s*(\t.*)")
 JUMP = re.compile(r"^\tj\w+\t(?:0x)?([0-9a-f]+) <")
@@ -123,7 +123,7 @@ def self_test():
             raise SystemExit("self-test: loops of several blocks")
     # Nor in tiles of long spans, whose loops of one block are.
     for blocks, wrong in (([on], 0), ([], 1)):
-        text = function("nop", product, *blocks, *([spill] * (MOST_SPILLS + 1)), back).replace("_Zkernel", "_Zfew_span_tile")
+        text = function("nop", product, *blocks, *([spill] * (MOST_SPILLS + 1)), back).replace("_Zkernel", "_Zfew_tileINS1SELb1EEEv")
         if len(judge("a.cc", text + function("nop", product, back))) != wrong:
             raise SystemExit("self-test: tiles of long spans")
     # An outer loop is not looked at.

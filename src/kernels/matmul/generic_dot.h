@@ -172,6 +172,15 @@ struct TilePlace {
         entry(token * g.stretch.stretch_count) {}
 };
 
+// Asks for the lines that the results of a tile go to. They lie in rows of their own, pages apart: stores that find
+// none of them at hand would hold up the next tile.
+template <int Blocks, int Tokens>
+LOWBIT_INLINE static inline void ask_for_results(const DotArgs& g, int64_t block, int64_t token) {
+  for (int t = 0; t < Tokens; ++t) {
+    for (int b = 0; b < Blocks; ++b) __builtin_prefetch(g.out + (token + t) * g.out_stride + 16 * (block + b), 1);
+  }
+}
+
 // A register tile of sums of 16 bits, which fill the registers: what stretches and spans gave so far lies in memory.
 // Spans: they are long.
 template <class S, int Blocks, int Tokens, More Kind, bool Spans>
@@ -260,6 +269,7 @@ static inline void dot_tile(const DotArgs& g, int64_t block, int64_t token) {
       acc[b][t] = g.sums != nullptr ? S::load(from + t * g.sums_stride + 16 * b) : S::zero();
     }
   }
+  ask_for_results<Blocks, Tokens>(g, block, token);
   TilePlace<Tokens> at(g, block, token);
   Ahead ahead(g, token, Tokens);
   for (int64_t s = 0; s < g.stretch.stretch_count; ++s, at.entry += Tokens) {
@@ -286,6 +296,7 @@ static inline void span_tile(const DotArgs& given, int64_t block, int64_t token)
       S::store(results[t][b], g.sums != nullptr ? S::load(from + t * g.sums_stride + 16 * b) : S::zero());
     }
   }
+  ask_for_results<Blocks, Tokens>(g, block, token);
   TilePlace<Tokens> at(g, block, token);
   Ahead ahead(g, token, Tokens);
   const DotStretch* stretch = g.stretch.stretches;
@@ -339,7 +350,7 @@ static inline void dot_tokens(const DotArgs& g, int64_t block) {
 }
 
 template <class S, bool Signed, DotSums Sums, More Kind, bool Spans>
-static inline void dot_blocks(const DotArgs& g) {
+LOWBIT_STACKED static void dot_blocks(const DotArgs& g) {
   int64_t block = 0;
   if constexpr (Sums != DotSums::two_planes && S::kRowTile >= 2) {
     for (; block + 2 <= g.blocks; block += 2) dot_tokens<S, 2, Signed, Sums, Kind, Spans>(g, block);

@@ -89,7 +89,7 @@ struct FewTile {
 };
 
 template <class S, int Bits, CodeMap Map, int Tokens, int Planes, bool Spans>
-static inline void few_tile(const FusedArgs& given, int64_t token) {
+LOWBIT_STACKED static void few_tile(const FusedArgs& given, int64_t token) {
   FusedArgs g = given;
   for (int64_t b = 0; b < given.blocks; ++b) {
     FewTile<S, Bits, Map, Tokens, Planes, Spans> tile{g,
@@ -108,21 +108,11 @@ static inline void few_tile(const FusedArgs& given, int64_t token) {
   }
 }
 
-// Where spans are long; apart, so that tools/check_assembly.py finds it by its name.
-template <class S, int Bits, CodeMap Map, int Tokens, int Planes>
-__attribute__((noinline)) static void few_span_tile(const FusedArgs& g, int64_t token) {
-  few_tile<S, Bits, Map, Tokens, Planes, true>(g, token);
-}
-
 // The tile of `size` tokens, at most Most. More than kFewTile tokens give tiles of half of it at least.
 template <class S, int Bits, CodeMap Map, int Planes, bool Spans, int Most>
 static inline void few_tile_of(const FusedArgs& g, int64_t token, int64_t size) {
   if constexpr (2 * Most >= S::kFewTile) {
-    if constexpr (Spans) {
-      if (size == Most) return few_span_tile<S, Bits, Map, Most, Planes>(g, token);
-    } else {
-      if (size == Most) return few_tile<S, Bits, Map, Most, Planes, false>(g, token);
-    }
+    if (size == Most) return few_tile<S, Bits, Map, Most, Planes, Spans>(g, token);
     few_tile_of<S, Bits, Map, Planes, Spans, Most - 1>(g, token, size);
   }
 }
