@@ -7,7 +7,8 @@ other in it. A vector or tile that goes to or from the stack in a loop of one bl
 which may end a stretch or have other kinds of ends beside, so do some that no step pays for: MOST_SPILLS, or one for 16
 products. Such loops are not looked at with the 16 registers of AVX2, nor in tiles of long spans (LONG_SPANS), which have
 three values for each output, of a stretch, a span and a row, and keep the third in memory
-(docs/decisions/scales-of-weights-once.md). What a tile loads before and stores after its loops is not in the count. Where
+(docs/decisions/scales-of-weights-once.md): on a stack that is aligned to vectors (docs/decisions/vectors-on-the-stack.md), which
+is looked at instead. What a tile loads before and stores after its loops is not in the count. Where
 there is a build by GCC (make gcc), how many of its loops spill is a warning for each file: the compiler of the program is
 clang.
 """
@@ -27,6 +28,7 @@ KERNEL = re.compile(r"src/kernels/(?:matmul|matmul/few|gemm)/(\w+)\.cc")
 PRODUCT = re.compile(r"\t(tdpb..d|v(pdpbusd|dpbf16ps|pmaddubsw|popcntd|fn?madd\d+ps))\t")
 SPILL = re.compile(r"\t(v|tile)\S+\t.*\(%rsp\)")
 LONG_SPANS = re.compile(r"few_tileINS\w+ELb1EEEv|dot_blocksINS\w+ELb1EEEv")
+ALIGNED = re.compile(r"\tandq\t\$-0x[248]0, %rsp")
 HEAD = re.compile(r"^[0-9a-f]+ <(_Z\S+)>:")
 LINE = re.compile(r"^\s*([0-9a-f]+):\s*(\t.*)")
 JUMP = re.compile(r"^\tj\w+\t(?:0x)?([0-9a-f]+) <")
@@ -57,6 +59,9 @@ def inner_loops(lines):
 def judge(name, disassembly):
     failures, found = [], False
     for function, lines in functions(disassembly):
+        spills = any(SPILL.search(text) for _, text in lines)
+        if spills and LONG_SPANS.search(function) and not any(ALIGNED.match(text) for _, text in lines):
+            failures.append(f"{name}: {function}: vectors on a stack that is not aligned to them (LOWBIT_STACKED)")
         for loop, is_one in inner_loops(lines):
             products = sum(1 for text in loop if PRODUCT.search(text))
             if products == 0 or (not is_one and (name.endswith("/avx2.cc") or LONG_SPANS.search(function))):
@@ -121,9 +126,10 @@ def self_test():
         text = function("nop", product, on, *([spill] * count), back)
         if len(judge("a.cc", text)) != wrong or judge("a/avx2.cc", text + function("nop", product, back)):
             raise SystemExit("self-test: loops of several blocks")
-    # Nor in tiles of long spans, whose loops of one block are.
-    for blocks, wrong in (([on], 0), ([], 1)):
-        text = function("nop", product, *blocks, *([spill] * (MOST_SPILLS + 1)), back).replace("_Zkernel", "_Zfew_tileINS1SELb1EEEv")
+    # Nor in tiles of long spans, whose loops of one block are, and whether the stack is aligned.
+    for blocks, aligned, wrong in (([on], True, 0), ([], True, 1), ([on], False, 1)):
+        begin = "andq\t$-0x40, %rsp" if aligned else "nop"
+        text = function(begin, product, *blocks, *([spill] * (MOST_SPILLS + 1)), back).replace("_Zkernel", "_Zfew_tileINS1SELb1EEEv")
         if len(judge("a.cc", text + function("nop", product, back))) != wrong:
             raise SystemExit("self-test: tiles of long spans")
     # An outer loop is not looked at.
