@@ -9,7 +9,11 @@
 #define LOWBIT_INLINE __attribute__((always_inline))
 // Of a tile with more values than registers, a function of its own: its vectors on the stack lie in cache lines of
 // their own. Clang aligns those of other functions to 16 bytes, so that most of them lie across two lines.
+#if defined(__x86_64__)
 #define LOWBIT_STACKED __attribute__((noinline, force_align_arg_pointer))
+#else
+#define LOWBIT_STACKED __attribute__((noinline))
+#endif
 
 namespace lowbit::kernels {
 
