@@ -59,8 +59,8 @@ def inner_loops(lines):
 def judge(name, disassembly):
     failures, found = [], False
     for function, lines in functions(disassembly):
-        spills = any(SPILL.search(text) for _, text in lines)
-        if spills and LONG_SPANS.search(function) and not any(ALIGNED.match(text) for _, text in lines):
+        has_stack = any(SPILL.search(text) for _, text in lines)
+        if has_stack and LONG_SPANS.search(function) and not any(ALIGNED.match(text) for _, text in lines):
             failures.append(f"{name}: {function}: vectors on a stack that is not aligned to them (LOWBIT_STACKED)")
         for loop, is_one in inner_loops(lines):
             products = sum(1 for text in loop if PRODUCT.search(text))
