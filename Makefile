@@ -14,7 +14,7 @@ run_tests = ctest --test-dir build/$(1) --output-on-failure --no-tests=error -j 
 
 PYTHON_ENV := build/python-env
 
-.PHONY: conformance python help bootstrap build demo test test-exhaustive asan ubsan gcc fuzz check format install clean
+.PHONY: conformance python help bootstrap build demo test test-exhaustive sanitize gcc fuzz check format install clean
 
 help:  ## this list
 	@echo "make TARGET, on Debian 12; what is missing is installed first (tools/packages.txt)"
@@ -40,13 +40,9 @@ test-exhaustive: bootstrap  ## all tests with every input tried (LOWBIT_EXHAUSTI
 	@$(call build,release)
 	@LOWBIT_EXHAUSTIVE=1 $(call run_tests,release)
 
-asan: bootstrap  ## all tests under AddressSanitizer
-	@$(call build,asan)
-	@$(call run_tests,asan)
-
-ubsan: bootstrap  ## all tests under UndefinedBehaviorSanitizer
-	@$(call build,ubsan)
-	@UBSAN_OPTIONS=print_stacktrace=1 $(call run_tests,ubsan)
+sanitize: bootstrap  ## all tests under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(call build,sanitize)
+	@UBSAN_OPTIONS=print_stacktrace=1 $(call run_tests,sanitize)
 
 gcc: bootstrap  ## all tests, built by GCC
 	@$(call build,gcc)

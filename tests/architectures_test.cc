@@ -133,7 +133,7 @@ TEST_P(Architecture, ExecGivesTheBitsOfTheInterpreter) {
     const NumericPolicy policy = low ? NumericPolicy::standard() : NumericPolicy::reference();
     const graph::Graph graph = test::with_casts(opened_.model.graph, weights, policy);
     const test::Values expected = test::interpreted(graph, weights, tokens_);
-    for (const Isa isa : test::isas()) {
+    for (const Isa isa : offered_isas()) {
       for (const size_t chunk : {tokens_.size(), size_t{7}}) {
         if (opened_.model.encoder && chunk != tokens_.size()) continue;
         const auto runner = test::executor(graph, weights, isa, 2);

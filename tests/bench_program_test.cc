@@ -111,7 +111,7 @@ TEST(BenchProgram, WrongInput) {
   expect_usage_error({"bench", "--shape", "tiny", "--prefill", "0"}, "expected numbers from 1");
   expect_usage_error({"bench", "--shape", "tiny", "--context", "1,,2"}, "expected numbers from 0");
   expect_usage_error({"bench", "--shape", "tiny", "--batch", "1x"}, "expected numbers from 1");
-  expect_usage_error({"bench", "--shape", "tiny", "--isa", "sse"}, "portable, avx2, avx512 or amx");
+  expect_usage_error({"bench", "--shape", "tiny", "--isa", "sse"}, "portable, neon, avx2, avxvnni, avx512, amx");
   expect_usage_error({"bench", "--shape", "tiny", "--isa", "portable", "--isa", "portable"}, "one --isa");
   expect_usage_error({"bench", "--shape", "tiny", "--memory"}, "--round and --memory go with formats");
   expect_usage_error({"bench", "kernels", "--context", "1"}, "go with a model or a shape");

@@ -91,7 +91,7 @@ constexpr const char* kFormats[] = {"f32",
 void expect_rewritten(const AttentionCase& c, int64_t width, std::span<const int32_t> tokens,
                       std::span<const int32_t> others, const std::string& what) {
   const std::vector<float> expected = c.expected(tokens);
-  for (const Isa isa : test::isas()) {
+  for (const Isa isa : offered_isas()) {
     for (const size_t chunk : {size_t{90}, size_t{33}, size_t{1}}) {
       const auto runner = test::executor(c.graph, c.weights, isa, 2);
       exec::Cache cache = runner->new_cache(100);
@@ -127,7 +127,7 @@ TEST(ExecAttention, EveryFormatOfTheCacheAlsoWhereItIsWrittenAgain) {
 // One pass over 551 tokens, then few at a time.
 void expect_cut(const AttentionCase& c, int64_t width, std::span<const int32_t> tokens, const std::string& what) {
   const std::vector<float> expected = c.expected(tokens);
-  for (const Isa isa : test::isas()) {
+  for (const Isa isa : offered_isas()) {
     const auto runner = test::executor(c.graph, c.weights, isa, 2);
     exec::Cache cache = runner->new_cache(580);
     std::vector<float> got = feed(*runner, cache, tokens.first(551), 551);

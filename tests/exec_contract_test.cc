@@ -72,7 +72,7 @@ class Contract : public testing::Test {
   }
   void check_whole_prompt(std::span<const int32_t> tokens, const std::string& what) {
     const Values values = expected(tokens);
-    for (const Isa isa : test::isas()) {
+    for (const Isa isa : offered_isas()) {
       for (const int threads : kThreads) {
         const auto runner = executor(isa, threads);
         exec::Cache cache = runner->new_cache(static_cast<int64_t>(tokens.size()));
@@ -158,7 +158,7 @@ TEST_F(Contract, ChunksOfEverySize) {
     const auto tokens = test::random_tokens(37, shape.vocabulary, rng);
     const Values values = expected(tokens);
     for (size_t chunk = 1; chunk <= tokens.size(); ++chunk) {
-      for (const Isa isa : test::isas()) {
+      for (const Isa isa : offered_isas()) {
         const auto runner = executor(isa, chunk % 2 == 0 ? 1 : 2);
         exec::Cache cache = runner->new_cache(37);
         Values taps;
@@ -179,7 +179,7 @@ TEST_F(Contract, ALongSequence) {
     const auto tokens = test::random_tokens(290, shape.vocabulary, rng);
     const Values values = expected(tokens);
     for (const size_t chunk : {size_t{290}, size_t{257}, size_t{33}, size_t{1}}) {
-      for (const Isa isa : test::isas()) {
+      for (const Isa isa : offered_isas()) {
         const auto runner = executor(isa, 2);
         exec::Cache cache = runner->new_cache(290);
         Values taps;
@@ -218,7 +218,7 @@ void Contract::check_batches(const TinyShape& shape) {
     tokens.push_back(test::random_tokens(count, shape.vocabulary, rng));
     values.push_back(expected(tokens.back()));
   }
-  for (const Isa isa : test::isas()) {
+  for (const Isa isa : offered_isas()) {
     for (int round = 0; round < 6; ++round) {
       const auto runner = executor(isa, 1 + round % 2);
       std::vector<exec::Cache> caches;

@@ -48,7 +48,7 @@ void check(Case& c, const std::string& what, int64_t count, int64_t vocabulary) 
   for (const NumericPolicy& policy : {NumericPolicy::standard(), NumericPolicy::reference(), blocks}) {
     const graph::Graph graph = test::with_casts(c.graph, weights, policy);
     const Values expected = test::interpreted(graph, weights, tokens);
-    for (const Isa isa : test::isas()) {
+    for (const Isa isa : offered_isas()) {
       for (const size_t chunk : {tokens.size(), size_t{17}, size_t{1}}) {
         if (!c.chunks && chunk != tokens.size()) continue;
         const auto runner = test::executor(graph, weights, isa, chunk % 2 == 0 ? 1 : 2);

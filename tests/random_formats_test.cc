@@ -55,7 +55,7 @@ void run_everywhere(const models::OpenedModel& opened, const tensor::Weights& re
     for (const float v : expected[static_cast<size_t>(oracle.logits)])
       *lively = *lively || (v != 0.0f && v - v == 0.0f);
     const graph::Graph graph = test::with_casts(opened.model.graph, read, policy);
-    for (const Isa isa : test::isas()) {
+    for (const Isa isa : offered_isas()) {
       const auto runner = test::executor(graph, read, isa, 2);
       exec::Cache cache = runner->new_cache(static_cast<int64_t>(tokens.size()));
       test::Values taps;

@@ -15,7 +15,6 @@ namespace lowbit::test {
 
 using kernels::test::first_difference;
 using kernels::test::format_of;
-using kernels::test::isas;
 
 struct TinyShape {
   int64_t width = 48, hidden = 56, layers = 2, heads = 4, kv_heads = 2, head_dim = 12, vocabulary = 37;

@@ -24,6 +24,7 @@ import sources
 
 DISASSEMBLER = "llvm-objdump-19"
 MOST_SPILLS = 4
+FEW_REGISTERS = ("/avx2.cc", "/avxvnni.cc")
 KERNEL = re.compile(r"src/kernels/(?:matmul|matmul/few|gemm)/(\w+)\.cc")
 PRODUCT = re.compile(r"\t(tdpb..d|v(pdpbusd|dpbf16ps|pmaddubsw|popcntd|fn?madd\d+ps))\t")
 SPILL = re.compile(r"\t(v|tile)\S+\t.*\(%rsp\)")
@@ -70,7 +71,7 @@ def judge(name, disassembly):
             failures.append(f"{name}: {function}: vectors on a stack that is not aligned to them (LOWBIT_STACKED)")
         for loop, is_one in inner_loops(lines):
             products = sum(1 for text in loop if PRODUCT.search(text))
-            if products == 0 or (not is_one and (name.endswith("/avx2.cc") or LONG_SPANS.search(function))):
+            if products == 0 or (not is_one and (name.endswith(FEW_REGISTERS) or LONG_SPANS.search(function))):
                 continue
             found = True
             spills = [text.strip() for text in loop if SPILL.search(text)]
@@ -81,7 +82,7 @@ def judge(name, disassembly):
 
 def objects(root):
     """{source: its object below a build folder} of the kernels written for one instruction set."""
-    isas = re.findall(r"set\(LOWBIT_ISA_FLAGS_(\w+) ", sources.read(root, "cmake/rooms.cmake"))
+    isas = sources.isas(root)
     names = [name for name in sources.tracked(root) if (found := KERNEL.fullmatch(name)) and found.group(1) in isas]
     return {name: f"CMakeFiles/lowbit_kernels.dir/{name}.o" for name in names if "simd/" in sources.read(root, name)}
 

@@ -32,11 +32,6 @@ def read_ranks(root):
     return ranks
 
 
-def read_isas(root):
-    """The file names that get ISA flags, as cmake/rooms.cmake has them."""
-    return set(re.findall(r"LOWBIT_ISA_FLAGS_(\w+) -", sources.read(root, "cmake/rooms.cmake")))
-
-
 def includes(text):
     """(line, quoted or None, system or None) of every #include."""
     code = sources.strip_comments(text, keep_strings=True)
@@ -98,7 +93,7 @@ def check_isa_file(root, name, isa, existing):
 
 
 def check(root):
-    ranks, isas = read_ranks(root), read_isas(root)
+    ranks, isas = read_ranks(root), sources.isas(root)
     names = sources.tracked(root, (".h", ".cc", ".inc"))
     existing = set(names)
     failures = []
@@ -119,7 +114,7 @@ def check(root):
 def self_test():
     base = {
         "LAYERS": "# ranks\nbase 0\nsimd 0\ntensor 2\nkernels 3\nio 3\n",
-        "cmake/rooms.cmake": "set(LOWBIT_ISA_FLAGS_avx2 -mavx2)\n",
+        "cmake/rooms.cmake": "set(LOWBIT_ISA_FLAGS_avx2 -mavx2)\nset(LOWBIT_ISA_FLAGS_more ${LOWBIT_ISA_FLAGS_avx2} -mmore)\n",
         "src/base/a.h": "#pragma once\n",
         "src/simd/avx2.h": "#include <immintrin.h>\n",
         "src/kernels/op/args.h": "#include <cstdint>\n",
@@ -142,6 +137,7 @@ def self_test():
         ({"src/kernels/op/args.h": "#include <vector>\n"}, ["<vector>"]),
         ({"src/kernels/op/generic.h": '#include "base/a.h"\n'}, ['"base/a.h": ISA files see only']),
         ({"src/kernels/op/avx2.cc": '#include "simd/avx2.h"\nvoid f() {}\n'}, ["namespace avx2"]),
+        ({"src/kernels/op/more.cc": '#include "simd/avx2.h"\nvoid f() {}\n'}, ["namespace more"]),
         ({"src/kernels/op/part/avx2.cc": '#include "kernels/op/generic.h"\nnamespace lowbit::avx2 {}\n'}, []),
         ({"src/kernels/other/avx2.cc": '#include "kernels/op/generic.h"\nnamespace lowbit::avx2 {}\n'}, ["ISA files see only"]),
     ]

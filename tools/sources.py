@@ -33,6 +33,11 @@ def read(root, name):
     return (pathlib.Path(root) / name).read_text(encoding="utf-8", errors="replace")
 
 
+def isas(root):
+    """The names of the files that are compiled with ISA flags, without .cc, as cmake/rooms.cmake has them."""
+    return set(re.findall(r"set\(LOWBIT_ISA_FLAGS_(\w+) ", read(root, "cmake/rooms.cmake")))
+
+
 # A comment, a raw string, a string, a character: the first that starts wins. A ' between digits is a separator.
 _LEXEME = re.compile(
     r"""//(?:[^\n\\]|\\.|\\\n)*|/\*.*?\*/|R"([^\s()\\]{0,16})\(.*?\)\1"|"(?:[^"\\\n]|\\.)*"|(?<![0-9a-zA-Z_])'(?:[^'\\\n]|\\.)+'""",

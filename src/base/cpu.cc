@@ -1,12 +1,20 @@
 #include "base/cpu.h"
 
+#include <fmt/ranges.h>
+
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <string>
+#include <vector>
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#endif
+#if defined(__aarch64__) && defined(__linux__)
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
 #endif
 #if defined(__x86_64__) && defined(__linux__)
 #include <sys/syscall.h>
@@ -16,7 +24,7 @@
 namespace lowbit {
 namespace {
 
-constexpr std::string_view kNames[kIsas] = {"portable", "avx2", "avx512", "amx"};
+constexpr std::string_view kNames[kIsas] = {"portable", "neon", "avx2", "avxvnni", "avx512", "amx"};
 
 // Linux gives tiles to programs that ask for them (Documentation/arch/x86/xstate.rst), for all their threads to come.
 bool may_use_tiles() {
@@ -28,7 +36,16 @@ bool may_use_tiles() {
 #endif
 }
 
-Isa detect() {
+#if defined(__x86_64__)
+// Intel SDM volume 2, CPUID function 7.1.
+bool has_avxvnni() {
+  unsigned eax = 0, ebx = 0, ecx = 0, edx = 0;
+  return __get_cpuid_count(7, 1, &eax, &ebx, &ecx, &edx) != 0 && (eax >> 4 & 1) != 0;
+}
+#endif
+
+std::vector<Isa> detect() {
+  std::vector<Isa> out = {Isa::portable};
 #if defined(__x86_64__)
   __builtin_cpu_init();
   const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -37,11 +54,14 @@ Isa detect() {
                       __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512vbmi") &&
                       __builtin_cpu_supports("avx512vpopcntdq") && __builtin_cpu_supports("gfni");
   const bool amx = avx512 && __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-int8");
-  if (amx && may_use_tiles()) return Isa::amx;
-  if (avx512) return Isa::avx512;
-  if (avx2) return Isa::avx2;
+  if (avx2) out.push_back(Isa::avx2);
+  if (avx2 && has_avxvnni()) out.push_back(Isa::avxvnni);
+  if (avx512) out.push_back(Isa::avx512);
+  if (amx && may_use_tiles()) out.push_back(Isa::amx);
+#elif defined(__aarch64__) && defined(__linux__)
+  if ((getauxval(AT_HWCAP) & HWCAP_ASIMDDP) != 0) out.push_back(Isa::neon);
 #endif
-  return Isa::portable;
+  return out;
 }
 
 #if defined(__x86_64__)
@@ -58,25 +78,32 @@ unsigned cpu_family() {
 
 std::string_view isa_name(Isa isa) { return kNames[static_cast<int>(isa)]; }
 
-Result<Isa> parse_isa(std::string_view name) {
-  for (int i = 0; i < kIsas; ++i) {
-    if (name == kNames[i]) return static_cast<Isa>(i);
-  }
-  return errorf("LOWBIT_ISA is \"{}\"; expected portable, avx2, avx512 or amx", name);
+std::span<const std::string_view> isa_names() { return kNames; }
+
+std::span<const Isa> offered_isas() {
+  static const std::vector<Isa> isas = detect();
+  return isas;
 }
 
-Isa detected_isa() {
-  static const Isa isa = detect();
-  return isa;
+Result<Isa> offered_isa(std::string_view what, std::string_view name) {
+  if (std::ranges::count(kNames, name) == 0) {
+    return errorf("{} is \"{}\"; expected one of {}", what, name, fmt::join(kNames, ", "));
+  }
+  std::vector<std::string_view> offered;
+  for (const Isa isa : offered_isas()) {
+    if (name == isa_name(isa)) return isa;
+    offered.push_back(isa_name(isa));
+  }
+  return errorf("{} asks for {}, but this processor offers {}", what, name, fmt::join(offered, ", "));
 }
+
+Isa detected_isa() { return offered_isas().back(); }
 
 Status check_isa_override() {
   const char* text = std::getenv("LOWBIT_ISA");
   if (text == nullptr || *text == '\0') return {};
-  LOWBIT_ASSIGN(const Isa isa, parse_isa(text));
-  if (isa > detected_isa()) {
-    return errorf("LOWBIT_ISA asks for {}, but this processor offers {}", isa_name(isa), isa_name(detected_isa()));
-  }
+  LOWBIT_ASSIGN(const Isa isa, offered_isa("LOWBIT_ISA", text));
+  (void)isa;
   return {};
 }
 
@@ -84,7 +111,7 @@ Isa active_isa() {
   static const Isa isa = [] {
     const char* text = std::getenv("LOWBIT_ISA");
     if (text == nullptr || !check_isa_override().ok() || *text == '\0') return detected_isa();
-    return parse_isa(text).value();
+    return offered_isa("LOWBIT_ISA", text).value();
   }();
   return isa;
 }

@@ -2,26 +2,35 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <string_view>
 
 #include "base/result.h"
 
 namespace lowbit {
 
-// Ordered: a higher value includes the lower ones.
-// portable: the baseline of the target. avx2: AVX2 + FMA + F16C. avx512: F, BW, DQ, VL, VNNI, VBMI, VPOPCNTDQ, GFNI
-// (BF16 is asked for apart: has_bf16_products() of kernels/limits). amx: avx512 and the tiles of AMX-INT8, where the
-// system lets programs use them.
-enum class Isa { portable = 0, avx2 = 1, avx512 = 2, amx = 3 };
-constexpr int kIsas = 4;
+// Ordered: a higher value includes the lower ones of its target, but avxvnni, which some processors of avx512 lack.
+// portable: the baseline of the target. neon: of AArch64, with the dot products of Armv8.2. avx2: AVX2 + FMA + F16C.
+// avxvnni: avx2 and AVX-VNNI. avx512: F, BW, DQ, VL, VNNI, VBMI, VPOPCNTDQ, GFNI (BF16 is asked for apart:
+// has_bf16_products() of kernels/limits). amx: avx512 and the tiles of AMX-INT8, where the system lets programs use
+// them.
+enum class Isa { portable = 0, neon = 1, avx2 = 2, avxvnni = 3, avx512 = 4, amx = 5 };
+constexpr int kIsas = 6;
 
 std::string_view isa_name(Isa isa);
-Result<Isa> parse_isa(std::string_view name);
+// All of them, by value.
+std::span<const std::string_view> isa_names();
+
+// The instruction sets of this processor, portable first.
+std::span<const Isa> offered_isas();
+
+// The one of this name that this processor offers; the error begins with `what` ("--isa").
+Result<Isa> offered_isa(std::string_view what, std::string_view name);
 
 // The best instruction set of this processor.
 Isa detected_isa();
 
-// What dispatch uses: detected_isa(), lowered by the environment variable LOWBIT_ISA (portable, avx2, avx512, amx).
+// What dispatch uses: detected_isa(), or what the environment variable LOWBIT_ISA asks for (portable, avx2, ...).
 // A name that is unknown or that the processor lacks is an error, said once by the program (see isa_override_error).
 Isa active_isa();
 

@@ -119,9 +119,7 @@ Status check(BenchArguments& a) {
   const Work& work = work_of(a);
   LOWBIT_TRY(check_works(a, work));
   for (const std::string& name : a.isas) {
-    LOWBIT_ASSIGN(a.isa, parse_isa(name));
-    if (a.isa > detected_isa())
-      return errorf("--isa {}: this processor has {} at most", name, isa_name(detected_isa()));
+    LOWBIT_ASSIGN(a.isa, offered_isa("--isa", name));
   }
   std::optional<formats::Format> format;
   for (const std::string& name : a.format_names) {
@@ -210,7 +208,7 @@ Action bench_command(Options& options) {
   OptionRow& isas = options.option("--isa", "I", append(a->isas),
                                    "an instruction set; of formats may be repeated (the best of this processor)");
   isas.repeated = true;
-  isas.choices = {"portable", "avx2", "avx512", "amx"};
+  isas.choices.assign(isa_names().begin(), isa_names().end());
   options.flag("--memory", a->memory, "of formats: also arrays that no cache holds (2 GB)");
   options.option("--seconds", "S", real(a->seconds, 0.001, 3600),
                  "for each row, about (1; kernels 0.3, formats 0.05)");

@@ -12,7 +12,7 @@ Result<cost::FormatRatesOptions> options_of(const BenchArguments& a) {
   options.formats = a.formats.empty() ? cost::usual_formats() : a.formats;
   options.rounds = a.rounds.empty() ? std::vector<std::string>{"rne", "sr"} : a.rounds;
   for (const std::string& name : a.isas) {
-    LOWBIT_ASSIGN(const Isa isa, parse_isa(name));
+    LOWBIT_ASSIGN(const Isa isa, offered_isa("--isa", name));
     options.isas.push_back(isa);
   }
   if (options.isas.empty()) options.isas = {active_isa()};

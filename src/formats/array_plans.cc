@@ -135,7 +135,7 @@ StepCast step_plan(const ElementFormat& f, const CastPolicy& policy, uint64_t se
 const ArrayKernels& array_kernels(Isa isa) {
 #if defined(__x86_64__)
   if (isa >= Isa::avx512) return avx512_kernels();
-  if (isa == Isa::avx2) return avx2_kernels();
+  if (isa >= Isa::avx2) return avx2_kernels();
 #endif
   return portable_kernels();
 }

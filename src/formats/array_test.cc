@@ -20,7 +20,7 @@ namespace {
 std::vector<Isa> instruction_sets() {
   std::vector<Isa> out;
   for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
-    if (isa <= detected_isa()) out.push_back(isa);
+    if (std::ranges::count(offered_isas(), isa) > 0) out.push_back(isa);
   }
   return out;
 }

@@ -23,61 +23,62 @@ struct KernelRow {
 };
 std::span<const KernelRow> kernel_rows();
 
-// A function per ISA, portable first; empty slots fall back to the next lower one. Ops of one ISA alone have no
-// other.
+// A function per ISA; empty slots fall back to the next lower one (what avxvnni has avx512 has, which may lack
+// avxvnni). Ops of one ISA alone have no other.
 template <class Args>
 struct PerIsa {
-  void (*functions[kIsas])(const Args&) = {};
-  constexpr auto at(Isa isa) const {
+  using Function = void (*)(const Args&);
+  Function functions[kIsas] = {};
+  constexpr Function at(Isa isa) const {
     for (int i = static_cast<int>(isa); i > 0; --i) {
       if (functions[i] != nullptr) return functions[i];
     }
     return functions[0];
   }
+  // With one more.
+  constexpr PerIsa with(Isa isa, Function function) const {
+    PerIsa out = *this;
+    out.functions[static_cast<int>(isa)] = function;
+    return out;
+  }
 };
 
 // Declarations, and for each op a `constexpr PerIsa k_<op>`.
+#define LOWBIT_DECLARE(isa, op, Args) \
+  namespace isa {                     \
+  void op(const Args&);               \
+  }
 #if defined(__x86_64__)
-#define LOWBIT_KERNEL(op, Args, numeric_class) \
-  namespace portable {                         \
-  void op(const Args&);                        \
-  }                                            \
-  namespace avx2 {                             \
-  void op(const Args&);                        \
-  }                                            \
-  namespace avx512 {                           \
-  void op(const Args&);                        \
-  }                                            \
-  inline constexpr PerIsa<Args> k_##op = {{portable::op, avx2::op, avx512::op}};
-#define LOWBIT_AVX512_KERNEL(op, Args, numeric_class) \
-  namespace avx512 {                                  \
-  void op(const Args&);                               \
-  }                                                   \
-  inline constexpr PerIsa<Args> k_##op = {{nullptr, nullptr, avx512::op}};
-#define LOWBIT_AMX_KERNEL(op, Args, numeric_class) \
-  namespace amx {                                  \
-  void op(const Args&);                            \
-  }                                                \
-  inline constexpr PerIsa<Args> k_##op = {{nullptr, nullptr, nullptr, amx::op}};
-#define LOWBIT_BF16_KERNEL(op, Args, numeric_class) \
-  namespace avx512bf16 {                            \
-  void op(const Args&);                             \
-  }                                                 \
-  inline constexpr PerIsa<Args> k_##op = {{nullptr, nullptr, avx512bf16::op}};
+#define LOWBIT_X86_KERNEL(op, Args)                                                                      \
+  LOWBIT_DECLARE(portable, op, Args)                                                                     \
+  LOWBIT_DECLARE(avx2, op, Args) LOWBIT_DECLARE(avx512, op, Args) inline constexpr PerIsa<Args> k_##op = \
+      PerIsa<Args>().with(Isa::portable, portable::op).with(Isa::avx2, avx2::op).with(Isa::avx512, avx512::op)
+#define LOWBIT_KERNEL(op, Args, numeric_class) LOWBIT_X86_KERNEL(op, Args);
+#define LOWBIT_VNNI_KERNEL(op, Args, numeric_class) \
+  LOWBIT_DECLARE(avxvnni, op, Args) LOWBIT_X86_KERNEL(op, Args).with(Isa::avxvnni, avxvnni::op);
+#define LOWBIT_ONE_ISA(isa, slot, op, Args) \
+  LOWBIT_DECLARE(isa, op, Args)             \
+  inline constexpr PerIsa<Args> k_##op = PerIsa<Args>().with(Isa::slot, isa::op);
+#define LOWBIT_AVX512_KERNEL(op, Args, numeric_class) LOWBIT_ONE_ISA(avx512, avx512, op, Args)
+#define LOWBIT_BF16_KERNEL(op, Args, numeric_class) LOWBIT_ONE_ISA(avx512bf16, avx512, op, Args)
+#define LOWBIT_AMX_KERNEL(op, Args, numeric_class) LOWBIT_ONE_ISA(amx, amx, op, Args)
 #else
 #define LOWBIT_KERNEL(op, Args, numeric_class) \
-  namespace portable {                         \
-  void op(const Args&);                        \
-  }                                            \
-  inline constexpr PerIsa<Args> k_##op = {{portable::op}};
-#define LOWBIT_AVX512_KERNEL(op, Args, numeric_class) inline constexpr PerIsa<Args> k_##op = {};
-#define LOWBIT_AMX_KERNEL(op, Args, numeric_class) inline constexpr PerIsa<Args> k_##op = {};
-#define LOWBIT_BF16_KERNEL(op, Args, numeric_class) inline constexpr PerIsa<Args> k_##op = {};
+  LOWBIT_DECLARE(portable, op, Args)           \
+  inline constexpr PerIsa<Args> k_##op = PerIsa<Args>().with(Isa::portable, portable::op);
+#define LOWBIT_VNNI_KERNEL(op, Args, numeric_class) LOWBIT_KERNEL(op, Args, numeric_class)
+#define LOWBIT_AVX512_KERNEL(op, Args, numeric_class) inline constexpr PerIsa<Args> k_##op;
+#define LOWBIT_BF16_KERNEL(op, Args, numeric_class) LOWBIT_AVX512_KERNEL(op, Args, numeric_class)
+#define LOWBIT_AMX_KERNEL(op, Args, numeric_class) LOWBIT_AVX512_KERNEL(op, Args, numeric_class)
 #endif
 #include "kernels/kernels.inc"
 #undef LOWBIT_KERNEL
+#undef LOWBIT_VNNI_KERNEL
 #undef LOWBIT_AVX512_KERNEL
-#undef LOWBIT_AMX_KERNEL
 #undef LOWBIT_BF16_KERNEL
+#undef LOWBIT_AMX_KERNEL
+#undef LOWBIT_X86_KERNEL
+#undef LOWBIT_ONE_ISA
+#undef LOWBIT_DECLARE
 
 }  // namespace lowbit::kernels

@@ -19,9 +19,22 @@ TEST(KernelList, EveryRowIsThereForEveryIsaAndPromisesItsBits) {
 // Selection takes the ISA as an argument, so that it is tested on any machine.
 TEST(KernelList, SelectionGoesToTheBestThatIsThere) {
   EXPECT_EQ(k_gemm.at(Isa::amx), k_gemm.at(Isa::avx512));
-  for (const int isa : {0, 1, 2}) EXPECT_EQ(k_gemm.at(static_cast<Isa>(isa)), k_gemm.functions[isa]);
-  const PerIsa<GemmArgs> holes = {{portable::gemm, nullptr, nullptr}};
-  for (const int isa : {0, 1, 2}) EXPECT_EQ(holes.at(static_cast<Isa>(isa)), portable::gemm);
+  EXPECT_EQ(k_gemm.at(Isa::avxvnni), k_gemm.at(Isa::avx2));
+  for (int isa = 0; isa < kIsas; ++isa) {
+    if (k_dot.functions[isa] != nullptr) EXPECT_EQ(k_dot.at(static_cast<Isa>(isa)), k_dot.functions[isa]);
+    EXPECT_EQ(PerIsa<GemmArgs>().with(Isa::portable, portable::gemm).at(static_cast<Isa>(isa)), portable::gemm);
+  }
+}
+
+// Processors of AVX-512 may lack AVX-VNNI: what has a slot there needs one of its own.
+TEST(KernelList, Avx512NeverFallsToAvxVnni) {
+  std::set<std::string_view> avxvnni, avx512;
+  for (const KernelRow& row : kernel_rows()) {
+    if (row.isa == Isa::avxvnni) avxvnni.insert(row.op);
+    if (row.isa == Isa::avx512) avx512.insert(row.op);
+  }
+  for (const std::string_view op : avxvnni) EXPECT_TRUE(avx512.contains(op)) << op;
+}
 }
 
 }  // namespace

@@ -20,13 +20,6 @@ namespace lowbit::kernels::test {
 
 inline formats::Format format_of(std::string_view text) { return formats::parse_format(text).value(); }
 
-// The instruction sets of this machine, portable first.
-inline std::vector<Isa> isas() {
-  std::vector<Isa> out;
-  for (int i = 0; i <= static_cast<int>(detected_isa()); ++i) out.push_back(static_cast<Isa>(i));
-  return out;
-}
-
 // NaNs are one value: their payload is nobody's contract.
 inline bool same_bits(float a, float b) {
   return std::bit_cast<uint32_t>(a) == std::bit_cast<uint32_t>(b) || (a != a && b != b);

@@ -41,12 +41,15 @@ struct Simd {
   static constexpr int kTokenTile = 4;
   static constexpr int kSpanTile = 4;
   static constexpr int kRowTile = 1;
-  static constexpr int kFusedTile = 1;
+  static constexpr int kFusedTile = 2;
+  static constexpr int kFusedChains = 1;
+  static constexpr int kFewTile = 0;
   static constexpr bool kEntriesInPlace = false;
   static constexpr int kPlaneRoom = 6;
   static constexpr int kFloatTile = 6;
   static constexpr int kFloatRows = 1;
   static constexpr int kFloatFewTokens = 4;
+  static constexpr int kFloatFew = 32, kFloatFewCodes = 4;
   static constexpr int kFloatFewVectors = 4;
   static constexpr bool kByteTables = false;
   static constexpr bool kUnpacksCodes = true;
@@ -54,6 +57,7 @@ struct Simd {
   // Two products of 128 * 127 still fit the 16-bit sums of vpmaddubsw.
   static constexpr int kDotMax = 128;
   static constexpr bool kWordSums = true;
+  static constexpr bool kFarResults = true;
   static constexpr bool kKeepsPlanes = true;
 
   struct Float {

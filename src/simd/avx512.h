@@ -36,18 +36,21 @@ struct Simd {
   static constexpr int kSpanTile = 6;
   static constexpr int kRowTile = 2;
   static constexpr int kFusedTile = 4;
+  static constexpr int kFusedChains = 4;
   static constexpr bool kEntriesInPlace = true;
-  static constexpr int kFewTile = 8;  // tokens of the tile of `few`
+  static constexpr int kFewTile = 8;
   static constexpr int kPlaneRoom = 24;
   static constexpr int kFloatTile = 12;
   static constexpr int kFloatRows = 2;
   static constexpr int kFloatFewTokens = 8;
+  static constexpr int kFloatFew = 64, kFloatFewCodes = 64;
   static constexpr int kFloatFewVectors = 24;
   static constexpr bool kByteTables = true;
   static constexpr bool kFlipsFields = true;
   static constexpr int kDotMax = 255;  // vpdpbusd sums in 32 bits
   static constexpr bool kUnpacksCodes = true;
   static constexpr bool kWordSums = false;
+  static constexpr bool kFarResults = false;
   static constexpr bool kKeepsPlanes = false;
 
   struct Float {

@@ -13,22 +13,27 @@ namespace lowbit::simd::portable {
 
 struct Simd {
   static constexpr const char* kName = "portable";
-  static constexpr int kTokenTile = 4;  // tokens of a register tile of the integer kernels
-  static constexpr int kSpanTile = 4;   // the same where the results of spans lie in memory
-  static constexpr int kRowTile = 1;    // blocks of 16 rows of that tile, at most
-  static constexpr int kFusedTile = 4;  // chains of sums of the kernel that unpacks as it multiplies, 1 or 4
+  static constexpr int kTokenTile = 4;    // tokens of a register tile of the integer kernels
+  static constexpr int kSpanTile = 4;     // the same where the results of spans lie in memory
+  static constexpr int kRowTile = 1;      // blocks of 16 rows of that tile, at most
+  static constexpr int kFusedTile = 4;    // tokens of the tile of the kernel that unpacks as it multiplies, 2 or 4
+  static constexpr int kFusedChains = 4;  // its chains of sums, at most
+  static constexpr int kFewTile = 0;      // tokens of the tile of the kernel for few tokens; 0: there is none
   static constexpr bool kEntriesInPlace = false;  // that kernel reads scales of all kinds where they lie: registers
   static constexpr int kPlaneRoom = 3;            // vectors of sums and counts of the kernel that counts bits
   static constexpr int kFloatTile = 4;            // tokens of a register tile of the fp32 kernels
   static constexpr int kFloatRows = 1;            // blocks of 16 rows of that tile
   static constexpr int kFloatFewTokens = 1;       // of the tile that decodes weights in registers, at most
-  static constexpr int kFloatFewVectors = 0;      // registers of these kernels' sums and weights
-  static constexpr bool kByteTables = false;      // tables of 256 bytes in registers: value_table() and its like
-  static constexpr bool kUnpacksCodes = false;    // 64 codes of fewer bits than 8 at once: code_unpack() and its like
-  static constexpr bool kFlipsFields = false;     // field() turns bits round at no cost: its last argument
+  // Up to so many tokens that tile is worth it, for every tile of them again: plain weights, codes.
+  static constexpr int kFloatFew = 0, kFloatFewCodes = 0;
+  static constexpr int kFloatFewVectors = 0;    // registers of these kernels' sums and weights
+  static constexpr bool kByteTables = false;    // tables of 256 bytes in registers: value_table() and its like
+  static constexpr bool kUnpacksCodes = false;  // 64 codes of fewer bits than 8 at once: code_unpack() and its like
+  static constexpr bool kFlipsFields = false;   // field() turns bits round at no cost: its last argument
   // Largest u8 code that dot() takes exactly; above it kernels use dot_signed() on code - 128.
   static constexpr int kDotMax = 255;
-  static constexpr bool kWordSums = false;  // small products are faster summed in 16 bits first: add_words()
+  static constexpr bool kWordSums = false;    // small products are faster summed in 16 bits first: add_words()
+  static constexpr bool kFarResults = false;  // registers hold sums of a tile, memory what they come to
   // Of packed codes, for few tokens: units that share bytes load them once.
   static constexpr bool kKeepsPlanes = false;
 

@@ -15,7 +15,6 @@ namespace lowbit::kernels {
 namespace {
 
 using test::first_difference;
-using test::isas;
 using test::normals;
 
 constexpr float kUntouched = -777.0f;
@@ -104,7 +103,7 @@ TEST(AttentionKernels, CodesOfEveryKindBecomeTheirValues) {
             const uint8_t* bytes = bits == 8 && values == upper.values.data() ? upper.bytes.data() : nullptr;
             for (const bool keys : {false, true}) {
               const std::vector<float> expected = widened(c, keys, values, kind, first, tiles);
-              for (const Isa isa : isas()) {
+              for (const Isa isa : offered_isas()) {
                 std::vector<float> y(expected.size(), kUntouched);
                 widen_tiles(isa, tiles_of(c, keys, values, bytes, kind, first, tiles, y.data()));
                 ASSERT_EQ(first_difference(y, expected), -1)
@@ -131,7 +130,7 @@ TEST(AttentionKernels, WordsBecomeTheirValues) {
     for (int64_t i = 0; i < kBlocks * 2 * 256; ++i) {
       expected.push_back(element.decode(words[static_cast<size_t>((i / 512 * kPitch + 1) * 256 + i % 512)]));
     }
-    for (const Isa isa : isas()) {
+    for (const Isa isa : offered_isas()) {
       std::vector<float> y(expected.size(), kUntouched);
       widen_tiles(isa, {kBlocks, 1, 2, kPitch, true, 16, reinterpret_cast<const uint8_t*>(words.data() + 256),
                         nullptr, nullptr, kind, ScaleKind::none, nullptr, 1, 0, y.data()});
@@ -159,7 +158,7 @@ TEST(AttentionKernels, ProductsAreOneChainPerOutput) {
                            b[static_cast<size_t>(p / 16 * 6 * 256 + j * 256 + p % 16 * 16 + lane)], acc);
           }
         }
-        for (const Isa isa : isas()) {
+        for (const Isa isa : offered_isas()) {
           std::vector<float> c = start;
           panels(isa, {rows, panels_wanted, begin, end, kPitch, a.data(), b.data(), 6 * 256, 256, c.data(), fresh,
                        nullptr});
@@ -201,7 +200,7 @@ struct ProductsOfCodes {
     std::vector<float> expected = start;
     g.c = expected.data();
     panels(Isa::portable, g);
-    for (const Isa isa : isas()) {
+    for (const Isa isa : offered_isas()) {
       std::vector<float> got = start, scratch(values.size());
       TilesArgs codes = tiles;
       codes.y = scratch.data();
@@ -312,7 +311,7 @@ TEST(AttentionKernels, TwoPassesAreTheSoftmaxOfWhatIsSeen) {
         sums[static_cast<size_t>(r * 16 + j % 16)] += s;
       }
     }
-    for (const Isa isa : isas()) {
+    for (const Isa isa : offered_isas()) {
       for (const int64_t part : {int64_t{1}, int64_t{4}, kBlocks}) {
         std::vector<float> got = scores, got_maxima(kRows * 16, -INFINITY), got_sums(kRows * 16, 0.0f);
         ScoresArgs g{kRows,      kPitch, 0,   0,      nullptr,         first.data(),

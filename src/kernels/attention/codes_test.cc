@@ -12,7 +12,6 @@ namespace lowbit::kernels {
 namespace {
 
 using test::first_difference;
-using test::isas;
 
 constexpr float kUntouched = -777.0f;
 
@@ -121,7 +120,7 @@ TEST(AttentionCodes, ScoresAreChainsOverExactSums) {
           expected[static_cast<size_t>((j / 16 * kPitch + r) * 16 + j % 16)] = acc;
         }
       }
-      for (const Isa isa : isas()) {
+      for (const Isa isa : offered_isas()) {
         std::vector<float> got(expected.size(), kUntouched);
         code_scores(isa,
                     {rows, kPitch, s.args(true, 0, s.tiles), q.data(), scales.data(), starts.data(), got.data()});
@@ -204,7 +203,7 @@ TEST(AttentionCodes, WeightsTimesScalesBecomeCodes) {
         expected_codes(w, s, i % kRows, i / kRows % chunks, first + i / kRows / chunks,
                        expected.data() + i * kChunkPositions, scales[static_cast<size_t>(i)]);
       }
-      for (const Isa isa : isas()) {
+      for (const Isa isa : offered_isas()) {
         std::vector<uint8_t> got(expected.size(), 99);
         std::vector<float> got_scales(scales.size(), kUntouched);
         const Ratios ratios(isa, s.args(false, 0, s.tiles), first, groups);
@@ -222,7 +221,7 @@ TEST(AttentionCodes, OfNaNIsZero) {
   Rng rng(33);
   const Store s(2, 64, 32, 8, ScaleKind::f16, rng);
   const SeenWeights w(2, rng);
-  for (const Isa isa : isas()) {
+  for (const Isa isa : offered_isas()) {
     std::vector<uint8_t> codes(static_cast<size_t>(2 * SeenWeights::kRows * kChunkPositions), 99);
     std::vector<float> scales(2 * SeenWeights::kRows);
     const Ratios ratios(isa, s.args(false, 0, 4), 0, 2);
@@ -270,7 +269,7 @@ TEST(AttentionCodes, OutputsAreChainsOverChunks) {
             acc = std::fma(static_cast<float>(sum), scales[static_cast<size_t>(entry)], acc);
           }
         }
-        for (const Isa isa : isas()) {
+        for (const Isa isa : offered_isas()) {
           std::vector<float> got = start;
           code_mix(isa, {rows, kPitch, s.args(false, first, tiles), codes.data(), scales.data(), got.data(), fresh});
           ASSERT_EQ(first_difference(got, expected), -1) << isa_name(isa) << ", " << s.name() << ", rows " << rows;

@@ -27,10 +27,10 @@ TEST(Gemm, EveryIsaGivesTheBitsOfTheOracle) {
     for (float& x : start) x = static_cast<float>(rng.normal());
     std::vector<float> expected = start;
     gemm_oracle({m, n, k, a.data(), k, 1, b.data(), n, expected.data(), n});
-    for (int isa = 0; isa <= static_cast<int>(detected_isa()); ++isa) {
+    for (const Isa isa : offered_isas()) {
       std::vector<float> got = start;
-      gemm_chain(static_cast<Isa>(isa), m, n, k, a.data(), k, b.data(), n, got.data(), n);
-      EXPECT_EQ(0, std::memcmp(got.data(), expected.data(), got.size() * 4)) << isa << " " << m << " " << n;
+      gemm_chain(isa, m, n, k, a.data(), k, b.data(), n, got.data(), n);
+      EXPECT_EQ(0, std::memcmp(got.data(), expected.data(), got.size() * 4)) << isa_name(isa) << " " << m << " " << n;
     }
     // A transposed in memory.
     std::vector<float> t(m * k + 1), got = start;

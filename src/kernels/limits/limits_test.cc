@@ -16,7 +16,7 @@ TEST(Limits, EveryWayOfReadingSeesEveryWordOnce) {
   for (uint32_t& w : words) w = static_cast<uint32_t>(rng.below(1000));
   uint32_t expected = 0;
   for (const uint32_t w : words) expected += w;
-  for (const Isa isa : test::isas()) {
+  for (const Isa isa : offered_isas()) {
     for (const int streams : {1, 2, 4, 8}) {
       for (const int64_t prefetch : {0, 512}) {
         uint32_t sum = 1;
@@ -39,7 +39,7 @@ TEST(Limits, ThePeaksComputeWhatTheySay) {
   for (float& v : fw) v = static_cast<float>(rng.below(16));
   for (float& v : fx) v = static_cast<float>(rng.below(16)) - 8.0f;
   constexpr int64_t kRounds = 3;
-  for (const Isa isa : test::isas()) {
+  for (const Isa isa : offered_isas()) {
     std::vector<int32_t> sums(16);
     std::vector<float> floats(16);
     int64_t products = 0;

@@ -17,6 +17,16 @@
 
 namespace lowbit::kernels {
 
+// Of the kernels of an ISA, what plans of products must know: constants of its Simd (simd/portable.h).
+struct MatmulTraits {
+  int64_t row_tile, token_tile, span_tile, few_tile, float_tile, float_few, float_few_codes;
+  int plane_room, dot_max;
+  bool word_sums, entries_in_place;
+};
+struct TraitsArgs {
+  MatmulTraits* out;
+};
+
 // How a code of at most 8 bits becomes the u8 that dot products take: integer(code) - least. Exclusive or with 0 or
 // the upper bit of codes alone, which kernels may make two cases of.
 enum class CodeMap : uint8_t { exclusive_or, lookup16, lookup64, lookup256, as_it_is, upper_flipped };

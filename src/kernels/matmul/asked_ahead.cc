@@ -7,7 +7,7 @@ namespace lowbit::kernels {
 AskedAhead asked_ahead(Isa isa, int64_t tokens) {
   const CpuMake make = cpu_make();
   const bool in_streams = make == CpuMake::intel;
-  if (isa == Isa::avx2) return {3072, 0, in_streams};
+  if (isa == Isa::avx2 || isa == Isa::avxvnni) return {3072, 0, in_streams};
   if (make == CpuMake::zen5 && tokens == 1) return {6144, 0, false};
   return {4096, in_streams ? 0 : 12288, in_streams};
 }

@@ -4,6 +4,7 @@
 
 namespace lowbit::kernels::avx2 {
 
+void traits(const TraitsArgs& args) { kernels::traits<simd::avx2::Simd>(args); }
 void unpack(const UnpackArgs& args) { kernels::unpack<simd::avx2::Simd>(args); }
 void fused(const FusedArgs& args) { kernels::fused<simd::avx2::Simd>(args); }
 void pack_planes(const PackPlanesArgs& args) { kernels::pack_planes<simd::avx2::Simd>(args); }

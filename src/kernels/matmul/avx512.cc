@@ -4,6 +4,7 @@
 
 namespace lowbit::kernels::avx512 {
 
+void traits(const TraitsArgs& args) { kernels::traits<simd::avx512::Simd>(args); }
 void unpack(const UnpackArgs& args) { kernels::unpack<simd::avx512::Simd>(args); }
 void fused(const FusedArgs& args) { kernels::fused<simd::avx512::Simd>(args); }
 void pack_planes(const PackPlanesArgs& args) { kernels::pack_planes<simd::avx512::Simd>(args); }

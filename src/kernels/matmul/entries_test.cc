@@ -60,7 +60,7 @@ TEST(Entries, WholeNumbersOfEveryWidth) {
       const std::vector<uint32_t> codes = random_codes(groups, bits, rng);
       const auto in = packed(codes, bits);
       const std::vector<float> expected(codes.begin(), codes.end());
-      for (const Isa isa : test::isas()) {
+      for (const Isa isa : offered_isas()) {
         std::vector<float> out;
         EntryArgs args = args_of(in.get(), EntryKind::code, bits, groups, out);
         args.halves = halves.data();
@@ -84,7 +84,7 @@ TEST(Entries, TwoLevels) {
     std::vector<float> expected;
     for (size_t i = 0; i < codes.size(); ++i)
       expected.push_back(static_cast<float>(codes[i]) * outer_values[i / (4 * static_cast<size_t>(kRows))]);
-    for (const Isa isa : test::isas()) {
+    for (const Isa isa : offered_isas()) {
       std::vector<float> out;
       EntryArgs args = args_of(in.get(), EntryKind::code, bits, 12, out);
       args.halves = halves.data();
@@ -112,7 +112,7 @@ TEST(Entries, EveryCodeOfEightBits) {
         expected.push_back(table[static_cast<size_t>(c)]);
       }
       const auto in = packed(codes, 8);
-      for (const Isa isa : test::isas()) {
+      for (const Isa isa : offered_isas()) {
         std::vector<float> out;
         EntryArgs args = args_of(in.get(), kind, 8, groups, out);
         args.table = table.data();

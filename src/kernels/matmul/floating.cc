@@ -20,12 +20,7 @@ namespace {
 using tensor::kRowBlock;
 using tensor::PackedMatrix;
 
-// Up to so many tokens decoding weights for every tile of tokens costs less than writing them to memory.
-constexpr int64_t kFewTokens[kIsas] = {0, 32, 64, 64};
-// The same of codes.
-constexpr int64_t kFewCodeTokens[kIsas] = {0, 4, 64, 64};
-// kFloatTile of the instruction sets; kFloatRows at most.
-constexpr int64_t kFloatTile[kIsas] = {4, 6, 12, 12};
+// kFloatRows of the instruction sets, at most.
 constexpr int64_t kFloatRows = 2;
 
 // Up to so many tokens of bf16 decoding weights costs less than pairing their columns.
@@ -202,9 +197,10 @@ FloatPlan plan_floats(Isa isa, const PackedMatrix& matrix, int64_t group, const 
   static const formats::ElementFormat f16 = formats::parse_element("f16").value();
   const formats::Format& format = matrix.format();
   const formats::ElementFormat& element = format.element;
+  const MatmulTraits traits = traits_of(isa);
   FloatPlan plan;
-  plan.token_tile = kFloatTile[static_cast<int>(isa)];
-  int64_t few = format.is_plain() ? kFewTokens[static_cast<int>(isa)] : 0;
+  plan.token_tile = traits.float_tile;
+  int64_t few = format.is_plain() ? traits.float_few : 0;
   plan.chunk_columns = kChunkColumns;
   if (element.bits <= 8) {
     if (tensor::code_width(element) == kTrits) plan.chunk_columns = kTritColumns;
@@ -214,7 +210,7 @@ FloatPlan plan_floats(Isa isa, const PackedMatrix& matrix, int64_t group, const 
         matrix.cols() % tensor::kColumnStep == 0 && (group >= matrix.cols() || group % tensor::kColumnStep == 0);
     const bool decodes = element.bits == 4 || (isa >= Isa::avx512 ? plan.signed_halves : plan.small.has_value());
     const bool scales_alone = !format.has_minimum() && !format.has_zero_point();
-    few = whole && decodes && scales_alone ? kFewCodeTokens[static_cast<int>(isa)] : 0;
+    few = whole && decodes && scales_alone ? traits.float_few_codes : 0;
   } else if (element.bits != 32) {
     plan.kind = element == f16 ? FloatKind::f16 : element == bf16() ? FloatKind::bf16 : FloatKind::words;
     if (plan.kind == FloatKind::words) {

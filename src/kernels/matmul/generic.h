@@ -7,4 +7,5 @@
 #include "kernels/matmul/generic_fused.h"
 #include "kernels/matmul/generic_pack.h"
 #include "kernels/matmul/generic_planes.h"
+#include "kernels/matmul/generic_traits.h"
 #include "kernels/matmul/generic_unpack.h"

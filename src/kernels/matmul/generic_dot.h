@@ -181,10 +181,49 @@ LOWBIT_INLINE static inline void ask_for_results(const DotArgs& g, int64_t block
   }
 }
 
-// A register tile of sums of 16 bits, which fill the registers: what stretches and spans gave so far lies in memory.
+// The products of a stretch, with what they start from.
+template <class S, int Blocks, int Tokens, bool Signed, DotSums Sums>
+LOWBIT_INLINE static inline void sum_stretch(const DotArgs& g, const DotStretch& stretch, const TilePlace<Tokens>& at,
+                                             typename S::Int (&sum)[Blocks][Tokens]) {
+  const int64_t begin = stretch.begin_unit - g.first_unit, units = stretch.end_unit - stretch.begin_unit;
+  const uint8_t* panel = at.panel + 64 * begin;
+  const int8_t* x = at.x + 4 * Tokens * begin;
+  const int32_t* starts = g.stretch.activations.starts + at.entry;
+  if constexpr (Sums == DotSums::words) {
+    word_units<S, Blocks, Tokens>(panel, at.step, x, units, g.word_units, starts, sum);
+    return;
+  }
+  constexpr bool kWide = Sums == DotSums::two_planes;
+  for (int t = 0; t < Tokens; ++t) {
+    const typename S::Int start = kWide ? S::int_zero() : S::int_broadcast(starts[t]);
+    for (int b = 0; b < Blocks; ++b) sum[b][t] = start;
+  }
+  if constexpr (kWide) {
+    dot_units<S, Blocks, Tokens, Signed>(panel, at.step, x + g.plane, units, sum);
+    for (int t = 0; t < Tokens; ++t) {
+      const typename S::Int start = S::int_broadcast(starts[t]);
+      for (int b = 0; b < Blocks; ++b) {
+        sum[b][t] = S::int_add(S::int_mul(sum[b][t], S::int_broadcast(128)), start);
+      }
+    }
+  }
+  dot_units<S, Blocks, Tokens, Signed>(panel, at.step, x, units, sum);
+}
+
+// One stretch of a register tile: the products of its units, into inner.
+template <class S, int Blocks, int Tokens, bool Signed, DotSums Sums, More Kind, bool First>
+LOWBIT_INLINE static inline void dot_stretch(const DotArgs& g, int64_t block, const DotStretch& stretch,
+                                             const TilePlace<Tokens>& at,
+                                             typename S::Float (&inner)[Blocks][Tokens]) {
+  typename S::Int sum[Blocks][Tokens];
+  sum_stretch<S, Blocks, Tokens, Signed, Sums>(g, stretch, at, sum);
+  end_stretch<S, Kind, First>(g.stretch, stretch.weight_group, block, at.entry, sum, inner);
+}
+
+// A register tile where registers have room for its sums alone: what stretches and spans gave so far lies in memory.
 // Spans: they are long.
-template <class S, int Blocks, int Tokens, More Kind, bool Spans>
-static inline void word_tile(const DotArgs& given, int64_t block, int64_t token) {
+template <class S, int Blocks, int Tokens, bool Signed, DotSums Sums, More Kind, bool Spans>
+static inline void far_tile(const DotArgs& given, int64_t block, int64_t token) {
   const DotArgs g = given;
   float* out = g.out + token * g.out_stride + 16 * block;
   const float* from = g.sums + token * g.sums_stride + 16 * block;
@@ -201,10 +240,8 @@ static inline void word_tile(const DotArgs& given, int64_t block, int64_t token)
   for (int64_t s = 0; s < g.stretch.stretch_count; ++s, at.entry += Tokens) {
     ahead.ask();
     const DotStretch stretch = g.stretch.stretches[s];
-    const int64_t begin = stretch.begin_unit - g.first_unit, units = stretch.end_unit - stretch.begin_unit;
     typename S::Int sum[Blocks][Tokens];
-    word_units<S, Blocks, Tokens>(at.panel + 64 * begin, at.step, at.x + 4 * Tokens * begin, units, g.word_units,
-                                  g.stretch.activations.starts + at.entry, sum);
+    sum_stretch<S, Blocks, Tokens, Signed, Sums>(g, stretch, at, sum);
     typename S::Float inner[Blocks][Tokens], acc[Blocks][Tokens];
     if (!Spans || first) {
       end_stretch<S, Kind, true>(g.stretch, stretch.weight_group, block, at.entry, sum, inner);
@@ -229,34 +266,6 @@ static inline void word_tile(const DotArgs& given, int64_t block, int64_t token)
       for (int b = 0; b < Blocks; ++b) S::store(out + t * g.out_stride + 16 * b, acc[b][t]);
     }
   }
-}
-
-// One stretch of a register tile: the products of its units, into inner.
-template <class S, int Blocks, int Tokens, bool Signed, DotSums Sums, More Kind, bool First>
-LOWBIT_INLINE static inline void dot_stretch(const DotArgs& g, int64_t block, const DotStretch& stretch,
-                                             const TilePlace<Tokens>& at,
-                                             typename S::Float (&inner)[Blocks][Tokens]) {
-  constexpr bool kWide = Sums == DotSums::two_planes;
-  const int64_t begin = stretch.begin_unit - g.first_unit, units = stretch.end_unit - stretch.begin_unit;
-  const uint8_t* panel = at.panel + 64 * begin;
-  const int8_t* x = at.x + 4 * Tokens * begin;
-  typename S::Int sum[Blocks][Tokens];
-  for (int t = 0; t < Tokens; ++t) {
-    const typename S::Int start =
-        kWide ? S::int_zero() : S::int_broadcast(g.stretch.activations.starts[at.entry + t]);
-    for (int b = 0; b < Blocks; ++b) sum[b][t] = start;
-  }
-  if constexpr (kWide) {
-    dot_units<S, Blocks, Tokens, Signed>(panel, at.step, x + g.plane, units, sum);
-    for (int t = 0; t < Tokens; ++t) {
-      const typename S::Int start = S::int_broadcast(g.stretch.activations.starts[at.entry + t]);
-      for (int b = 0; b < Blocks; ++b) {
-        sum[b][t] = S::int_add(S::int_mul(sum[b][t], S::int_broadcast(128)), start);
-      }
-    }
-  }
-  dot_units<S, Blocks, Tokens, Signed>(panel, at.step, x, units, sum);
-  end_stretch<S, Kind, First>(g.stretch, stretch.weight_group, block, at.entry, sum, inner);
 }
 
 // A register tile, Blocks row blocks from `block`, Tokens tokens from `token`, where each stretch is a span.
@@ -329,8 +338,8 @@ template <class S, int Blocks, int Most, bool Signed, DotSums Sums, More Kind, b
 static inline void dot_tile_of(int64_t size, const DotArgs& g, int64_t block, int64_t token) {
   if constexpr (Most > 0) {
     if (size == Most) {
-      if constexpr (Sums == DotSums::words) {
-        return word_tile<S, Blocks, Most, Kind, Spans>(g, block, token);
+      if constexpr (S::kFarResults) {
+        return far_tile<S, Blocks, Most, Signed, Sums, Kind, Spans>(g, block, token);
       } else if constexpr (Spans) {
         return span_tile<S, Blocks, Most, Signed, Sums, Kind>(g, block, token);
       } else {

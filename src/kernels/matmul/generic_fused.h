@@ -15,7 +15,7 @@ constexpr int kWordRun = Bits == kTrits ? 8 : 4;
 template <class S, int Bits, CodeMap Map, int Tokens, bool Signed, DotSums Sums, class Entries, bool Brief>
 struct FusedRow {
   static constexpr bool kWide = Sums == DotSums::two_planes, kWords = Sums == DotSums::words, kBrief = Brief;
-  static constexpr int kMostChains = Brief && S::kFusedTile > 2 ? 2 : S::kFusedTile;
+  static constexpr int kMostChains = Brief && S::kFusedChains > 2 ? 2 : S::kFusedChains;
   static constexpr int kChains = kWide || kMostChains < Tokens ? 1 : kMostChains / Tokens;
   static constexpr int kRun = kWordRun<Bits>;
   // Whether registers hold no results of the row.

@@ -74,7 +74,7 @@ void check(const std::vector<Format>& formats, const Format& activation, int64_t
     const auto lively = [](float v) { return std::isfinite(v) && v != 0.0f && v != -777.0f; };
     EXPECT_GT(std::count_if(expected.begin(), expected.end(), lively), 0) << names(formats);
   }
-  for (const Isa isa : test::isas()) {
+  for (const Isa isa : offered_isas()) {
     for (const int threads : {1, 2}) {
       KernelChoice choice = usual_kernel_choice(isa);
       choice.shifts = choice.short_tiles = threads == 2 ? 1 : 0;  // both ways
@@ -179,7 +179,7 @@ TEST(Matmul, FloatingProductsOfEveryCodeAndExtremeScales) {
       const auto x = test::activations(format_of("f32"), tokens, cols, random_x(tokens, cols, rng));
       std::vector<float> expected(static_cast<size_t>(tokens * rows)), got(expected.size());
       matmul_oracle(weight, x->view, expected.data(), rows);
-      for (const Isa isa : test::isas()) {
+      for (const Isa isa : offered_isas()) {
         matmul(isa, weight, x->view, pool(2), got.data(), rows);
         EXPECT_EQ(test::first_difference(got, expected), -1) << name << ", " << isa_name(isa) << ", " << tokens;
       }
@@ -284,7 +284,7 @@ void check_extremes(const char* activation, int64_t cols) {
         const auto x = test::activations(format_of(activation), tokens, cols, std::vector<float>(many * cols, sign));
         std::vector<float> expected(many * rows), got(many * rows);
         matmul_oracle(weight, x->view, expected.data(), rows);
-        for (const Isa isa : test::isas()) {
+        for (const Isa isa : offered_isas()) {
           matmul(isa, weight, x->view, pool(1), got.data(), rows);
           EXPECT_EQ(test::first_difference(got, expected), -1) << name << ", " << activation << ", " << isa_name(isa);
         }
@@ -338,7 +338,7 @@ TEST(Matmul, TokensDoNotTouchEachOther) {
     for (const char* activation : {"int8/32:f32", "f32"}) {
       const std::vector<float> rows = test::normals(13 * 96, rng);
       const auto all = test::activations(format_of(activation), 13, 96, rows);
-      for (const Isa isa : test::isas()) {
+      for (const Isa isa : offered_isas()) {
         std::vector<float> together(13 * 37), alone(37);
         matmul(isa, weight, all->view, pool(2), together.data(), 37);
         for (int64_t t = 0; t < 13; ++t) {
@@ -378,7 +378,7 @@ TEST(Matmul, ActivationsOfOneStampServeSeveralProducts) {
                          "int4/64:f16",   "int2/64:f16", "int4/64:f16"};
   for (const char* activation : {"int8/32:f32", "int14/32:f32", "int2/64:f32", "int8/row:f32"}) {
     for (const int64_t tokens : {1, 4, 9, 40}) {
-      for (const Isa isa : test::isas()) {
+      for (const Isa isa : offered_isas()) {
         constexpr int64_t kRows = 40, kCols = 100;
         const auto x = test::activations(format_of(activation), tokens, kCols, random_x(tokens, kCols, rng));
         for (int round = 0; round < 2; ++round) {

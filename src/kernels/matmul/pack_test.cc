@@ -8,7 +8,7 @@ namespace lowbit::kernels {
 namespace {
 
 TEST(Pack, InterleavesWordsOfRowsAndWritesNothingBeside) {
-  for (const Isa isa : test::isas()) {
+  for (const Isa isa : offered_isas()) {
     for (int64_t rows = 1; rows <= 10; ++rows) {
       for (int64_t count = 0; count <= 41; ++count) {
         const int64_t stride = count + 3;
@@ -32,7 +32,7 @@ TEST(Pack, SumsOfTiles) {
   const DotStretch stretches[] = {
       {16, 20, 0, 0, true}, {20, 24, 0, 0, true}, {24, 25, 0, 0, true}, {25, 55, 0, 0, true}, {55, 56, 0, 0, true}};
   const auto count = static_cast<int64_t>(std::size(stretches));
-  for (const Isa isa : test::isas()) {
+  for (const Isa isa : offered_isas()) {
     for (int64_t tokens = 1; tokens <= 16; ++tokens) {
       std::vector<int8_t> codes(static_cast<size_t>(4 * tokens * kUnits));
       for (int8_t& c : codes) c = static_cast<int8_t>(rng.next_u64() % 4 == 0 ? -128 : rng.next_u64());

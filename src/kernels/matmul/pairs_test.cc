@@ -21,7 +21,7 @@ void check(const tensor::Weight& weight, const std::vector<float>& x, int64_t to
   const int64_t rows = weight.rows();
   std::vector<float> expected(static_cast<size_t>(tokens * rows));
   matmul_oracle(weight, in->view, expected.data(), rows);
-  for (const Isa isa : test::isas()) {
+  for (const Isa isa : offered_isas()) {
     for (const int threads : {1, 2}) {
       ThreadPool pool(threads);
       const Product product(isa, weight, in->format, kPaired);
@@ -50,7 +50,7 @@ TEST(Pairs, ProductsOfAnyShape) {
 
 TEST(Pairs, AreTakenWhereThisProcessorHasThem) {
   Rng rng(22);
-  for (const Isa isa : test::isas()) {
+  for (const Isa isa : offered_isas()) {
     const bool has = has_bf16_products(isa);
     const auto paired = [&](const char* weight, const char* activation, const KernelChoice& choice) {
       const tensor::Weight w = test::random_weight({format_of(weight)}, 16, 64, false, rng);

@@ -7,7 +7,7 @@
 
 #include "base/bits.h"
 #include "formats/codebook.h"
-#include "kernels/matmul/args.h"
+#include "kernels/list.h"
 #include "kernels/matmul/plane_plan.h"
 #include "kernels/matmul/small_floats.h"
 #include "tensor/codes_block.h"
@@ -19,14 +19,6 @@ namespace lowbit::kernels {
 namespace {
 
 using tensor::PackedMatrix;
-
-// The largest u8 code that dot() of an ISA sums exactly (kDotMax of simd/<isa>.h).
-constexpr int kDotMax[kIsas] = {255, 128, 255, 255};
-
-// Row blocks and tokens of register tiles (kRowTile, kTokenTile, kSpanTile, kFewTile; 0: `few` is not there).
-constexpr int64_t kRowTile[kIsas] = {1, 1, 2, 2};
-constexpr int64_t kTokenTile[kIsas] = {4, 4, 7, 7}, kSpanTile[kIsas] = {4, 4, 6, 6};
-constexpr int64_t kFewTile[kIsas] = {0, 0, 8, 8};
 
 static_assert(kTrits == tensor::kTrits && kTritSteps == tensor::kTritSteps);
 static_assert(kTritBytes == tensor::step_bytes(kTrits, kTritSteps));
@@ -232,9 +224,9 @@ bool are_coded(const std::vector<EntryPass>& passes, int64_t groups) {
   return plain(passes[0]) && plain(passes[1]) && passes[0].span == 1 && passes[1].span % 4 == 0 && groups % 4 == 0;
 }
 
-InPlace in_place(Isa isa, PartPlan& plan) {
+// all_kinds: entries_in_place of MatmulTraits.
+InPlace in_place(bool all_kinds, PartPlan& plan) {
   if (!plan.zeros.empty()) return InPlace::nothing;
-  const bool all_kinds = isa >= Isa::avx512;  // kEntriesInPlace
   const bool halves = are_halves(plan.scales), as_they_are = halves && plan.scales[0].as_it_is();
   if (!plan.minimums.empty()) {
     if (all_kinds && as_they_are && are_halves(plan.minimums)) return InPlace::half_minima;
@@ -250,7 +242,7 @@ InPlace in_place(Isa isa, PartPlan& plan) {
   return plan.scale_bytes ? InPlace::bytes : InPlace::nothing;
 }
 
-void plan_scales(Isa isa, const PackedMatrix& w, PartPlan& plan) {
+void plan_scales(const MatmulTraits& traits, const PackedMatrix& w, PartPlan& plan) {
   if (w.format().is_plain()) return;
   const bool read = plan_entries(w, plan.groups, false, plan.scales) &&
                     (!w.format().has_minimum() || plan_entries(w, plan.groups, true, plan.minimums));
@@ -269,10 +261,16 @@ void plan_scales(Isa isa, const PackedMatrix& w, PartPlan& plan) {
     return;
   }
   plan.scales.back().unit = plan.unit;
-  plan.in_place = in_place(isa, plan);
+  plan.in_place = in_place(traits.entries_in_place, plan);
 }
 
 }  // namespace
+
+MatmulTraits traits_of(Isa isa) {
+  MatmulTraits traits = {};
+  k_traits.at(isa)({&traits});
+  return traits;
+}
 
 std::vector<uint8_t> upper_halves(uint32_t count, const float* table) {
   std::vector<uint8_t> halves(512, 0);
@@ -287,12 +285,13 @@ std::vector<uint8_t> upper_halves(uint32_t count, const float* table) {
 
 PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& activation,
                    const KernelChoice& choice) {
+  const MatmulTraits traits = traits_of(isa);
   PartPlan plan;
   plan.choice = choice;
   plan.matrix = &matrix;
-  plan.row_tile = kRowTile[static_cast<int>(isa)];
-  plan.token_tile = kTokenTile[static_cast<int>(isa)];
-  plan.few_tile = kFewTile[static_cast<int>(isa)];
+  plan.row_tile = traits.row_tile;
+  plan.token_tile = traits.token_tile;
+  plan.few_tile = traits.few_tile;
   plan.arithmetic = arithmetic_of(matrix.format(), activation);
   plan.group = tensor::value_group_columns(matrix);
   plan.groups = tensor::value_groups(matrix);
@@ -300,8 +299,8 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
   if (plan.arithmetic == Arithmetic::integer) {
     const formats::IntegerForm& form = *formats::integer_form(element);
     plan.bytes = code_bytes(element, form, form.least);
-    plan.signed_codes = form.most - form.least > kDotMax[static_cast<int>(isa)];
-    if (isa == Isa::avx2 && code_planes(activation) == 1) {
+    plan.signed_codes = form.most - form.least > traits.dot_max;
+    if (traits.word_sums && code_planes(activation) == 1) {
       const int64_t units = INT16_MAX / std::max(1, 2 * (form.most - form.least) * largest_code(activation));
       plan.word_units = units >= tensor::kStepUnits ? units / tensor::kStepUnits * tensor::kStepUnits
                                                     : units / kHalfStep * kHalfStep;
@@ -309,7 +308,7 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
     plan.base = form.least + (plan.signed_codes ? 128 : 0);
     plan.unit = std::ldexp(1.0f, form.exponent);
     plan_stretches(matrix.cols(), activation, plan);
-    if (plan.long_spans) plan.token_tile = kSpanTile[static_cast<int>(isa)];
+    if (plan.long_spans) plan.token_tile = traits.span_tile;
     plan_chunks(matrix.cols(), plan);
     if (isa >= Isa::amx) plan_panes(element, form, activation, plan);
     int64_t longest = 0;
@@ -318,15 +317,15 @@ PartPlan plan_part(Isa isa, const PackedMatrix& matrix, const formats::Format& a
         matrix.format().has_zero_point() && plan.aligned && longest * largest_code(activation) < kPairedSums;
     plan.width = tensor::code_width(element);
     if (plan.aligned && can_fuse(plan)) plan.fused_units = fused_units(plan);
-    plan.few_by_shifts = isa >= Isa::avx512 && plan.fused_units > 0 && plan.width < 8;
+    plan.few_by_shifts = traits.few_tile > 0 && plan.fused_units > 0 && plan.width < 8;
     // Binary activations count differences, and what lies behind the last column of a file's row may be anything.
     const bool whole = !is_binary_activation(activation) || matrix.cols() % tensor::kColumnStep == 0;
     if (whole && begin_at_steps(plan) && plan.width != kTrits)
-      plan.planes = plan_planes(isa, element, form, activation);
+      plan.planes = plan_planes(traits.plane_room, element, form, activation);
   } else {
     plan.floats = plan_floats(isa, matrix, plan.group, activation);
   }
-  plan_scales(isa, matrix, plan);
+  plan_scales(traits, matrix, plan);
   return plan;
 }
 

@@ -80,8 +80,8 @@ struct PartPlan {
   CodeBytes pane_bytes;  // the integer, of either sign
   PlanePlan planes;
   KernelChoice choice;
-  int64_t row_tile = 1, few_tile = 1;  // kRowTile, kFewTile of the instruction set
-  int64_t token_tile = 1;              // kTokenTile, or kSpanTile where spans are long
+  int64_t row_tile = 1, few_tile = 1;  // MatmulTraits
+  int64_t token_tile = 1;              // likewise: its span_tile where spans are long
   // Scales, minima and zero points in passes of the kernel `entries`, from the inside out. Without passes of scales
   // tensor::group_values() reads all three.
   std::vector<EntryPass> scales, minimums, zeros;
@@ -94,6 +94,8 @@ struct PartPlan {
 // [2][256]: the lower and the upper bytes of the upper halves of values, where the lower halves are 0; else nothing.
 // Without a table the value of a code is the code.
 std::vector<uint8_t> upper_halves(uint32_t count, const float* table);
+
+MatmulTraits traits_of(Isa isa);
 
 // matrix stays where it is as long as the plan is used.
 PartPlan plan_part(Isa isa, const tensor::PackedMatrix& matrix, const formats::Format& activation,

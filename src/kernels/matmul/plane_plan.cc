@@ -4,19 +4,12 @@
 
 namespace lowbit::kernels {
 
-namespace {
-
-// kPlaneRoom of the ISA.
-constexpr int kPlaneRoom[kIsas] = {3, 6, 24, 24};
-
-}  // namespace
-
 bool counts_bits(const PartPlan& plan, int64_t tokens) {
   const int most = tokens <= kFusedTokens ? plan.choice.planes_few : plan.choice.planes_many;
   return plan.planes.pairs > 0 && plan.planes.pairs <= most;
 }
 
-PlanePlan plan_planes(Isa isa, const formats::ElementFormat& weight, const formats::IntegerForm& form,
+PlanePlan plan_planes(int room, const formats::ElementFormat& weight, const formats::IntegerForm& form,
                       const formats::Format& activation) {
   PlanePlan plan;
   const bool binary = is_binary_activation(activation);
@@ -51,7 +44,7 @@ PlanePlan plan_planes(Isa isa, const formats::ElementFormat& weight, const forma
   plan.ones = factors[0] + factors[1];
   plan.planes = planes;
   plan.pairs = weights * planes;
-  plan.tile = plane_tile_tokens(kPlaneRoom[static_cast<int>(isa)], plan.pairs);
+  plan.tile = plane_tile_tokens(room, plan.pairs);
   return plan;
 }
 

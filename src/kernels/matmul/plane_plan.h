@@ -6,7 +6,8 @@
 namespace lowbit::kernels {
 
 // Without pairs where the kernel `planes` does not take them. Stretches are not asked for.
-PlanePlan plan_planes(Isa isa, const formats::ElementFormat& weight, const formats::IntegerForm& form,
+// room: plane_room of MatmulTraits.
+PlanePlan plan_planes(int room, const formats::ElementFormat& weight, const formats::IntegerForm& form,
                       const formats::Format& activation);
 
 // By the choice of the plan.

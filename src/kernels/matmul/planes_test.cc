@@ -27,7 +27,7 @@ std::vector<float> product(Isa isa, const tensor::Weight& weight, const Activati
 void check(const tensor::Weight& weight, const Activations& x, const std::string& what) {
   std::vector<float> expected(static_cast<size_t>(x.tokens * weight.rows()));
   matmul_oracle(weight, x, expected.data(), weight.rows());
-  for (const Isa isa : test::isas()) {
+  for (const Isa isa : offered_isas()) {
     for (const KernelChoice& limits : {kAlways, kNever}) {
       EXPECT_EQ(test::first_difference(product(isa, weight, x, limits), expected), -1)
           << what << ", " << isa_name(isa) << ", " << limits.planes_few << ", " << x.tokens << " x " << weight.rows()
@@ -162,7 +162,7 @@ TEST(Planes, TheSourceOfLimitsChooses) {
   EXPECT_EQ(asked, 2);
   EXPECT_EQ(other, 0);
   set_kernel_choice_source(nullptr);
-  for (const Isa isa : test::isas()) EXPECT_TRUE(Product(isa, one, format_of("binary/row:f32")).counts_bits(1));
+  for (const Isa isa : offered_isas()) EXPECT_TRUE(Product(isa, one, format_of("binary/row:f32")).counts_bits(1));
 }
 
 }  // namespace

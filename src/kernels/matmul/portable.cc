@@ -4,6 +4,7 @@
 
 namespace lowbit::kernels::portable {
 
+void traits(const TraitsArgs& args) { kernels::traits<simd::portable::Simd>(args); }
 void unpack(const UnpackArgs& args) { kernels::unpack<simd::portable::Simd>(args); }
 void fused(const FusedArgs& args) { kernels::fused<simd::portable::Simd>(args); }
 void pack_planes(const PackPlanesArgs& args) { kernels::pack_planes<simd::portable::Simd>(args); }

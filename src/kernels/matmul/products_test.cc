@@ -61,7 +61,7 @@ TEST(RunProducts, GiveWhatEachGivesAlone) {
     for (const int64_t tokens : {1, 3, 30}) {
       const auto x = test::activations(format, tokens, kCols, test::normals(tokens * kCols, rng));
       for (const bool stamped : {false, true}) {
-        for (const Isa isa : test::isas()) {
+        for (const Isa isa : offered_isas()) {
           for (const int threads : {1, 3}) {
             ThreadPool pool(threads);
             for (size_t i = 0; i < kLists.size(); ++i) {
@@ -85,7 +85,7 @@ TEST(RunProducts, OfTokensOutOfOthers) {
   for (const char* activation : {"int8/32:f32", "int14/row:f32", "f32"}) {
     const formats::Format format = format_of(activation);
     const auto x = test::activations(format, kTokens, kCols, test::normals(kTokens * kCols, rng));
-    for (const Isa isa : test::isas()) {
+    for (const Isa isa : offered_isas()) {
       const Weights weights(isa, {{"int4/32:f16"}, {"q4_k"}, {"bf16"}, {"int4/6:f16"}}, kCols, format, rng);
       for (const bool stamped : {false, true}) {
         for (const int threads : {1, 3}) {

@@ -2,15 +2,13 @@
 #include <gtest/gtest.h>
 
 #include "kernels/list.h"
-#include "kernels/matmul/args.h"
+#include "kernels/matmul/plan.h"
 #include "kernels/test_data.h"
 #include "tensor/codes_block.h"
 
 namespace lowbit::kernels {
 
 namespace {
-
-using test::isas;
 
 // The code of one byte place in a step of 8 units, by the words of tensor/packed.h: planes of 4, 2 and 1 bits, high
 // bits first (8 bits: one of 8), unit u in field u % (8 / width) of vector u / (8 / width).
@@ -45,7 +43,7 @@ TEST(Unpack, EveryPairOfBytesForEveryWidth) {
         const int unit = static_cast<int>(i % 512 / 64), place = static_cast<int>(i % 64);
         expected[i] = static_cast<uint8_t>(code_at(step, bits, unit, place) ^ flip);
       }
-      for (const Isa isa : isas()) {
+      for (const Isa isa : offered_isas()) {
         std::vector<uint8_t> panel(expected.size());
         k_unpack.at(isa)({packed.data(), 0, steps, bits, CodeMap::exclusive_or, flip, nullptr, panel.data()});
         EXPECT_EQ(panel, expected) << isa_name(isa) << ", " << bits << " bits";
@@ -74,7 +72,7 @@ TEST(Unpack, EveryCodeThroughEveryTable) {
     }
     EXPECT_EQ(std::count(seen.begin(), seen.end(), false), 0) << bits;
     for (const CodeMap map : maps) {
-      for (const Isa isa : isas()) {
+      for (const Isa isa : offered_isas()) {
         std::vector<uint8_t> panel(expected.size());
         k_unpack.at(isa)({packed.data(), 0, steps, bits, map, 0, table.data(), panel.data()});
         EXPECT_EQ(panel, expected) << isa_name(isa) << ", " << bits << " bits, map " << static_cast<int>(map);
@@ -118,7 +116,7 @@ TEST(Unpack, EveryPairOfBytesOfTrits) {
     const size_t unit = i / 64;
     expected[i] = digit(packed[unit / 5 * 64 + i % 64], static_cast<int>(unit % 5));
   }
-  for (const Isa isa : isas()) {
+  for (const Isa isa : offered_isas()) {
     for (const auto& [first, past] : {std::pair{int64_t{0}, steps}, {1, 4}, {2, 3}, {3, 17}, {4, 5}, {9, 10}}) {
       std::vector<uint8_t> panel(static_cast<size_t>((past - first) * 512));
       k_unpack.at(isa)({packed.data(), first, past - first, kTrits, CodeMap::exclusive_or, 0, nullptr, panel.data()});
@@ -144,14 +142,11 @@ TEST(Unpack, EveryByteOfTrits) {
     ASSERT_LT(code, 3);
     looked_up.push_back(table[code]);
   }
-  for (const Isa isa : isas()) {
+  for (const Isa isa : offered_isas()) {
     EXPECT_EQ(unpack(isa, CodeMap::exclusive_or), first) << isa_name(isa);
     EXPECT_EQ(unpack(isa, CodeMap::lookup16), looked_up) << isa_name(isa);
   }
 }
-
-// What the largest code of dot() is on each ISA; dot_signed() takes all.
-int greatest_code(Isa isa, bool signed_codes) { return signed_codes || isa != Isa::avx2 ? 255 : 128; }
 
 // One unit of four columns against all activations of -127 to 127 in each column; `code` gives the weight's code of a
 // row and column.
@@ -205,10 +200,11 @@ TEST(Dot, EveryCodeTimesEveryActivation) {
     columns.push_back({0, 0, 0, v});
     columns.push_back({127, v, -127, v});
   }
-  for (const Isa isa : isas()) {
+  for (const Isa isa : offered_isas()) {
     for (const bool signed_codes : {false, true}) {
-      if (signed_codes && isa != Isa::avx2) continue;  // the others take every code as it is
-      const int most = greatest_code(isa, signed_codes);
+      const int greatest = traits_of(isa).dot_max;
+      if (signed_codes && greatest == 255) continue;  // dot() takes every code as it is
+      const int most = signed_codes ? 255 : greatest;
       for (int base = 0; base <= most; base += 16) {
         check_dot(isa, signed_codes, [&](int r, int) { return std::min(base + r, most); }, columns);
         check_dot(
@@ -223,7 +219,7 @@ TEST(Dot, EveryCodeTimesEveryActivation) {
 // What a weight is without scales, of which each ISA reads the codes in its own way.
 void check_panel(FloatWeights w, int64_t cols, const std::vector<float>& expected, const char* what) {
   w.cols = w.group = cols;
-  for (const Isa isa : isas()) {
+  for (const Isa isa : offered_isas()) {
     for (const int64_t first : {int64_t{0}, int64_t{64}}) {
       const int64_t depth = cols - first;
       std::vector<float> panel(static_cast<size_t>((depth + 31) / 32 * 512));
@@ -266,7 +262,7 @@ TEST(FloatPanels, EveryByteOfTrits) {
     w.table = table.data();
     w.packed = packed.data();
     w.cols = w.group = cols;
-    for (const Isa isa : isas()) {
+    for (const Isa isa : offered_isas()) {
       std::vector<float> panel(packed.size() / 64 * 320);
       k_float_panels.at(isa)({w, 1, 0, cols, panel.data(), 0});
       for (int64_t i = 0; i < cols * 16; ++i) {

@@ -12,7 +12,6 @@ namespace lowbit::kernels {
 namespace {
 
 using test::first_difference;
-using test::isas;
 using test::normals;
 
 constexpr int64_t kCounts[] = {1, 2, 3, 7, 15, 16, 17, 31, 32, 33, 47, 48, 64, 100, 257};
@@ -50,7 +49,7 @@ TEST(Rows, RmsNorm) {
       const float scale = 1.0f / std::sqrt(tree(lane) / static_cast<float>(cols) + 1e-5f);
       for (int64_t i = 0; i < cols; ++i) expected[r * cols + i] = x[r * cols + i] * scale * weight[i];
     }
-    for (const Isa isa : isas()) {
+    for (const Isa isa : offered_isas()) {
       std::vector<float> y(x.size() + 1, kUntouched);
       rms_norm(isa, {rows, cols, x.data(), weight.data(), 1e-5f, y.data()});
       EXPECT_EQ(first_difference(y, expected), -1) << isa_name(isa) << ", " << cols << " columns";
@@ -67,7 +66,7 @@ TEST(Rows, SiluGateAndAdd) {
       gated[i] = arith::silu(a[i]) * b[i];
       sums[i] = a[i] + b[i];
     }
-    for (const Isa isa : isas()) {
+    for (const Isa isa : offered_isas()) {
       std::vector<float> y(a.size() + 1, kUntouched);
       silu_gate(isa, {count, a.data(), b.data(), y.data()});
       EXPECT_EQ(first_difference(y, gated), -1) << isa_name(isa) << ", " << count;
@@ -97,7 +96,7 @@ TEST(Rows, LayerNormAndBias) {
         sums[r * cols + i] = x[r * cols + i] + weight[i];
       }
     }
-    for (const Isa isa : isas()) {
+    for (const Isa isa : offered_isas()) {
       std::vector<float> y(x.size() + 1, kUntouched);
       layer_norm(isa, {rows, cols, x.data(), weight.data(), 1e-5f, y.data()});
       EXPECT_EQ(first_difference(y, expected), -1) << isa_name(isa) << ", " << cols << " columns";
@@ -119,7 +118,7 @@ TEST(Rows, MultiplyScaleAndCombine) {
       mixed[i] = 0.0f;
       for (int64_t s = 0; s < 5; ++s) mixed[i] = std::fma(weights[s], parts[s * count + i], mixed[i]);
     }
-    for (const Isa isa : isas()) {
+    for (const Isa isa : offered_isas()) {
       std::vector<float> y(a.size() + 1, kUntouched);
       multiply(isa, {count, a.data(), b.data(), y.data()});
       EXPECT_EQ(first_difference(y, products), -1) << isa_name(isa) << ", " << count;
@@ -150,7 +149,7 @@ TEST(Rows, GeluAndSoftcapOverTheWholeRange) {
     by_erf[i] = arith::gelu_erf(x[i]);
     capped[i] = arith::softcap(x[i], 30.0f);
   }
-  for (const Isa isa : isas()) {
+  for (const Isa isa : offered_isas()) {
     std::vector<float> y(x.size());
     gelu_tanh(isa, {count, x.data(), y.data()});
     EXPECT_EQ(first_difference(y, by_tanh), -1) << isa_name(isa);
@@ -166,7 +165,7 @@ TEST(Rows, ExpOverTheWholeRange) {
   for (const float shift : {0.0f, 1.25f, -3.0f}) {
     std::vector<float> expected(x.size());
     for (size_t i = 0; i < x.size(); ++i) expected[i] = arith::exp(x[i] - shift);
-    for (const Isa isa : isas()) {
+    for (const Isa isa : offered_isas()) {
       std::vector<float> y(x.size());
       exp_shifted(isa, {static_cast<int64_t>(x.size()), x.data(), shift, y.data()});
       const int64_t at = first_difference(y, expected);
@@ -189,7 +188,7 @@ TEST(Rows, Rope) {
           expected[second] = std::fma(x[first], s[i], x[second] * c[i]);
         }
       }
-      for (const Isa isa : isas()) {
+      for (const Isa isa : offered_isas()) {
         std::vector<float> y(x.size());
         rope(isa, {heads, dim, turned, halves, x.data(), c.data(), s.data(), y.data()});
         EXPECT_EQ(first_difference(y, expected), -1) << isa_name(isa) << ", " << dim << " wide, halves " << halves;
@@ -215,7 +214,7 @@ TEST(Rows, Hadamard) {
         }
       }
       for (float& v : expected) v *= static_cast<float>(1.0 / std::sqrt(static_cast<double>(n)));
-      for (const Isa isa : isas()) {
+      for (const Isa isa : offered_isas()) {
         std::vector<float> y(x.size() + 2, kUntouched), in_place = x;
         hadamard(isa, {count, n, x.data() + 1, y.data() + 1});
         EXPECT_EQ(first_difference(std::span(y).subspan(1, expected.size()), expected), -1)
@@ -240,7 +239,7 @@ TEST(Rows, HadamardIsTheMatrixAndItsOwnInverse) {
       for (size_t j = 0; j < x.size(); ++j) expected[i] += std::popcount(i & j) % 2 == 0 ? x[j] : -x[j];
       expected[i] /= std::sqrt(static_cast<float>(n));
     }
-    for (const Isa isa : isas()) {
+    for (const Isa isa : offered_isas()) {
       std::vector<float> y = x;
       hadamard(isa, {n, n, y.data(), y.data()});
       EXPECT_EQ(y, expected) << isa_name(isa) << ", " << n;
@@ -274,7 +273,7 @@ TEST(Rows, Softmax) {
         }
         for (int64_t i = first; i < count; ++i) lane[i % 16] += expected[i] = arith::exp(expected[i] - greatest);
         const float expected_sum = tree(lane);
-        for (const Isa isa : isas()) {
+        for (const Isa isa : offered_isas()) {
           std::vector<float> y = scores;
           float sum = 0.0f;
           softmax(isa, {count, scale, y.data(), &sum, first, cap});
@@ -326,7 +325,7 @@ TEST(Rows, QuantizeGivesTheCodesOfTheDefinition) {
       }
       for (int64_t i = 0; i < cols; ++i) x[i] *= i < cols / 2 ? 0.0f : 1e-33f;  // groups of nothing, or nearly
       const auto expected = test::activations(format, rows, cols, x);
-      for (const Isa isa : isas()) {
+      for (const Isa isa : offered_isas()) {
         const Quantized got = run_quantize(isa, format, rows, cols, x);
         EXPECT_EQ(got.codes, expected->codes) << name << ", " << isa_name(isa) << ", " << cols;
         EXPECT_EQ(first_difference(got.scales, expected->scales), -1)
@@ -339,7 +338,7 @@ TEST(Rows, QuantizeGivesTheCodesOfTheDefinition) {
 // Halves between two codes go to the even one.
 TEST(Rows, QuantizeRoundsTiesToEven) {
   const std::vector<float> x = {127.0f, 0.5f, 1.5f, 2.5f, -0.5f, -1.5f, -2.5f, 126.5f, -126.5f};
-  for (const Isa isa : isas()) {
+  for (const Isa isa : offered_isas()) {
     const Quantized got = run_quantize(isa, test::format_of("int8/row:f32"), 1, 9, x);
     EXPECT_EQ(std::vector<int8_t>(got.codes.begin(), got.codes.begin() + 9),
               (std::vector<int8_t>{127, 0, 2, 2, 0, -2, -2, 126, -126}));
@@ -353,7 +352,7 @@ TEST(Rows, QuantizeOfNonFiniteValuesIsTheSameOnEveryIsa) {
   std::vector<float> x = {1.0f, NAN, -2.0f, INFINITY, 3.0f, -INFINITY, NAN, 0.0f, 5.0f, 1e38f, NAN, NAN, NAN};
   for (const char* name : kIntegerFormats) {
     const auto expected = test::activations(test::format_of(name), 1, 13, x);
-    for (const Isa isa : isas()) {
+    for (const Isa isa : offered_isas()) {
       const Quantized got = run_quantize(isa, test::format_of(name), 1, 13, x);
       EXPECT_EQ(got.codes, expected->codes) << name << ", " << isa_name(isa);
       EXPECT_EQ(first_difference(got.scales, expected->scales), -1) << name << ", " << isa_name(isa);
