@@ -35,7 +35,6 @@ TEST(KernelList, Avx512NeverFallsToAvxVnni) {
   }
   for (const std::string_view op : avxvnni) EXPECT_TRUE(avx512.contains(op)) << op;
 }
-}
 
 }  // namespace
 }  // namespace lowbit::kernels
