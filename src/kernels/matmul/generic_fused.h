@@ -275,7 +275,8 @@ static inline void fused_tokens(const FusedArgs& g) {
       return;
     }
   }
-  if constexpr (S::kFusedTile >= 4) {
+  constexpr bool kKeepsDigits = Bits == kTrits && S::kKeepsPlanes;  // which leave registers for two
+  if constexpr (S::kFusedTile >= 4 && !kKeepsDigits) {
     for (; part.tokens >= 4; advance(4)) fused_row<S, Bits, Map, 4, Signed, DotSums::whole, Entries, Brief>(part);
   }
   for (; part.tokens >= 2; advance(2)) fused_row<S, Bits, Map, 2, Signed, DotSums::whole, Entries, Brief>(part);
