@@ -49,10 +49,11 @@ struct PerIsa {
   void op(const Args&);               \
   }
 #if defined(__x86_64__)
-#define LOWBIT_X86_KERNEL(op, Args)                                       \
-  LOWBIT_DECLARE(portable, op, Args)                                      \
-  LOWBIT_DECLARE(avx2, op, Args)                                          \
-  LOWBIT_DECLARE(avx512, op, Args) inline constexpr PerIsa<Args> k_##op = \
+#define LOWBIT_X86_KERNEL(op, Args)      \
+  LOWBIT_DECLARE(portable, op, Args)     \
+  LOWBIT_DECLARE(avx2, op, Args)         \
+  LOWBIT_DECLARE(avx512, op, Args)       \
+  inline constexpr PerIsa<Args> k_##op = \
       PerIsa<Args>().with(Isa::portable, portable::op).with(Isa::avx2, avx2::op).with(Isa::avx512, avx512::op)
 #define LOWBIT_KERNEL(op, Args, numeric_class) LOWBIT_X86_KERNEL(op, Args);
 #define LOWBIT_VNNI_KERNEL(op, Args, numeric_class) \
