@@ -15,12 +15,12 @@
 namespace lowbit::formats {
 
 struct Tables {
-  std::vector<int32_t> edges;
-  std::vector<uint32_t> results;
-  int shift = 0, steps = 0;
+  std::vector<int32_t> edges, short_edges;
+  std::vector<uint32_t> results, short_results;
+  int shift = 0, steps = 0, short_steps = 0;
   // Of the results, where these are codes (values alone), or of the bounds.
   std::vector<uint32_t> codes;
-  std::vector<float> values;
+  std::vector<float> values, short_values;
   std::vector<double> bounds;
 };
 
@@ -108,27 +108,35 @@ bool fill_bins(const std::vector<Piece>& pieces, int bits, Tables& t) {
   return true;
 }
 
+// Edges and results of a search among `count` results, a power of two, and its steps.
+int fill_search(const std::vector<Piece>& pieces, size_t count, std::vector<int32_t>& edges,
+                std::vector<uint32_t>& results) {
+  for (size_t i = 0; i < pieces.size(); ++i) {
+    if (i > 0) edges.push_back(static_cast<int32_t>(pieces[i].from));
+    results.push_back(pieces[i].result);
+  }
+  edges.resize(count, std::numeric_limits<int32_t>::max());
+  results.resize(count, results.back());
+  return std::countr_zero(std::bit_ceil(pieces.size()));
+}
+
 template <class Function>
 void fill(const ElementFormat& f, const Function& function, Tables& t) {
   const Pieces all(f, function);
   const std::vector<Piece>& pieces = all.all();
+  if (pieces.size() <= kShortResults)
+    t.short_steps = fill_search(pieces, kShortResults, t.short_edges, t.short_results);
   for (int bits = 0; bits <= kMostBits; ++bits) {
     if (fill_bins(pieces, bits, t)) return;
   }
-  const size_t count = std::bit_ceil(pieces.size());
-  t.steps = std::countr_zero(count);
-  for (size_t i = 0; i < pieces.size(); ++i) {
-    if (i > 0) t.edges.push_back(static_cast<int32_t>(pieces[i].from));
-    t.results.push_back(pieces[i].result);
-  }
-  t.edges.resize(count - 1, std::numeric_limits<int32_t>::max());
-  t.results.resize(count, t.results.back());
+  t.steps = fill_search(pieces, std::bit_ceil(pieces.size()), t.edges, t.results);
 }
 
 Tables make_pieces(const ElementFormat& f, const CastPolicy& policy) {
   Tables t;
   fill(f, [&](float x) { return encode(f, static_cast<double>(x), policy); }, t);
   for (const uint32_t code : t.results) t.values.push_back(f.decode(code));
+  for (const uint32_t code : t.short_results) t.short_values.push_back(f.decode(code));
   return t;
 }
 
@@ -199,6 +207,10 @@ std::shared_ptr<const Tables> tables_of(const ElementFormat& f, const CastPolicy
   return recent.find(make, f, policy);
 }
 
+Lookup lookup_of(const Tables& t) {
+  return {t.edges.data(), t.results.data(), t.shift, t.steps, nullptr, nullptr, 0};
+}
+
 }  // namespace
 
 bool has_table(const ElementFormat& f, const CastPolicy& policy) {
@@ -207,9 +219,13 @@ bool has_table(const ElementFormat& f, const CastPolicy& policy) {
 
 Held<TableCast> table_plan(const ElementFormat& f, const CastPolicy& policy) {
   const auto t = tables_of(f, policy);
-  const Lookup codes = {t->edges.data(), t->results.data(), t->shift, t->steps};
+  Lookup codes = lookup_of(*t);
+  if (!t->short_edges.empty()) codes.short_edges = t->short_edges.data();
+  codes.short_results = t->short_results.data();
+  codes.short_steps = t->short_steps;
   Lookup values = codes;
   values.results = reinterpret_cast<const uint32_t*>(t->values.data());
+  values.short_results = reinterpret_cast<const uint32_t*>(t->short_values.data());
   return {{codes, values}, t};
 }
 
@@ -224,7 +240,7 @@ bool has_neighbours(const ElementFormat& f, const CastPolicy& policy) {
 Held<NeighbourCast> neighbour_plan(const ElementFormat& f, const CastPolicy& policy, uint64_t seed) {
   const auto t = tables_of(f, policy);
   NeighbourCast p = {};
-  p.below = {t->edges.data(), t->results.data(), t->shift, t->steps};
+  p.below = lookup_of(*t);
   p.bounds = t->bounds.data();
   p.codes = t->codes.data();
   p.values = t->values.data();

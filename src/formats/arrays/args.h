@@ -100,7 +100,13 @@ struct Lookup {
   const uint32_t* results;  // of each bin below and from the edge on; or 2^steps
   int32_t shift;            // a bin is so many lower bits of the key; 0: a search
   int32_t steps;
+  // Of kShortResults results at most the same as a search, whose tables fit registers: all edges in ascending order,
+  // what lies behind the last one never reached. Null: there are more.
+  const int32_t* short_edges;
+  const uint32_t* short_results;
+  int32_t short_steps;
 };
+constexpr int kShortResults = 32;
 
 // Any element and rounding without chance.
 struct TableCast {

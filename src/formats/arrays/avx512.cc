@@ -77,6 +77,19 @@ struct Lanes {
   using U = Vectors<kLanes>::U;
   using I = Vectors<kLanes>::I;
   using F = Vectors<kLanes>::F;
+  // Tables of 1 << Steps words, at most 32, in registers.
+  static constexpr bool kShortTables = true;
+  struct ShortTable {
+    __m512i low, high;
+  };
+  static ShortTable short_table(const void* p) {
+    return {_mm512_loadu_si512(p), _mm512_loadu_si512(static_cast<const uint8_t*>(p) + 64)};
+  }
+  template <int Steps>
+  static U pick(const ShortTable& t, U index) {
+    if constexpr (Steps <= 4) return (U)_mm512_permutexvar_epi32((__m512i)index, t.low);
+    return (U)_mm512_permutex2var_epi32(t.low, (__m512i)index, t.high);
+  }
   // The lesser magnitude, with the sign of the first (0) or none (2); of a NaN and a number the number.
   static F limited(F x, float most) { return (F)_mm512_range_ps((__m512)x, _mm512_set1_ps(most), 0x2); }
   static F limited_magnitude(F x, float most) { return (F)_mm512_range_ps((__m512)x, _mm512_set1_ps(most), 0xA); }

@@ -5,13 +5,20 @@
 
 namespace lowbit::formats {
 
+// As signed integers in the order of the floats.
+template <class S>
+static inline typename Vectors<S::kLanes>::I key_of(typename Vectors<S::kLanes>::U u) {
+  using U = typename Vectors<S::kLanes>::U;
+  using I = typename Vectors<S::kLanes>::I;
+  return (I)(u ^ ((U)((I)u >> 31) >> 1));
+}
+
 template <class S>
 static inline typename Vectors<S::kLanes>::U look_up(const Lookup& p, typename Vectors<S::kLanes>::U u) {
   using U = typename Vectors<S::kLanes>::U;
   using I = typename Vectors<S::kLanes>::I;
   const auto edge = [&](U at) { return (I)S::gather(reinterpret_cast<const uint32_t*>(p.edges), at); };
-  // The key: as signed integers in the order of the floats.
-  const I key = (I)(u ^ ((U)((I)u >> 31) >> 1));
+  const I key = key_of<S>(u);
   if (p.shift != 0) {
     const U bin = (U)(key >> p.shift) + (0x80000000u >> p.shift);
     return S::gather(p.results, 2 * bin + ((U)(key >= edge(bin)) & 1u));
@@ -24,11 +31,35 @@ static inline typename Vectors<S::kLanes>::U look_up(const Lookup& p, typename V
   return S::gather(p.results, below);
 }
 
+// A search of Steps steps whose tables are in registers.
+template <class S, int Steps, class Out>
+static inline void short_cast(const Lookup& p, const float* in, Out* out, int64_t count) {
+  constexpr int N = S::kLanes;
+  using U = typename Vectors<N>::U;
+  using I = typename Vectors<N>::I;
+  const auto edges = S::short_table(p.short_edges), results = S::short_table(p.short_results);
+  for_vectors<N>(in, out, count, [&](const float* from, Out* to, int64_t) {
+    const I key = key_of<S>(load_vector<U>(from));
+    U below = {};
+#pragma GCC unroll 8
+    for (uint32_t half = 1u << (Steps - 1); half > 0; half /= 2) {
+      below += (U)(key >= (I)S::template pick<Steps>(edges, below + (half - 1))) & half;
+    }
+    store_result<N>(to, S::template pick<Steps>(results, below));
+  });
+}
+
 template <class S, class Out>
 static inline void table_cast(const TableCast& given, const float* in, Out* out, int64_t count) {
   constexpr int N = S::kLanes;
   using U = typename Vectors<N>::U;
   const Lookup p = sizeof(Out) < 4 ? given.codes : given.values;
+  if constexpr (S::kShortTables) {
+    if (p.short_edges != nullptr) {
+      if (p.short_steps <= 3) return short_cast<S, 3>(p, in, out, count);
+      return p.short_steps == 4 ? short_cast<S, 4>(p, in, out, count) : short_cast<S, 5>(p, in, out, count);
+    }
+  }
   for_vectors<N>(in, out, count, [&](const float* from, Out* to, int64_t) {
     store_result<N>(to, look_up<S>(p, load_vector<U>(from)));
   });

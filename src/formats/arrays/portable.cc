@@ -8,6 +8,7 @@ struct Lanes {
   using U = Vectors<kLanes>::U;
   using I = Vectors<kLanes>::I;
   using F = Vectors<kLanes>::F;
+  static constexpr bool kShortTables = false;
   static F limited(F x, float most) { return formats::limited<kLanes>(x, most); }
   static F limited_magnitude(F x, float most) { return formats::limited_magnitude<kLanes>(x, most); }
   static I truncated(F x) {
