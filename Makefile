@@ -14,11 +14,11 @@ run_tests = ctest --test-dir build/$(1) --output-on-failure --no-tests=error -j 
 
 PYTHON_ENV := build/python-env
 
-.PHONY: conformance python help bootstrap build demo test test-exhaustive sanitize gcc fuzz check format install clean
+.PHONY: conformance python help bootstrap build demo test test-exhaustive sanitize gcc aarch64 fuzz check format install clean
 
 help:  ## this list
 	@echo "make TARGET, on Debian 12; what is missing is installed first (tools/packages.txt)"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' Makefile
 
 bootstrap:  ## install the packages this machine lacks
 	@tools/bootstrap
@@ -47,6 +47,11 @@ sanitize: bootstrap  ## all tests under AddressSanitizer and UndefinedBehaviorSa
 gcc: bootstrap  ## all tests, built by GCC
 	@$(call build,gcc)
 	@$(call run_tests,gcc)
+
+aarch64: bootstrap  ## tests of formats, tensor and kernels, built for AArch64, under qemu
+	@tools/sysroot_aarch64
+	@$(call build,aarch64,formats_test tensor_test kernels_test)
+	@$(call run_tests,aarch64) -R '^(formats|tensor|kernels)[.]'
 
 fuzz: bootstrap  ## every libFuzzer target for FUZZ_SECONDS (60) each
 	@$(call build,fuzz,fuzzers)

@@ -65,9 +65,16 @@ struct PerIsa {
 #define LOWBIT_BF16_KERNEL(op, Args, numeric_class) LOWBIT_ONE_ISA(avx512bf16, avx512, op, Args)
 #define LOWBIT_AMX_KERNEL(op, Args, numeric_class) LOWBIT_ONE_ISA(amx, amx, op, Args)
 #else
+#if defined(__aarch64__)
+#define LOWBIT_KERNEL(op, Args, numeric_class) \
+  LOWBIT_DECLARE(portable, op, Args)           \
+  LOWBIT_DECLARE(neon, op, Args)               \
+  inline constexpr PerIsa<Args> k_##op = PerIsa<Args>().with(Isa::portable, portable::op).with(Isa::neon, neon::op);
+#else
 #define LOWBIT_KERNEL(op, Args, numeric_class) \
   LOWBIT_DECLARE(portable, op, Args)           \
   inline constexpr PerIsa<Args> k_##op = PerIsa<Args>().with(Isa::portable, portable::op);
+#endif
 #define LOWBIT_VNNI_KERNEL(op, Args, numeric_class) LOWBIT_KERNEL(op, Args, numeric_class)
 #define LOWBIT_AVX512_KERNEL(op, Args, numeric_class) inline constexpr PerIsa<Args> k_##op;
 #define LOWBIT_BF16_KERNEL(op, Args, numeric_class) LOWBIT_AVX512_KERNEL(op, Args, numeric_class)
