@@ -15,6 +15,7 @@ clang.
 
 import os
 import pathlib
+import platform
 import re
 import shutil
 import subprocess
@@ -22,6 +23,7 @@ import sys
 
 import sources
 
+TARGET = "x86_64"
 DISASSEMBLER = "llvm-objdump-19"
 MOST_SPILLS = 4
 FEW_REGISTERS = ("/avx2.cc", "/avxvnni.cc")
@@ -81,8 +83,8 @@ def judge(name, disassembly):
 
 
 def objects(root):
-    """{source: its object below a build folder} of the kernels written for one instruction set."""
-    isas = sources.isas(root)
+    """{source: its object below a build folder} of the kernels written for one instruction set of x86."""
+    isas = sources.isas_of(root, TARGET)
     names = [name for name in sources.tracked(root) if (found := KERNEL.fullmatch(name)) and found.group(1) in isas]
     return {name: f"CMakeFiles/lowbit_kernels.dir/{name}.o" for name in names if "simd/" in sources.read(root, name)}
 
@@ -106,6 +108,8 @@ def judge_build(root, folder):
 
 
 def check(root):
+    if platform.machine() != TARGET:
+        return [], [f"only the assembly of {TARGET} is known here"]
     if shutil.which(DISASSEMBLER) is None:
         return [f"{DISASSEMBLER} is not installed (tools/bootstrap installs it)"], []
     builds = pathlib.Path(root) / "build"

@@ -38,6 +38,11 @@ def isas(root):
     return set(re.findall(r"set\(LOWBIT_ISA_FLAGS_(\w+) ", read(root, "cmake/rooms.cmake")))
 
 
+def isas_of(root, target):
+    """Those of them that are for one processor, as CMake calls it: x86_64 or aarch64."""
+    return set(re.search(rf"set\(LOWBIT_ISAS_{target} ([\w ]+)\)", read(root, "cmake/rooms.cmake")).group(1).split())
+
+
 # A comment, a raw string, a string, a character: the first that starts wins. A ' between digits is a separator.
 _LEXEME = re.compile(
     r"""//(?:[^\n\\]|\\.|\\\n)*|/\*.*?\*/|R"([^\s()\\]{0,16})\(.*?\)\1"|"(?:[^"\\\n]|\\.)*"|(?<![0-9a-zA-Z_])'(?:[^'\\\n]|\\.)+'""",
