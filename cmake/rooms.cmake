@@ -33,7 +33,8 @@ endfunction()
 
 # Takes the files of other processors' instruction sets from a list of files.
 function(lowbit_drop_other_targets list)
-  string(REPLACE AMD64 x86_64 target "${CMAKE_SYSTEM_PROCESSOR}")
+  string(REGEX REPLACE "^(AMD64|amd64)$" x86_64 target "${CMAKE_SYSTEM_PROCESSOR}")
+  string(REGEX REPLACE "^arm64$" aarch64 target "${target}")
   set(kept ${${list}})
   foreach(other x86_64 aarch64)
     if(NOT target STREQUAL other)

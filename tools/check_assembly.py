@@ -5,7 +5,7 @@ Disassembles what the release build made of src/kernels/{matmul,matmul/few,gemm}
 and looks at every loop that multiplies (vpdpbusd, vdpbf16ps, vpmaddubsw, vfmadd, tdpb) or counts (vpopcntd) and has no
 other in it. A vector or tile that goes to or from the stack in a loop of one block is a failure. In one of several blocks,
 which may end a stretch or have other kinds of ends beside, so do some that no step pays for: MOST_SPILLS, or one for 16
-products. Such loops are not looked at with the 16 registers of AVX2, nor in tiles of long spans (LONG_SPANS), which have
+products. Such loops are not looked at with 16 registers (FEW_REGISTERS), nor in tiles of long spans (LONG_SPANS), which have
 three values for each output, of a stretch, a span and a row, and keep the third in memory
 (docs/decisions/scales-of-weights-once.md): on a stack that is aligned to vectors (docs/decisions/vectors-on-the-stack.md), which
 is looked at instead. What a tile loads before and stores after its loops is not in the count. Where
@@ -132,10 +132,11 @@ def self_test():
     for text in (function("nop", product, spill, back), function("retq")):
         if len(judge("a.cc", text)) != 1:
             raise SystemExit("self-test: a spill, or a missing loop, passes")
-    # Of several blocks: some spills pass, more do not; with AVX2 they are not looked at.
+    # Of several blocks: some spills pass, more do not; with few registers they are not looked at.
     for count, wrong in ((MOST_SPILLS, 0), (MOST_SPILLS + 1, 1)):
         text = function("nop", product, on, *([spill] * count), back)
-        if len(judge("a.cc", text)) != wrong or judge("a/avx2.cc", text + function("nop", product, back)):
+        few = [judge("a" + name, text + function("nop", product, back)) for name in FEW_REGISTERS]
+        if len(judge("a.cc", text)) != wrong or few != [[] for _ in FEW_REGISTERS]:
             raise SystemExit("self-test: loops of several blocks")
     # Nor in tiles of long spans, whose loops of one block are, and whether the stack is aligned.
     aligned, half = "andq\t$-0x40, %rsp", "andq\t$-0x20, %rsp"

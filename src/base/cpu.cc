@@ -102,9 +102,8 @@ Isa detected_isa() { return offered_isas().back(); }
 Status check_isa_override() {
   const char* text = std::getenv("LOWBIT_ISA");
   if (text == nullptr || *text == '\0') return {};
-  LOWBIT_ASSIGN(const Isa isa, offered_isa("LOWBIT_ISA", text));
-  (void)isa;
-  return {};
+  const Result<Isa> isa = offered_isa("LOWBIT_ISA", text);
+  return isa.ok() ? Status() : isa.error();
 }
 
 Isa active_isa() {

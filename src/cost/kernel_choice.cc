@@ -7,6 +7,7 @@
 #include "cost/random_activations.h"
 #include "cost/shapes.h"
 #include "kernels/limits/limits.h"
+#include "kernels/matmul/plan.h"
 
 namespace lowbit::cost {
 namespace {
@@ -84,7 +85,7 @@ Result<int> bf16(Isa isa) {
 }
 // Of codes of two planes, where the ways differ most.
 Result<int> shifts(Isa isa) {
-  return yes_if_faster(isa >= Isa::avx512, isa, {"int3/64:f16", "int8/64:f32", 8}, {.shifts = 1});
+  return yes_if_faster(kernels::traits_of(isa).few_tile > 0, isa, {"int3/64:f16", "int8/64:f32", 8}, {.shifts = 1});
 }
 Result<int> short_tiles(Isa isa) {
   return yes_if_faster(isa >= Isa::amx, isa, {"int4/32:f16", "int8/32:f32", 128}, {.short_tiles = 1});

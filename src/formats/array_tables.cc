@@ -108,7 +108,7 @@ bool fill_bins(const std::vector<Piece>& pieces, int bits, Tables& t) {
   return true;
 }
 
-// Edges and results of a search among `count` results, a power of two, and its steps.
+// Edges and results of a search, filled up to `count` of each; gives its steps.
 int fill_search(const std::vector<Piece>& pieces, size_t count, std::vector<int32_t>& edges,
                 std::vector<uint32_t>& results) {
   for (size_t i = 0; i < pieces.size(); ++i) {
@@ -120,11 +120,12 @@ int fill_search(const std::vector<Piece>& pieces, size_t count, std::vector<int3
   return std::countr_zero(std::bit_ceil(pieces.size()));
 }
 
+// is_short: also tables of a short search, where it is one.
 template <class Function>
-void fill(const ElementFormat& f, const Function& function, Tables& t) {
+void fill(const ElementFormat& f, const Function& function, bool is_short, Tables& t) {
   const Pieces all(f, function);
   const std::vector<Piece>& pieces = all.all();
-  if (pieces.size() <= kShortResults)
+  if (is_short && pieces.size() <= kShortResults)
     t.short_steps = fill_search(pieces, kShortResults, t.short_edges, t.short_results);
   for (int bits = 0; bits <= kMostBits; ++bits) {
     if (fill_bins(pieces, bits, t)) return;
@@ -134,7 +135,7 @@ void fill(const ElementFormat& f, const Function& function, Tables& t) {
 
 Tables make_pieces(const ElementFormat& f, const CastPolicy& policy) {
   Tables t;
-  fill(f, [&](float x) { return encode(f, static_cast<double>(x), policy); }, t);
+  fill(f, [&](float x) { return encode(f, static_cast<double>(x), policy); }, true, t);
   for (const uint32_t code : t.results) t.values.push_back(f.decode(code));
   for (const uint32_t code : t.short_results) t.short_values.push_back(f.decode(code));
   return t;
@@ -192,7 +193,7 @@ Tables make_neighbours(const ElementFormat& f, const CastPolicy& policy) {
                                         [&](float a, float b) { return by_key ? key_of(a) < key_of(b) : a < b; });
     return above == least.begin() ? 0 : static_cast<uint32_t>(above - least.begin()) - 1;
   };
-  fill(f, entry, t);
+  fill(f, entry, false, t);
   for (const uint32_t code : t.codes) t.values.push_back(f.decode(code));
   return t;
 }

@@ -17,14 +17,6 @@
 namespace lowbit::formats {
 namespace {
 
-std::vector<Isa> instruction_sets() {
-  std::vector<Isa> out;
-  for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
-    if (std::ranges::count(offered_isas(), isa) > 0) out.push_back(isa);
-  }
-  return out;
-}
-
 // Values, what lies between and beside them, and floats of any bits.
 std::vector<float> inputs_for(const ElementFormat& f, size_t count, uint64_t seed) {
   Rng rng(seed);
@@ -78,7 +70,7 @@ void check(const ElementFormat& f, const CastPolicy& policy, const std::vector<f
   for (size_t i = 0; i < in.size(); ++i) {
     expected[i] = encode(f, static_cast<double>(in[i]), policy, random_word(options.seed, i));
   }
-  for (const Isa isa : instruction_sets()) {
+  for (const Isa isa : offered_isas()) {
     options.isa = isa;
     if (f.bits <= 8) check_codes<uint8_t>(f, in, options, expected);
     if (f.bits <= 16) check_codes<uint16_t>(f, in, options, expected);
@@ -220,7 +212,7 @@ TEST(Array, DoublesAreRoundedOnce) {
     const ElementFormat f = element(name);
     const std::vector<double> in = doubles_for(f, 8);
     for (const CastPolicy& policy : policies()) {
-      for (const Isa isa : instruction_sets()) {
+      for (const Isa isa : offered_isas()) {
         const ArrayOptions options{policy, 17, isa, &pool, 128};
         std::vector<uint32_t> got(in.size());
         encode_array(f, std::span<const double>(in), std::span(got), options);
@@ -248,7 +240,7 @@ TEST(Array, LastRandomBitsCount) {
       const double quantum = std::strcmp(name, "fix16.8") == 0 ? 0x1p-8 : f.kind == ElementKind::floating ? 0 : 1;
       for (const int halves : {-4, -3, -2, -1, 0, 1, 2}) {
         for (const Rounding rounding : {Rounding::stochastic, Rounding::stochastic_b, Rounding::stochastic_c}) {
-          for (const Isa isa : instruction_sets()) {
+          for (const Isa isa : offered_isas()) {
             const double step = quantum != 0 ? quantum : f.has_zero ? value(f, 1) : value(f, 128);
             const double from = f.has_zero ? 0 : value(f, 128);
             for (const double more : {0.0, 0x1p-40}) {
@@ -330,7 +322,7 @@ TEST(Array, Decoding) {
   for (const char* name : {"e4m3fn", "e2m1", "nf4", "posit8", "f16", "posit16", "int4", "fix12.4", "ue5m3", "lns8.3",
                            "takumlog8", "pow12a0.5"}) {
     const ElementFormat f = element(name);
-    for (const Isa isa : instruction_sets()) {
+    for (const Isa isa : offered_isas()) {
       const ArrayOptions options{{}, 0, isa, nullptr};
       std::vector<uint16_t> codes;
       for (uint32_t c = 0; c < f.code_count(); ++c) codes.push_back(static_cast<uint16_t>(c * 5 % f.code_count()));
@@ -362,7 +354,7 @@ TEST(Array, LongerThanCaches) {
   for (size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<uint8_t>(i * 2654435761u >> 24);
   std::vector<float> all(codes.size() + 2, -1.0f), in_place(codes.size());
   const std::span<float> out = std::span(all).subspan(1, codes.size());
-  for (const Isa isa : instruction_sets()) {
+  for (const Isa isa : offered_isas()) {
     std::fill(all.begin(), all.end(), -1.0f);
     const ArrayOptions options{{}, 0, isa, &pool};
     decode_array(f, codes, out, options);
@@ -398,7 +390,7 @@ TEST(Array, EveryCodeOfFloatsOfMoreThanEightBits) {
     std::vector<uint16_t> codes(f.code_count());
     for (uint32_t c = 0; c < f.code_count(); ++c) codes[c] = static_cast<uint16_t>(c);
     std::vector<float> out(codes.size());
-    for (const Isa isa : instruction_sets()) {
+    for (const Isa isa : offered_isas()) {
       decode_array(f, codes, out, {{}, 0, isa, nullptr});
       for (size_t i = 0; i < codes.size(); ++i) {
         ASSERT_EQ(float_bits(out[i]), float_bits(f.decode(codes[i]))) << name << " " << isa_name(isa) << " " << i;

@@ -35,14 +35,6 @@ std::vector<float> sample(Rng& rng, size_t count, bool specials) {
   return out;
 }
 
-std::vector<Isa> instruction_sets() {
-  std::vector<Isa> out;
-  for (const Isa isa : {Isa::portable, Isa::avx2, Isa::avx512}) {
-    if (std::ranges::count(offered_isas(), isa) > 0) out.push_back(isa);
-  }
-  return out;
-}
-
 // The definition, block by block; the tensor scale is taken as given.
 void check(const Format& f, std::span<const float> in, int64_t cols, const BlockOptions& options) {
   SCOPED_TRACE(fmt::format("{} {} {} {}", print(f), print_scale_rule(options.rule), isa_name(options.array.isa),
@@ -85,7 +77,7 @@ TEST(Block, EveryRuleAndInstructionSet) {
                            "int8sym/32:e8m0", "e2m1/8:ue4m3/tensor:bf16"}) {
     const Format f = format(name);
     for (size_t r = 0; r < scale_rule_names().size(); ++r) {
-      for (const Isa isa : instruction_sets()) {
+      for (const Isa isa : offered_isas()) {
         BlockOptions options;
         options.rule = static_cast<ScaleRule>(r);
         options.array.isa = isa;

@@ -23,8 +23,8 @@ struct KernelRow {
 };
 std::span<const KernelRow> kernel_rows();
 
-// A function per ISA; empty slots fall back to the next lower one (what avxvnni has avx512 has, which may lack
-// avxvnni). Ops of one ISA alone have no other.
+// A function per ISA; empty slots fall back to the next lower one. An op with one for avxvnni must have one for
+// avx512: such processors may lack AVX-VNNI. Ops of one ISA alone have no other.
 template <class Args>
 struct PerIsa {
   using Function = void (*)(const Args&);

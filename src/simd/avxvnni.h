@@ -1,4 +1,6 @@
-// AVX2 with the products of AVX-VNNI: sums of four products of bytes in 32 bits at once.
+// AVX2 with the products of AVX-VNNI: sums of four products of bytes in 32 bits at once. What it inherits is one
+// symbol with AVX2's where a build does not inline it: of the same instructions, as only the two products below ask
+// for others.
 #pragma once
 
 #include "simd/avx2.h"

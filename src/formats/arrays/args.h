@@ -93,6 +93,8 @@ struct CarryCast {
   Specials specials;
 };
 
+constexpr int kShortResults = 32;
+
 // A function of floats that has few values: it changes where the number, as its key (generic_tables.h), reaches an
 // edge. Either bins, of which each holds at most one edge, or a search among all edges.
 struct Lookup {
@@ -100,13 +102,12 @@ struct Lookup {
   const uint32_t* results;  // of each bin below and from the edge on; or 2^steps
   int32_t shift;            // a bin is so many lower bits of the key; 0: a search
   int32_t steps;
-  // Of kShortResults results at most the same as a search, whose tables fit registers: all edges in ascending order,
-  // what lies behind the last one never reached. Null: there are more.
+  // Where there are at most kShortResults results, the same as a search, in kShortResults words each that fit
+  // registers: edges filled up with INT32_MAX, results with the last one. Null: there are more, or it is not wanted.
   const int32_t* short_edges;
   const uint32_t* short_results;
   int32_t short_steps;
 };
-constexpr int kShortResults = 32;
 
 // Any element and rounding without chance.
 struct TableCast {

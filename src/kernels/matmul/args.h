@@ -379,7 +379,7 @@ struct FloatTileArgs {
 };
 
 // The same for few tokens straight from packed weights: plain f32, f16 and bf16, or codes with scales alone whose
-// columns and groups are multiples of 32: of 4 bits, on AVX-512 of 8 (`halves`, signed), on AVX2 of 6 and 8
+// columns and groups are multiples of 32: of 4 bits, on AVX-512 of 8 (`halves`, signed), elsewhere of 6 and 8
 // (`small`).
 struct FloatFewArgs {
   FloatWeights weights;
