@@ -48,9 +48,9 @@ gcc: bootstrap  ## all tests, built by GCC
 	@$(call build,gcc)
 	@$(call run_tests,gcc)
 
-aarch64: bootstrap  ## tests of formats, tensor and kernels, built for AArch64, under qemu
+aarch64: bootstrap  ## the program for AArch64; tests of formats, tensor and kernels under qemu
 	@tools/sysroot_aarch64
-	@$(call build,aarch64,formats_test tensor_test kernels_test)
+	@$(call build,aarch64,lowbit formats_test tensor_test kernels_test)
 	@$(call run_tests,aarch64) -R '^(formats|tensor|kernels)[.]'
 
 fuzz: bootstrap  ## every libFuzzer target for FUZZ_SECONDS (60) each
