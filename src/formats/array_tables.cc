@@ -209,7 +209,8 @@ std::shared_ptr<const Tables> tables_of(const ElementFormat& f, const CastPolicy
 }
 
 Lookup lookup_of(const Tables& t) {
-  return {t.edges.data(), t.results.data(), t.shift, t.steps, nullptr, nullptr, 0};
+  const int32_t* short_edges = t.short_edges.empty() ? nullptr : t.short_edges.data();
+  return {t.edges.data(), t.results.data(), t.shift, t.steps, short_edges, t.short_results.data(), t.short_steps};
 }
 
 }  // namespace
@@ -220,10 +221,7 @@ bool has_table(const ElementFormat& f, const CastPolicy& policy) {
 
 Held<TableCast> table_plan(const ElementFormat& f, const CastPolicy& policy) {
   const auto t = tables_of(f, policy);
-  Lookup codes = lookup_of(*t);
-  if (!t->short_edges.empty()) codes.short_edges = t->short_edges.data();
-  codes.short_results = t->short_results.data();
-  codes.short_steps = t->short_steps;
+  const Lookup codes = lookup_of(*t);
   Lookup values = codes;
   values.results = reinterpret_cast<const uint32_t*>(t->values.data());
   values.short_results = reinterpret_cast<const uint32_t*>(t->short_values.data());
