@@ -154,7 +154,7 @@ TEST(PolicyOptionsTest, SetsThePolicy) {
 
   const auto fast = parsed({"--fast"}).value();
   EXPECT_TRUE(fast.integer_attention);
-  EXPECT_EQ(fast.kv, format("int8/32:f16"));
+  EXPECT_EQ(fast.kv, format("int8/64:f16"));
   EXPECT_EQ(fast.integer_activations, standard.integer_activations);
   EXPECT_EQ(fast.other_activations, format("bf16"));
   EXPECT_EQ(parsed({"--fast", "--activations", "f32"}).value().other_activations, format("f32"));

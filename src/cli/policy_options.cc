@@ -85,7 +85,7 @@ void PolicyOptions::add_attention_to(Options& options) {
       .choices = {"int8", "f32"};
   options.flag(
       "--fast", fast,
-      "--kv int8/32:f16 --attention int8, and activations in bf16 where they would be f32: long contexts cost half, "
+      "--kv int8/64:f16 --attention int8, and activations in bf16 where they would be f32: long contexts cost half, "
       "prompts of bf16 models up to half, and a little quality");
   options.check([this]() -> Status {
     const graph::NumericPolicy chosen = policy();

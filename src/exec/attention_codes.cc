@@ -32,15 +32,16 @@ void score_codes(const AttentionTask& t, const RowTile& tile, const kernels::Til
                                t.w.q_starts + tile.row, scores});
 }
 
-ValueRatios value_ratios(const AttentionTask& t, const KvStore::Tiles& values) {
+ValueRatios value_ratios(const AttentionTask& t, int64_t block, const KvStore::Tiles& values) {
   static thread_local Room room;
   const kernels::TilesArgs& v = values.codes;
   const int64_t width = t.store->group(), first = v.first_tile * 16 / width;
   const int64_t groups = std::min(ceil_div((v.first_tile + v.tiles) * 16, width), t.store->groups()) - first;
-  const int64_t entries = groups * ceil_div(v.blocks, kernels::kChunkBlocks);
+  const bool from_start = t.base() + block == 0;
+  const int64_t entries = groups * kernels::Chunks{v.blocks, from_start}.count();
   float* ratios = room.floats(entries * (kernels::kChunkPositions + 1));
   float* greatest = ratios + entries * kernels::kChunkPositions;
-  kernels::value_ratios(t.isa, {v, first, groups, ratios, greatest});
+  kernels::value_ratios(t.isa, {v, from_start, first, groups, ratios, greatest});
   return {first, groups, ratios, greatest};
 }
 
@@ -52,18 +53,19 @@ void mix_codes(const AttentionTask& t, const RowTile& tile, int64_t block, const
   const int64_t last = block + values.codes.blocks;
   const int64_t end = std::min(round_up(tile.end, kernels::kChunkBlocks), last), rows = t.rows();
   const kernels::TilesArgs codes = some_blocks(values.codes, begin - block, end - begin);
-  const int64_t entries = ratios.groups * ceil_div(end - begin, kernels::kChunkBlocks) * tile.count;
+  const bool from_start = t.base() + begin == 0;
+  const int64_t entries = ratios.groups * kernels::Chunks{end - begin, from_start}.count() * tile.count;
   auto* scales = room.floats(entries + entries * kernels::kChunkPositions / 4);
   auto* weights = reinterpret_cast<uint8_t*>(scales + entries);
-  const int64_t skipped = (begin - block) / kernels::kChunkBlocks * ratios.groups;
+  const int64_t skipped = kernels::Chunks{begin - block, t.base() + block == 0}.count() * ratios.groups;
   kernels::weight_codes(
       t.isa, {tile.count, rows, t.w.scores + (begin * rows + tile.row) * 16, t.first + tile.row, t.end + tile.row,
-              begin * 16, codes, ratios.first_group, ratios.groups,
+              begin * 16, codes, from_start, ratios.first_group, ratios.groups,
               ratios.ratios + skipped * kernels::kChunkPositions, ratios.greatest + skipped, weights, scales});
   // The first chunk that a tile of rows sees begins its chains.
   const bool fresh = t.first[tile.row] / 16 >= block;
-  kernels::code_mix(
-      t.isa, {tile.count, rows, codes, weights, scales, t.w.out + (codes.first_tile * rows + tile.row) * 16, fresh});
+  kernels::code_mix(t.isa, {tile.count, rows, codes, from_start, weights, scales,
+                            t.w.out + (codes.first_tile * rows + tile.row) * 16, fresh});
 }
 
 }  // namespace lowbit::exec

@@ -91,13 +91,13 @@ void finish(const AttentionTask& t);
 
 // Keys or values as products take them: few rows meet codes as they are, for more these are made fp32 once.
 KvStore::Tiles factor(const AttentionTask& t, bool key, const KvStore::Range& range);
-// Integer: the scale groups of some values and what weights are multiplied by there (kernels::ValueRatiosArgs). Lives
-// until this thread's next.
+// Integer: the scale groups of some values, from `block` on, and what weights are multiplied by there
+// (kernels::ValueRatiosArgs). Lives until this thread's next.
 struct ValueRatios {
   int64_t first_group = 0, groups = 0;
   const float *ratios = nullptr, *greatest = nullptr;
 };
-ValueRatios value_ratios(const AttentionTask& t, const KvStore::Tiles& values);
+ValueRatios value_ratios(const AttentionTask& t, int64_t block, const KvStore::Tiles& values);
 // out += weights * values over blocks [block, block + values.blocks), whose values are given, for panels [begin,
 // end).
 void mix(const AttentionTask& t, const RowTile& tile, int64_t block, const KvStore::Tiles& values,
@@ -119,7 +119,7 @@ void mix_all(const AttentionTask& t, int64_t begin, int64_t end, const Before& b
   for (int64_t block = 0; block < t.blocks(); block += kChunk) {
     const int64_t count = std::min(kChunk, t.blocks() - block);
     const KvStore::Tiles values = factor(t, false, {t.base() / 16 + block, count, begin, end - begin});
-    const ValueRatios ratios = t.integer() ? value_ratios(t, values) : ValueRatios();
+    const ValueRatios ratios = t.integer() ? value_ratios(t, block, values) : ValueRatios();
     over_row_tiles(t, block, block + count, [&](const RowTile& tile) {
       before(tile);
       mix(t, tile, block, values, ratios, begin, end);

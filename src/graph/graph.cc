@@ -297,7 +297,7 @@ bool takes_integers(const formats::Format& kv, int64_t dim) {
 NumericPolicy NumericPolicy::fast() {
   NumericPolicy policy = standard();
   policy.other_activations = formats::parse_format("bf16").value();
-  policy.kv = formats::parse_format("int8/32:f16").value();
+  policy.kv = formats::parse_format("int8/64:f16").value();
   policy.kv_hadamard = KvHadamard::usual(policy.kv);
   policy.integer_attention = true;
   return policy;

@@ -162,7 +162,7 @@ struct NumericPolicy {
   static NumericPolicy standard();
   // fp32 everywhere: the yardstick.
   static NumericPolicy reference();
-  // standard() with a cache of int8/32:f16, attention in integers, and bf16 in place of f32: long contexts cost half,
+  // standard() with a cache of int8/64:f16, attention in integers, and bf16 in place of f32: long contexts cost half,
   // and prompts where weights are bf16 and the processor multiplies such (docs/speed.md).
   static NumericPolicy fast();
 };

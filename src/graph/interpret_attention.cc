@@ -80,13 +80,15 @@ float float_output(const std::vector<float>& weights, const Kept& v, size_t begi
   return acc;
 }
 
-// Chunks of 32 positions: in each the weights times the scales of the values become uint8.
+// Where a chunk of positions that has this one ends: after the first 16 of a sequence, and wherever 64 end.
+size_t end_of_chunk(size_t position) { return position < 16 ? 16 : position / 64 * 64 + 64; }
+
+// In each chunk the weights times the scales of the values become uint8.
 float integer_output(const std::vector<float>& weights, const Kept& v, size_t begin, size_t end, size_t d) {
-  constexpr size_t kChunk = 32;
   const auto scale = [&](size_t j) { return v.scales[j * v.groups + d / v.group]; };
   float acc = 0.0f;
-  for (size_t chunk = begin / kChunk * kChunk; chunk < end; chunk += kChunk) {
-    const size_t from = std::max(begin, chunk), to = std::min(end, chunk + kChunk);
+  for (size_t from = begin, to = 0; from < end; from = to) {
+    to = std::min(end, end_of_chunk(from));
     float p = 0x1p-100f, m = 0.0f;
     int32_t sum = 0;
     for (size_t j = from; j < to; ++j) {

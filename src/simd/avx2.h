@@ -183,9 +183,9 @@ struct Simd {
     store_bytes(p, a);
     store_bytes(p + 16, b);
   }
-  static void store_bytes(int8_t* p, Int a, Int b, int8_t* q, Int c, Int d) {
+  static void store_bytes(int8_t* p, Int a, Int b, Int c, Int d) {
     store_bytes(p, a, b);
-    store_bytes(q, c, d);
+    store_bytes(p + 32, c, d);
   }
   static void store_bytes(int8_t* p, Int a) {
     const __m256i low = _mm256_set1_epi32(255);

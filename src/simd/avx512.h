@@ -13,22 +13,13 @@ namespace lowbit::simd::avx512 {
 
 // Digits of bytes as tables of 64: d0, d1 and the byte without d2 to d4 by its upper six bits, d2 to d4 by what is
 // left.
-struct alignas(64) TritTable {
-  uint8_t entry[64];
-};
-template <class Entry>
-constexpr TritTable trit_table(Entry entry) {
-  TritTable t = {};
-  for (int i = 0; i < 64; ++i) t.entry[i] = static_cast<uint8_t>(entry(i));
-  return t;
-}
-constexpr TritTable kTritBases = trit_table([](int i) { return i / 7 * 28; });
-constexpr TritTable kTritDigits[kTritsPerByte] = {
-    trit_table([](int i) { return trit(static_cast<uint8_t>(4 * i), 0); }),
-    trit_table([](int i) { return trit(static_cast<uint8_t>(4 * i), 1); }),
-    trit_table([](int i) { return i < 28 ? trit(static_cast<uint8_t>(i), 2) : 0; }),
-    trit_table([](int i) { return i < 28 ? trit(static_cast<uint8_t>(i), 3) : 0; }),
-    trit_table([](int i) { return i < 28 ? trit(static_cast<uint8_t>(i), 4) : 0; })};
+constexpr TritTable<64> kTritBases = trit_table<64>([](int i) { return i / 7 * 28; });
+constexpr TritTable<64> kTritDigits[kTritsPerByte] = {
+    trit_table<64>([](int i) { return trit(static_cast<uint8_t>(4 * i), 0); }),
+    trit_table<64>([](int i) { return trit(static_cast<uint8_t>(4 * i), 1); }),
+    trit_table<64>([](int i) { return i < 28 ? trit(static_cast<uint8_t>(i), 2) : 0; }),
+    trit_table<64>([](int i) { return i < 28 ? trit(static_cast<uint8_t>(i), 3) : 0; }),
+    trit_table<64>([](int i) { return i < 28 ? trit(static_cast<uint8_t>(i), 4) : 0; })};
 
 struct Simd {
   static constexpr const char* kName = "avx512";
@@ -148,13 +139,11 @@ struct Simd {
     const __m512i bytes = _mm512_permutex2var_epi8(a.v, _mm512_add_epi8(fours, lanes), b.v);
     _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_castsi512_si256(bytes));
   }
-  static void store_bytes(int8_t* p, Int a, Int b, int8_t* q, Int c, Int d) {
+  static void store_bytes(int8_t* p, Int a, Int b, Int c, Int d) {
     const __m512i words = _mm512_packus_epi32(a.v, b.v), others = _mm512_packus_epi32(c.v, d.v);
     const __m512i fours = _mm512_packus_epi16(words, others);  // of a, b, c and d in each 128 bits
-    const __m512i bytes = _mm512_permutexvar_epi32(
-        _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0), fours);
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_castsi512_si256(bytes));
-    _mm256_storeu_si256(reinterpret_cast<__m256i*>(q), _mm512_extracti64x4_epi64(bytes, 1));
+    _mm512_storeu_si512(p, _mm512_permutexvar_epi32(
+                               _mm512_set_epi32(15, 11, 7, 3, 14, 10, 6, 2, 13, 9, 5, 1, 12, 8, 4, 0), fours));
   }
   static void store_bytes(int8_t* p, Int a) {
     _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a.v));

@@ -38,16 +38,6 @@ static constexpr CodeTable kCodeTables[9] = {
     {}, {}, code_table(2), code_table(3), code_table(4), code_table(5), code_table(6), code_table(7), code_table(8)};
 
 // What a byte of digits (trits.h) has of 28 by its upper six bits; d0 and d1 by that, d2 to d4 by what is left.
-template <int Size>
-struct TritTable {
-  alignas(16) uint8_t entry[Size];
-};
-template <int Size, class Entry>
-static constexpr TritTable<Size> trit_table(Entry entry) {
-  TritTable<Size> t = {};
-  for (int i = 0; i < Size; ++i) t.entry[i] = static_cast<uint8_t>(entry(i));
-  return t;
-}
 static constexpr auto kTritPairs = trit_table<64>([](int i) { return i / 7; });
 static constexpr TritTable<16> kTritFirst[2] = {
     trit_table<16>([](int i) { return i < 10 ? trit(static_cast<uint8_t>(i < 9 ? 28 * i : 252), 0) : 0; }),
@@ -197,9 +187,9 @@ struct Simd {
     store_bytes(p, a);
     store_bytes(p + 16, b);
   }
-  static void store_bytes(int8_t* p, Int a, Int b, int8_t* q, Int c, Int d) {
+  static void store_bytes(int8_t* p, Int a, Int b, Int c, Int d) {
     store_bytes(p, a, b);
-    store_bytes(q, c, d);
+    store_bytes(p + 32, c, d);
   }
   static void store_bytes(int8_t* p, Int a) {
     const auto even = [](int32x4_t x, int32x4_t y) {

@@ -161,9 +161,9 @@ struct Simd {
     store_bytes(p + 16, b);
   }
   // a and b to p, c and d to q: of numbers from 0 to 255; of INT32_MIN the byte is 0.
-  static void store_bytes(int8_t* p, Int a, Int b, int8_t* q, Int c, Int d) {
+  static void store_bytes(int8_t* p, Int a, Int b, Int c, Int d) {
     store_bytes(p, a, b);
-    store_bytes(q, c, d);
+    store_bytes(p + 32, c, d);
   }
   static void store_bytes(int8_t* p, Int a) { for (int i = 0; i < 16; ++i) p[i] = static_cast<int8_t>(a.lane[i]); }
   // table[index], index in [0, 255].

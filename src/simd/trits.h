@@ -17,4 +17,16 @@ static constexpr uint8_t trit(uint8_t byte, int place) {
   return static_cast<uint8_t>(pairs[place]);
 }
 
+// A table of bytes by index, for the registers that look digits up.
+template <int Size>
+struct alignas(Size) TritTable {
+  uint8_t entry[Size];
+};
+template <int Size, class Entry>
+static constexpr TritTable<Size> trit_table(Entry entry) {
+  TritTable<Size> t = {};
+  for (int i = 0; i < Size; ++i) t.entry[i] = static_cast<uint8_t>(entry(i));
+  return t;
+}
+
 }  // namespace lowbit::simd

@@ -62,9 +62,27 @@ struct ScoresArgs {
 
 // ---- integers: queries as int8 and weights as uint8 against codes of whole numbers ----
 
-// Positions that share a scale of weights: two blocks, from an even block of the sequence on.
-constexpr int64_t kChunkBlocks = 2;
+// Positions that share a scale of weights: those of a chunk of four blocks, from a multiple of four of the sequence
+// on. The first block of a sequence is a chunk of its own: models look at its first position more than at all others,
+// whose weights would become 0 beside it.
+constexpr int64_t kChunkBlocks = 4;
 constexpr int64_t kChunkPositions = 16 * kChunkBlocks;
+constexpr int64_t kLoneBlocks = 1;
+struct Chunks {
+  int64_t blocks;
+  bool from_start;  // of the sequence
+
+  constexpr int64_t first_block(int64_t chunk) const {
+    return !from_start ? kChunkBlocks * chunk : chunk < 2 ? kLoneBlocks * chunk : kChunkBlocks * (chunk - 1);
+  }
+  constexpr int64_t end_block(int64_t chunk) const {
+    return first_block(chunk + 1) < blocks ? first_block(chunk + 1) : blocks;
+  }
+  constexpr int64_t count() const {
+    return (blocks + kChunkBlocks - 1) / kChunkBlocks + (from_start && blocks > kLoneBlocks ? 1 : 0);
+  }
+};
+
 constexpr int64_t kMostCodeGroups = 32;
 constexpr float kMostWeight = 255.0f;  // code of the greatest weight
 
@@ -81,16 +99,17 @@ struct CodeScoresArgs {
 };
 
 // Scales of groups [first_group, first_group + group_count) of `values` in each chunk times the inverse of the
-// greatest of them, [chunk][group][32], and that one, [chunk][group]: where a row sees the whole chunk.
+// greatest of them, [chunk][group][64], and that one, [chunk][group]: where a row sees the whole chunk.
 struct ValueRatiosArgs {
   TilesArgs values;
+  bool from_start;  // Chunks
   int64_t first_group, group_count;
   float *ratios, *greatest;
 };
 
 // Weights of `blocks` blocks, as ScoresArgs has scores and what a row sees; times the scales of groups
 // [first_group, first_group + group_count) of `values` (its first block is that of the weights) as codes
-// [group][chunk][rows][32] and scales [group][chunk][rows].
+// [group][chunk][rows][64] and scales [group][chunk][rows].
 struct WeightCodesArgs {
   int64_t rows, pitch;
   const float* weights;
@@ -98,6 +117,7 @@ struct WeightCodesArgs {
   const int64_t* end;
   int64_t origin;  // position of the first block
   TilesArgs values;
+  bool from_start;
   int64_t first_group, group_count;
   const float *ratios, *greatest;  // of the values
   uint8_t* codes;
@@ -109,6 +129,7 @@ struct WeightCodesArgs {
 struct CodeMixArgs {
   int64_t rows, pitch;
   TilesArgs values;
+  bool from_start;
   const uint8_t* codes;
   const float* scales;
   float* out;

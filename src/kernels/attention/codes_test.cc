@@ -159,10 +159,18 @@ struct SeenWeights {
   }
 };
 
-// Codes and scale of one row and chunk in the words of attention.h.
-void expected_codes(const SeenWeights& w, const Store& s, int64_t row, int64_t chunk, int64_t group, uint8_t* codes,
-                    float& scale) {
-  const int64_t begin = chunk * kChunkPositions, end = std::min(s.blocks * 16, begin + kChunkPositions);
+// Positions where chunks begin, and the end of the last one.
+std::vector<int64_t> chunk_bounds(int64_t blocks, bool from_start) {
+  std::vector<int64_t> out = {0};
+  if (from_start && blocks > 1) out.push_back(16);
+  for (int64_t b = 4; b < blocks; b += 4) out.push_back(16 * b);
+  out.push_back(16 * blocks);
+  return out;
+}
+
+// Codes and scale of one row and chunk, positions [begin, end), in the words of attention.h.
+void expected_codes(const SeenWeights& w, const Store& s, int64_t row, int64_t begin, int64_t end, int64_t group,
+                    uint8_t* codes, float& scale) {
   float p = 0x1p-100f, m = 0.0f;
   for (int64_t j = begin; j < end; ++j) {
     if (!w.sees(row, j)) continue;
@@ -179,10 +187,11 @@ void expected_codes(const SeenWeights& w, const Store& s, int64_t row, int64_t c
 struct Ratios {
   std::vector<float> ratios, greatest;
 
-  Ratios(Isa isa, const TilesArgs& values, int64_t first, int64_t groups)
-      : ratios(static_cast<size_t>((values.blocks + 1) / 2 * groups * kChunkPositions)),
-        greatest(static_cast<size_t>((values.blocks + 1) / 2 * groups)) {
-    value_ratios(isa, {values, first, groups, ratios.data(), greatest.data()});
+  Ratios(Isa isa, const TilesArgs& values, bool from_start, int64_t first, int64_t groups) {
+    const size_t entries = chunk_bounds(values.blocks, from_start).size() * static_cast<size_t>(groups);
+    ratios.resize(entries * kChunkPositions);
+    greatest.resize(entries);
+    value_ratios(isa, {values, from_start, first, groups, ratios.data(), greatest.data()});
   }
 };
 
@@ -194,23 +203,26 @@ TEST(AttentionCodes, WeightsTimesScalesBecomeCodes) {
       // NaN leaves the greatest weight open: such a row is NaN whatever its codes are.
       for (float& x : w.weights) x = x == x ? x : 0.5f;
       constexpr int64_t kRows = SeenWeights::kRows;
-      const int64_t chunks = (blocks + 1) / 2,
+      const bool from_start = rng.below(2) == 0;
+      const std::vector<int64_t> bounds = chunk_bounds(blocks, from_start);
+      const int64_t chunks = std::ssize(bounds) - 1,
                     first = static_cast<int64_t>(rng.below(static_cast<uint64_t>(s.groups)));
       const int64_t groups = s.groups - first;
       std::vector<uint8_t> expected(static_cast<size_t>(groups * chunks * kRows * kChunkPositions), 0);
       std::vector<float> scales(static_cast<size_t>(groups * chunks * kRows));
       for (int64_t i = 0; i < groups * chunks * kRows; ++i) {
-        expected_codes(w, s, i % kRows, i / kRows % chunks, first + i / kRows / chunks,
+        const auto chunk = static_cast<size_t>(i / kRows % chunks);
+        expected_codes(w, s, i % kRows, bounds[chunk], bounds[chunk + 1], first + i / kRows / chunks,
                        expected.data() + i * kChunkPositions, scales[static_cast<size_t>(i)]);
       }
       for (const Isa isa : offered_isas()) {
         std::vector<uint8_t> got(expected.size(), 99);
         std::vector<float> got_scales(scales.size(), kUntouched);
-        const Ratios ratios(isa, s.args(false, 0, s.tiles), first, groups);
+        const Ratios ratios(isa, s.args(false, 0, s.tiles), from_start, first, groups);
         weight_codes(isa, {kRows, SeenWeights::kPitch, w.weights.data(), w.first.data(), w.end.data(),
-                           SeenWeights::kOrigin, s.args(false, 0, s.tiles), first, groups, ratios.ratios.data(),
-                           ratios.greatest.data(), got.data(), got_scales.data()});
-        ASSERT_EQ(got, expected) << isa_name(isa) << ", " << s.name() << ", blocks " << blocks;
+                           SeenWeights::kOrigin, s.args(false, 0, s.tiles), from_start, first, groups,
+                           ratios.ratios.data(), ratios.greatest.data(), got.data(), got_scales.data()});
+        ASSERT_EQ(got, expected) << isa_name(isa) << ", " << s.name() << ", blocks " << blocks << from_start;
         ASSERT_EQ(first_difference(got_scales, scales), -1) << isa_name(isa) << ", " << s.name();
       }
     }
@@ -222,12 +234,13 @@ TEST(AttentionCodes, OfNaNIsZero) {
   const Store s(2, 64, 32, 8, ScaleKind::f16, rng);
   const SeenWeights w(2, rng);
   for (const Isa isa : offered_isas()) {
+    // [group][row][64]
     std::vector<uint8_t> codes(static_cast<size_t>(2 * SeenWeights::kRows * kChunkPositions), 99);
     std::vector<float> scales(2 * SeenWeights::kRows);
-    const Ratios ratios(isa, s.args(false, 0, 4), 0, 2);
+    const Ratios ratios(isa, s.args(false, 0, 4), false, 0, 2);
     weight_codes(isa, {SeenWeights::kRows, SeenWeights::kPitch, w.weights.data(), w.first.data(), w.end.data(),
-                       SeenWeights::kOrigin, s.args(false, 0, 4), 0, 2, ratios.ratios.data(), ratios.greatest.data(),
-                       codes.data(), scales.data()});
+                       SeenWeights::kOrigin, s.args(false, 0, 4), false, 0, 2, ratios.ratios.data(),
+                       ratios.greatest.data(), codes.data(), scales.data()});
     int found = 0;
     for (int64_t i = 0; i < std::ssize(codes); ++i) {
       const int64_t position = i % kChunkPositions, row = i / kChunkPositions % SeenWeights::kRows;
@@ -244,7 +257,9 @@ TEST(AttentionCodes, OutputsAreChainsOverChunks) {
   constexpr int64_t kPitch = 15;
   for (const int64_t blocks : {1, 2, 7, 8}) {
     for (const Store& s : stores(blocks, rng)) {
-      const int64_t width = s.groups == 1 ? s.tiles * 16 : s.group, chunks = (blocks + 1) / 2;
+      const bool from_start = rng.below(2) == 0;
+      const std::vector<int64_t> bounds = chunk_bounds(blocks, from_start);
+      const int64_t width = s.groups == 1 ? s.tiles * 16 : s.group, chunks = std::ssize(bounds) - 1;
       const int64_t first = static_cast<int64_t>(rng.below(static_cast<uint64_t>(s.tiles)));
       const int64_t tiles = 1 + static_cast<int64_t>(rng.below(static_cast<uint64_t>(s.tiles - first)));
       const int64_t rows = 1 + static_cast<int64_t>(rng.below(13)), of_first = first * 16 / width;
@@ -262,16 +277,17 @@ TEST(AttentionCodes, OutputsAreChainsOverChunks) {
           for (int64_t c = 0; c < chunks; ++c) {
             const int64_t entry = (group * chunks + c) * rows + row;
             int32_t sum = 0;
-            for (int64_t j = 0; j < std::min(kChunkPositions, (blocks - 2 * c) * 16); ++j) {
-              sum += codes[static_cast<size_t>(entry * kChunkPositions + j)] *
-                     s.number(2 * c + j / 16, first + tile, j % 16, lane);
+            for (int64_t j = bounds[static_cast<size_t>(c)]; j < bounds[static_cast<size_t>(c) + 1]; ++j) {
+              sum += codes[static_cast<size_t>(entry * kChunkPositions + j - bounds[static_cast<size_t>(c)])] *
+                     s.number(j / 16, first + tile, j % 16, lane);
             }
             acc = std::fma(static_cast<float>(sum), scales[static_cast<size_t>(entry)], acc);
           }
         }
         for (const Isa isa : offered_isas()) {
           std::vector<float> got = start;
-          code_mix(isa, {rows, kPitch, s.args(false, first, tiles), codes.data(), scales.data(), got.data(), fresh});
+          code_mix(isa, {rows, kPitch, s.args(false, first, tiles), from_start, codes.data(), scales.data(),
+                         got.data(), fresh});
           ASSERT_EQ(first_difference(got, expected), -1) << isa_name(isa) << ", " << s.name() << ", rows " << rows;
         }
       }
