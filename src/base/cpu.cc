@@ -130,13 +130,17 @@ CpuMake cpu_make() {
 }
 
 std::string cpu_name() {
+  // Linux on AArch64 gives numbers in place of a name (the fields of MIDR_EL1).
+  std::string implementer, part;
   std::ifstream info("/proc/cpuinfo");
   for (std::string line; std::getline(info, line);) {
-    if (line.rfind("model name", 0) == 0) {
-      const size_t colon = line.find(": ");
-      if (colon != std::string::npos) return line.substr(colon + 2);
-    }
+    const size_t colon = line.find(": ");
+    if (colon == std::string::npos) continue;
+    if (line.starts_with("model name")) return line.substr(colon + 2);
+    if (implementer.empty() && line.starts_with("CPU implementer")) implementer = line.substr(colon + 2);
+    if (part.empty() && line.starts_with("CPU part")) part = line.substr(colon + 2);
   }
+  if (!part.empty()) return "processor of implementer " + implementer + ", part " + part;
   return "unknown processor";
 }
 

@@ -41,7 +41,7 @@ Status check_isa_override();
 enum class CpuMake : uint8_t { other, intel, zen5 };  // zen5: of AMD, family 26 and later
 CpuMake cpu_make();
 
-// "AVX2, 2 threads": for people and for benchmark headers.
+// "Intel(R) Xeon(R) ...": what the system calls this processor.
 std::string cpu_name();
 
 }  // namespace lowbit

@@ -22,7 +22,7 @@ std::string path_in(const std::string& folder) { return folder + "/limits.json";
 std::string machine_key(Isa isa, int threads) {
   char host[256] = {};
   if (::gethostname(host, sizeof host - 1) != 0) host[0] = '\0';
-  return fmt::format("{} | {} | {} | {} threads", host, processor_name(), isa_name(isa), threads);
+  return fmt::format("{} | {} | {} | {} threads", host, cpu_name(), isa_name(isa), threads);
 }
 
 Json read(const std::string& folder) {
@@ -65,7 +65,7 @@ Result<MachineLimits> known_limits(Isa isa, ThreadPool& pool, const std::string&
     MachineLimits limits;
     limits.isa = isa;
     limits.threads = pool.size();
-    limits.processor = processor_name();
+    limits.processor = cpu_name();
     if (found != all.end() && found->is_object() && read_rate(*found, "read_bytes_per_s", limits.read_bytes_per_s) &&
         read_rate(*found, "int8_ops_per_s", limits.int8_ops_per_s) &&
         read_rate(*found, "bf16_ops_per_s", limits.bf16_ops_per_s) &&

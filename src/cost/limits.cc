@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <fstream>
 #include <functional>
 #include <span>
 #include <vector>
@@ -177,21 +176,12 @@ double peak_of(ThreadPool& pool, const std::function<void(const PeakArgs&)>& ker
 
 }  // namespace
 
-std::string processor_name() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);) {
-    const size_t colon = line.find(": ");
-    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
-  }
-  return cpu_name();
-}
-
 Result<MachineLimits> measure_limits(Isa isa, ThreadPool& pool, const LimitOptions& options,
                                      const ProgressFn& progress) {
   MachineLimits out;
   out.isa = isa;
   out.threads = pool.size();
-  out.processor = processor_name();
+  out.processor = cpu_name();
   LOWBIT_TRY(measure_reading(pool, options, progress, out));
   const std::vector<uint8_t> codes(64 * kernels::kPeakSteps, 1);
   const std::vector<float> ones(16 * kernels::kPeakSteps, 1.0f);

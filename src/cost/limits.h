@@ -35,7 +35,4 @@ struct LimitOptions {
 Result<MachineLimits> measure_limits(Isa isa, ThreadPool& pool, const LimitOptions& options,
                                      const ProgressFn& progress = {});
 
-// "Intel(R) Xeon(R) ...": what /proc/cpuinfo calls this processor, else cpu_name().
-std::string processor_name();
-
 }  // namespace lowbit::cost

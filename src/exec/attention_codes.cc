@@ -8,22 +8,33 @@
 #include "tensor/cast.h"
 
 namespace lowbit::exec {
+namespace {
+
+// Codes of one row of queries, [padded_dim], and their scales to where they belong.
+void place_query(const AttentionTask& t, int64_t r, const int8_t* codes, const float* scales) {
+  const int64_t dim = t.a->dim, rows = t.rows(), group = t.store->group();
+  for (int64_t d = 0; d < t.store->padded_dim(); d += 16) {
+    std::memcpy(t.w.q_codes + d * rows + r * 16, codes + d, 16);
+  }
+  for (int64_t g = 0; g < t.store->groups(); ++g) {
+    int32_t sum = 0;
+    for (int64_t d = g * group; d < std::min(dim, (g + 1) * group); ++d) sum += codes[d];
+    t.w.q_scales[g * rows + r] = scales[g];
+    t.w.q_starts[g * rows + r] = -sum * (1 << (t.store->code_bits() - 1));
+  }
+}
+
+}  // namespace
+
 void pack_query_codes(const AttentionTask& t) {
   static thread_local Room room;
-  const int64_t dim = t.a->dim, padded = t.store->padded_dim(), row_width = int64_t{t.a->heads} * dim;
-  const int64_t rows = t.rows(), groups = t.store->groups(), group = t.store->group();
-  auto* codes = reinterpret_cast<int8_t*>(room.bytes(padded + 4 * groups));
-  auto* scales = reinterpret_cast<float*>(codes + padded);
-  for (int64_t r = 0; r < rows; ++r) {
-    const float* q = t.q + r / t.group() * row_width + (t.kv_head * t.group() + r % t.group()) * dim;
-    kernels::quantize(t.isa, {1, dim, group, q, 127, nullptr, nullptr, codes, padded, scales, 0});
-    for (int64_t d = 0; d < padded; d += 16) std::memcpy(t.w.q_codes + d * rows + r * 16, codes + d, 16);
-    for (int64_t g = 0; g < groups; ++g) {
-      int32_t sum = 0;
-      for (int64_t d = g * group; d < std::min(dim, (g + 1) * group); ++d) sum += codes[d];
-      t.w.q_scales[g * rows + r] = scales[g];
-      t.w.q_starts[g * rows + r] = -sum * (1 << (t.store->code_bits() - 1));
-    }
+  const int64_t dim = t.a->dim, padded = t.store->padded_dim(), heads = t.group(), groups = t.store->groups();
+  auto* scales = reinterpret_cast<float*>(room.bytes(heads * (padded + 4 * groups)));
+  auto* codes = reinterpret_cast<int8_t*>(scales + heads * groups);
+  for (int64_t token = 0; token < t.tokens; ++token) {
+    const float* q = t.q + (token * t.a->heads + t.kv_head * heads) * dim;  // the heads of a token lie together
+    kernels::quantize(t.isa, {heads, dim, t.store->group(), q, 127, nullptr, nullptr, codes, padded, scales, 0});
+    for (int64_t h = 0; h < heads; ++h) place_query(t, token * heads + h, codes + h * padded, scales + h * groups);
   }
 }
 

@@ -154,15 +154,19 @@ void KvStore::put_codes(bool key, int64_t head, int64_t position, const float* r
   codes.resize(std::max(codes.size(), static_cast<size_t>(dim_)));
   scales.resize(std::max(scales.size(), static_cast<size_t>(dim_)));
   tensor::encode_row(format_, dim_, row, codes.data(), scales.data());
-  for (int64_t d = 0; d < dim_; ++d) {
-    auto* tile = reinterpret_cast<uint8_t*>(tile_of(key, head, position, d));
-    const int64_t r = key ? d % 16 : position % 16, lane = key ? position % 16 : d % 16;
-    const uint8_t kept = kept_[codes[static_cast<size_t>(d)]];
-    if (bits_ == 8) {
-      tile[r / 4 * 64 + 4 * lane + r % 4] = kept;
-    } else {
-      uint8_t& both = tile[r / 8 * 64 + 4 * lane + r % 4];
-      both = static_cast<uint8_t>(r % 8 < 4 ? (both & 0xf0) | kept : (both & 0x0f) | kept << 4);
+  const int64_t at = position % 16;
+  for (int64_t first = 0; first < dim_; first += 16) {
+    auto* tile = reinterpret_cast<uint8_t*>(tile_of(key, head, position, first));
+    const int64_t cols = std::min<int64_t>(16, dim_ - first);
+    for (int64_t d = 0; d < cols; ++d) {
+      const int64_t r = key ? d : at, lane = key ? at : d;
+      const uint8_t kept = kept_[codes[static_cast<size_t>(first + d)]];
+      if (bits_ == 8) {
+        tile[r / 4 * 64 + 4 * lane + r % 4] = kept;
+      } else {
+        uint8_t& both = tile[r / 8 * 64 + 4 * lane + r % 4];
+        both = static_cast<uint8_t>(r % 8 < 4 ? (both & 0xf0) | kept : (both & 0x0f) | kept << 4);
+      }
     }
   }
   for (int64_t group = 0; group < groups_; ++group) {

@@ -49,6 +49,7 @@ TEST(GgmlTypes, every_type_has_a_format_and_no_more_bits_than_it) {
   }
   EXPECT_EQ(find_ggml_type(41), nullptr);
   EXPECT_EQ(ggml_type_name(41), "Q1_0");
+  EXPECT_EQ(ggml_type_name(139), "IQ4_K of ik_llama.cpp");
   EXPECT_EQ(ggml_type_name(1000), "");
   EXPECT_EQ(find_ggml_type(formats::parse_format("int4/64").value()), nullptr);
 }

@@ -19,6 +19,14 @@ void exp_shifted(Isa isa, const ExpArgs& args) { k_exp_shifted.at(isa)(args); }
 void rope(Isa isa, const RopeArgs& args) { k_rope.at(isa)(args); }
 void hadamard(Isa isa, const HadamardArgs& args) { k_hadamard.at(isa)(args); }
 void softmax(Isa isa, const SoftmaxArgs& args) { k_softmax.at(isa)(args); }
-void quantize(Isa isa, const QuantizeArgs& args) { k_quantize.at(isa)(args); }
+void quantize(Isa isa, const QuantizeArgs& args) {
+  QuantizeArgs g = args;
+  // Whole groups without gaps are as well those of one row: scales of 16 groups are found at once.
+  if (g.plane == 0 && g.code_stride == g.cols && g.cols % g.group == 0) {
+    g.cols = g.code_stride = g.rows * g.cols;
+    g.rows = g.rows > 0 ? 1 : 0;
+  }
+  k_quantize.at(isa)(g);
+}
 
 }  // namespace lowbit::kernels
