@@ -39,9 +39,30 @@ constexpr bool far_results(int rows, int panels) { return rows * panels > 12; }
 
 // ---- scores ----
 
+// Whether a key's byte is taken as the number itself.
+template <class S, int Bits>
+constexpr bool kTakesSigned = Bits == 8 && S::kDotMax < 255;
+
+// sum += queries * a tile of 16 columns of each panel, whose codes begin at `at`; q: the queries' codes of the tile.
+template <class S, int Bits, int Rows, int Panels>
+static inline __attribute__((always_inline)) void add_key_tile(const uint8_t* const (&at)[Panels], const int8_t* q,
+                                                               typename S::Int (&sum)[Rows][Panels]) {
+  constexpr bool kSigned = kTakesSigned<S, Bits>;
+  for (int u = 0; u < 4; ++u) {
+    typename S::Bytes w[Panels];
+    for (int j = 0; j < Panels; ++j) w[j] = code_unit<S, Bits>(at[j], u);
+    for (int r = 0; r < Rows; ++r) {
+      const typename S::Bytes x = S::bytes_broadcast4(q + 16 * r + 4 * u);
+      for (int j = 0; j < Panels; ++j) {
+        sum[r][j] = kSigned ? S::dot_signed(sum[r][j], w[j], x) : S::dot(sum[r][j], w[j], x);
+      }
+    }
+  }
+}
+
 template <class S, int Bits, int Rows, int Panels>
 static inline void code_scores_tile(const CodeScoresArgs& g, int64_t row, int64_t block) {
-  constexpr bool kSigned = Bits == 8 && S::kDotMax < 255;  // then a byte is taken as the number itself
+  constexpr bool kSigned = kTakesSigned<S, Bits>;
   constexpr bool kFar = far_results(Rows, Panels);
   const TilesArgs& t = g.keys;
   const uint8_t* at[Panels];
@@ -65,16 +86,7 @@ static inline void code_scores_tile(const CodeScoresArgs& g, int64_t row, int64_
     }
     for (; tile < end; ++tile, q += g.pitch * 16) {
       for (int j = 0; j < Panels; ++j) ask_ahead(t, at[j], 32 * Bits);
-      for (int u = 0; u < 4; ++u) {
-        typename S::Bytes w[Panels];
-        for (int j = 0; j < Panels; ++j) w[j] = code_unit<S, Bits>(at[j], u);
-        for (int r = 0; r < Rows; ++r) {
-          const typename S::Bytes x = S::bytes_broadcast4(q + 16 * r + 4 * u);
-          for (int j = 0; j < Panels; ++j) {
-            sum[r][j] = kSigned ? S::dot_signed(sum[r][j], w[j], x) : S::dot(sum[r][j], w[j], x);
-          }
-        }
-      }
+      add_key_tile<S, Bits, Rows, Panels>(at, q, sum);
       for (int j = 0; j < Panels; ++j) at[j] += 32 * Bits;
     }
     typename S::Float scale[Panels];
