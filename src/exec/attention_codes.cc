@@ -59,10 +59,8 @@ ValueRatios value_ratios(const AttentionTask& t, int64_t block, const KvStore::T
 void mix_codes(const AttentionTask& t, const RowTile& tile, int64_t block, const KvStore::Tiles& values,
                const ValueRatios& ratios) {
   static thread_local Room room;
-  // Whole chunks: of what a row does not see the weights are 0.
-  const int64_t begin = tile.begin / kernels::kChunkBlocks * kernels::kChunkBlocks;
-  const int64_t last = block + values.codes.blocks;
-  const int64_t end = std::min(round_up(tile.end, kernels::kChunkBlocks), last), rows = t.rows();
+  // From where a chunk begins: of what a row does not see the weights are 0.
+  const int64_t begin = tile.begin / kernels::kChunkBlocks * kernels::kChunkBlocks, end = tile.end, rows = t.rows();
   const kernels::TilesArgs codes = some_blocks(values.codes, begin - block, end - begin);
   const bool from_start = t.base() + begin == 0;
   const int64_t entries = ratios.groups * kernels::Chunks{end - begin, from_start}.count() * tile.count;

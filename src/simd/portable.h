@@ -160,7 +160,7 @@ struct Simd {
     store_bytes(p, a);
     store_bytes(p + 16, b);
   }
-  // a and b to p, c and d to q: of numbers from 0 to 255; of INT32_MIN the byte is 0.
+  // Of numbers from 0 to 255, one behind the other; of INT32_MIN the byte is 0.
   static void store_bytes(int8_t* p, Int a, Int b, Int c, Int d) {
     store_bytes(p, a, b);
     store_bytes(p + 32, c, d);

@@ -67,19 +67,18 @@ struct ScoresArgs {
 // whose weights would become 0 beside it.
 constexpr int64_t kChunkBlocks = 4;
 constexpr int64_t kChunkPositions = 16 * kChunkBlocks;
-constexpr int64_t kLoneBlocks = 1;
 struct Chunks {
   int64_t blocks;
   bool from_start;  // of the sequence
 
   constexpr int64_t first_block(int64_t chunk) const {
-    return !from_start ? kChunkBlocks * chunk : chunk < 2 ? kLoneBlocks * chunk : kChunkBlocks * (chunk - 1);
+    return !from_start ? kChunkBlocks * chunk : chunk < 2 ? chunk : kChunkBlocks * (chunk - 1);
   }
   constexpr int64_t end_block(int64_t chunk) const {
     return first_block(chunk + 1) < blocks ? first_block(chunk + 1) : blocks;
   }
   constexpr int64_t count() const {
-    return (blocks + kChunkBlocks - 1) / kChunkBlocks + (from_start && blocks > kLoneBlocks ? 1 : 0);
+    return (blocks + kChunkBlocks - 1) / kChunkBlocks + (from_start && blocks > 1 ? 1 : 0);
   }
 };
 
